@@ -1,0 +1,1 @@
+//! The auditor of the invariants.

@@ -1,0 +1,1 @@
+//! The shell around the core: group commit, dispatch, timers, recovery. Decides nothing.

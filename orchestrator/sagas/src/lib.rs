@@ -1,0 +1,1 @@
+//! The business: the checkout saga and the synthetic saga of the benchmark. Names no transport.

@@ -1,0 +1,1 @@
+//! The Store trait told as guarantees, and the SQLite store.

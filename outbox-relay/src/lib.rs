@@ -1,0 +1,1 @@
+//! Transactional outbox: append with the effect, relay to Kafka afterwards.

@@ -1,0 +1,1 @@
+//! What every participant shares: barrier, call metadata, transactor, server bootstrap.

@@ -1,0 +1,38 @@
+//! The participant contract: what travels with a call beside its message, and how a status says what happened.
+//!
+//! Both ends use this module: the engine writes [`CallMeta`] and reads a [`Verdict`]; a participant reads the one
+//! and writes the other. Participants in other languages follow the same words; they are the constants here.
+
+mod meta;
+mod verdict;
+
+pub use meta::{CallMeta, MetaError, Op};
+pub use verdict::{Refusal, Verdict};
+
+/// The version of this contract; a participant that cannot serve it answers Broken.
+pub const VERSION: u32 = 1;
+
+/// Metadata keys of every call.
+pub mod keys {
+    /// The saga, UUID as text.
+    pub const SAGA_ID: &str = "saga-id";
+    /// The saga at the root of its family (a return's checkout); key of events.
+    pub const SAGA_ROOT: &str = "saga-root";
+    /// The definition's name.
+    pub const SAGA_NAME: &str = "saga-name";
+    /// The step's name. For an undo: of the step that is taken back.
+    pub const SAGA_STEP: &str = "saga-step";
+    /// `do`, `undo` or `close`.
+    pub const SAGA_OP: &str = "saga-op";
+    /// Counts from 1 per (step, op); for logs, never for decisions.
+    pub const SAGA_ATTEMPT: &str = "saga-attempt";
+    /// (saga, step, op) as text, for providers that take a key.
+    pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+}
+
+/// The `google.rpc.ErrorInfo.domain` of a service: `inventory` speaks as `inventory.backstitch`.
+pub fn domain_of(service: &str) -> String {
+    format!("{service}.backstitch")
+}
