@@ -86,7 +86,7 @@ impl Money {
     }
 
     /// The sum, if both are of one currency and it fits.
-    pub fn add(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
             return Err(MoneyError::Mixed(self.currency, other.currency));
         }
@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn sums_are_checked() {
-        assert_eq!(money(i64::MAX, "GBP").add(money(1, "GBP")), Err(MoneyError::Overflow));
+        assert_eq!(money(i64::MAX, "GBP").plus(money(1, "GBP")), Err(MoneyError::Overflow));
         assert_eq!(money(i64::MAX, "GBP").times(2), Err(MoneyError::Overflow));
-        assert!(matches!(money(1, "GBP").add(money(1, "EUR")), Err(MoneyError::Mixed(..))));
-        assert_eq!(money(1, "GBP").add(money(2, "GBP")), Ok(money(3, "GBP")));
+        assert!(matches!(money(1, "GBP").plus(money(1, "EUR")), Err(MoneyError::Mixed(..))));
+        assert_eq!(money(1, "GBP").plus(money(2, "GBP")), Ok(money(3, "GBP")));
     }
 
     #[test]
