@@ -1,1 +1,23 @@
-//! Transactional outbox: append with the effect, relay to Kafka afterwards.
+//! The transactional outbox: an effect appends its events in its own transaction, a relay publishes them
+//! afterwards, at least once and in order per key.
+//!
+//! * [`append`] is the producers' half. It runs inside the effect's transaction, so an event exists exactly
+//!   when its effect does.
+//! * [`Source`] is where rows wait ([`TableSource`] is the participants' table), [`Sink`] is where they go
+//!   ([`KafkaSink`], [`testing::MemorySink`]), [`Relay`] moves them in bounded ticks and [`run`] repeats the ticks.
+//! * [`EmbeddedBroker`] is a real Kafka listener inside the process for a machine where nothing is installed;
+//!   [`replay_window`] fills it again after a restart.
+//!
+//! This crate must not know what a saga, a shard or a participant is: it sees rows with a key.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod append;
+mod event;
+mod sink;
+mod source;
+
+pub use append::{append, migrations};
+pub use event::{Event, Row, RowId};
+pub use sink::{PublishError, Sink};
+pub use source::{Lag, Source, SourceError};
