@@ -1,10 +1,11 @@
 //! The wire: messages and services generated from `proto/backstitch`, the participant contract that travels as
-//! call metadata and statuses, and money.
+//! call metadata and statuses, and the words that every door parses (money, addresses).
 //!
 //! Knows no orchestrator and no participant: both sides of every call depend on it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod address;
 pub mod contract;
 pub mod ids;
 pub mod money;
