@@ -1,1 +1,22 @@
-//! The Store trait told as guarantees, and the SQLite store.
+//! Where sagas are durable: the [`Store`] trait told as guarantees, the SQLite store, and what tests need.
+//!
+//! Knows records as bytes under `(saga, seq)`, never what a saga does with them: the transition table is the
+//! core's, the order in which things must be durable is the engine's. Knows no clock; times come in as values.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod append;
+mod door;
+mod error;
+mod lanes;
+mod listing;
+mod saga;
+mod store;
+pub mod testing;
+
+pub use append::{Append, KeyRow, Lease, NewEvent, NewSaga, Summary, Verdict};
+pub use error::StoreError;
+pub use lanes::{LaneLag, OutboxRow, event_id};
+pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
+pub use saga::{SagaRow, Status, StoredSaga, UnknownStatus};
+pub use store::{KEY_LIFE_MS, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};

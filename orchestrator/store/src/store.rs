@@ -1,0 +1,136 @@
+//! The guarantees. Whatever implements [`Store`] passes every law of [`testing`](crate::testing).
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{
+    Append, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, StoreError, StoredSaga,
+    Verdict,
+};
+
+/// The largest record that is accepted, in bytes. Larger ones are [`Verdict::Refused`].
+pub const MAX_RECORD_BYTES: usize = 4 << 20;
+
+/// The most records that one append may carry. More are [`Verdict::Refused`].
+pub const MAX_RECORDS_PER_APPEND: usize = 1024;
+
+/// An idempotency key is kept at least this long, even if its saga is purged sooner: 7 days, in milliseconds.
+pub const KEY_LIFE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Durable sagas: an append-only journal per saga, idempotency keys, fenced shards, and the outbox.
+///
+/// Reads answer durable facts only. Times are values that the caller brings; a store has no clock.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Takes every shard for `node` and answers a lease for each, by shard. Every lease has a higher epoch than
+    /// any that was ever answered by this store, after a restart too; the leases before are fenced from now on.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; after an error the old leases may be fenced.
+    async fn acquire(&self, node: &str, now_ms: i64) -> Result<Vec<Lease>, StoreError>;
+
+    /// Writes a batch in one commit and returns only after it is durable; one verdict per append, in order.
+    ///
+    /// - Each append is all or nothing, and the verdict of one never changes that of another saga's.
+    /// - The first of these that applies is the verdict: a malformed append is `Refused`; a lease that is not
+    ///   the shard's current one is `Fenced`; records that are all there with the same bytes are `Committed`
+    ///   and nothing is written; an idempotency key that another saga has, or that is blocked, is `KeyTaken`;
+    ///   a hole, other bytes under the same number, another shard or root, or a finished saga is `Refused`.
+    /// - Several appends of one saga in one batch follow each other and share one fate: those of them that are
+    ///   not there already are all written and `Committed`, or none is and all get the same verdict.
+    /// - Events are numbered per shard without gaps, sagas in the order in which the batch first names them; no
+    ///   reader sees a number before every lower one of its shard.
+    /// - Between two sagas of one batch that bring the same key, the first wins.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says. After `Unknown` the same batch may be committed again without harm.
+    async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// A saga's row and all its records, as of one instant; none if there is no such saga.
+    ///
+    /// # Errors
+    /// `Corrupt` if its rows cannot be what this store wrote; else as [`StoreError`] says.
+    async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError>;
+
+    /// Sagas that recovery takes up (running, waiting, compensating; not parked), ascending by id, after `after`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Who has the key, if anybody.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError>;
+
+    /// Blocks an unused key, durably: no saga can be started with it any more. If it is in use (or blocked),
+    /// changes nothing and answers who has it.
+    ///
+    /// # Errors
+    /// `Invalid` for a key that [`commit`](Self::commit) would refuse; else as [`StoreError`] says, and after
+    /// `Unknown` call it again.
+    async fn block_key(&self, scope: &str, key: &str, now_ms: i64) -> Result<KeyRow, StoreError>;
+
+    /// Sagas, newest first. Every saga that matches throughout a walk over all pages is answered exactly once.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn list(&self, filter: &ListFilter) -> Result<Page, StoreError>;
+
+    /// Forgets finished sagas and old keys, a limited number per call; running and parked sagas never, and a key
+    /// never while its saga is there nor before it is [`KEY_LIFE_MS`] old.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn purge(&self, what: &Purge) -> Result<Purged, StoreError>;
+
+    /// How many shards there are: fixed when the store was created.
+    fn shards(&self) -> u16;
+
+    /// The next events of a lane to publish, in order; none of a parked root from its poisoned event on.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_pending(&self, shard: u16, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Marks events as published. The lane's watermark moves over every leading event that is in `numbers` or
+    /// held back; what lies behind a gap stays pending and is published again.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_published(&self, shard: u16, numbers: &[i64], now_ms: i64) -> Result<(), StoreError>;
+
+    /// Sets aside a poisoned event: it and all later events of its root are held back, other roots go on.
+    /// Parking a root that is parked, or an event that is not there or is published, changes nothing.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_park(&self, shard: u16, number: i64, why: &str, now_ms: i64) -> Result<(), StoreError>;
+
+    /// Forgets events that were published before that time; what is held back stays. Answers how many.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_purge(&self, shard: u16, published_before_ms: i64, limit: usize)
+    -> Result<u64, StoreError>;
+
+    /// Events that were published at or after that time (to the second, rather one too many) and are kept, in
+    /// order, after `after`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_published_since(
+        &self,
+        shard: u16,
+        since_ms: i64,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// How far a lane is behind.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn lane_lag(&self, shard: u16) -> Result<LaneLag, StoreError>;
+}
