@@ -1,1 +1,33 @@
-//! What every participant shares: barrier, call metadata, transactor, server bootstrap.
+//! What every participant shares: the barrier that makes each action happen at most once, call metadata and statuses,
+//! the transactor that runs many operations in one commit, and the server they answer from.
+//!
+//! A participant brings [`Action`]s and [`Undo`]s (or [`OutsideAction`]s and [`OutsideUndo`]s where the effect happens
+//! at a provider); [`Kit`] decides whether they run. Knows no orchestrator and no particular participant.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod action;
+mod clock;
+mod database;
+mod identity;
+mod kit;
+mod lock;
+mod outcome;
+mod resolver;
+mod server;
+pub mod status;
+pub mod text;
+mod tx;
+
+pub use action::{Action, OutsideAction, OutsideUndo, Reached, Undo, Undone};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use database::OpenError;
+pub use identity::Identity;
+pub use kit::Kit;
+pub use lock::LockKey;
+pub use outcome::{Fault, OpError};
+pub use resolver::Resolver;
+pub use server::{Background, MAX_MESSAGE_BYTES, Participant, Progress, ServeError};
+pub use tx::Tx;
+
+pub use backstitch_proto::contract::{CallMeta, Op, Refusal};

@@ -1,0 +1,170 @@
+//! How an operation ends, what a handler answers, and the one place where the second becomes a status.
+
+use std::time::Duration;
+
+use backstitch_proto::contract::{Refusal, Verdict};
+use tonic::Status;
+
+use crate::lock::LockKey;
+
+/// Why an operation inside a transaction did not succeed. Whatever it is, nothing that the operation wrote remains.
+#[derive(Debug, thiserror::Error)]
+pub enum OpError {
+    /// The business says no, for good: stored, and answered to every repetition.
+    #[error("refused: {}: {}", .0.reason, .0.detail)]
+    Refused(Refusal),
+    /// Not in this attempt; nothing is stored.
+    #[error("not now: {why}")]
+    NotNow {
+        /// When to try again.
+        after: Duration,
+        /// For the log.
+        why: String,
+    },
+    /// A bug or a misconfiguration; a person has to look.
+    #[error("broken: {0}")]
+    Broken(String),
+    /// The key is already settled against this op.
+    #[error("superseded: {0}")]
+    Superseded(String),
+    /// The plain status of an operation that belongs to no saga. Rolls back like a refusal.
+    #[error("{0}")]
+    Status(Status),
+    /// The database said no. Return the first one at once: SQLite may have dropped the transaction with it, and a
+    /// statement after it would then commit by itself.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The operation found that it needs this key too; it is run again with it. See `Tx::lock`.
+    #[error("needs the lock {0} first")]
+    Lock(LockKey),
+    /// The transaction may or may not have been committed. The transactor's word; an operation never says it.
+    #[error("unknown: {0}")]
+    Unknown(String),
+}
+
+impl OpError {
+    /// A plain status as an error.
+    pub fn status(status: Status) -> Self {
+        OpError::Status(status)
+    }
+
+    /// Not now, for `why`; to be tried again after `after`.
+    pub fn not_now(after: Duration, why: impl Into<String>) -> Self {
+        OpError::NotNow { after, why: why.into() }
+    }
+
+    /// A bug or a misconfiguration.
+    pub fn broken(why: impl Into<String>) -> Self {
+        OpError::Broken(why.into())
+    }
+}
+
+impl From<Refusal> for OpError {
+    fn from(refusal: Refusal) -> Self {
+        OpError::Refused(refusal)
+    }
+}
+
+impl From<Status> for OpError {
+    fn from(status: Status) -> Self {
+        OpError::Status(status)
+    }
+}
+
+/// For doors outside any saga, where no verdict is due: `?` turns an operation's error into a plain status.
+impl From<OpError> for Status {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Status(status) => status,
+            OpError::Refused(r) => crate::status::precondition(&r.reason, &r.detail, r.metadata),
+            OpError::NotNow { why, .. } => Status::unavailable(why),
+            OpError::Superseded(why) => Status::aborted(why),
+            OpError::Broken(why) => Status::internal(why),
+            OpError::Lock(key) => Status::unavailable(format!("{key} is needed first")),
+            OpError::Database(error) => Status::unavailable(format!("database: {error}")),
+            OpError::Unknown(why) => Status::unknown(why),
+        }
+    }
+}
+
+/// What a handler of a saga's call answers instead of an answer.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// A promise about the key: no call with it had or will have an effect.
+    Refused(Refusal),
+    /// A promise about this attempt only: it had no effect.
+    NotNow {
+        /// When to try again.
+        after: Duration,
+        /// For the log.
+        why: String,
+    },
+    /// A bug or a misconfiguration.
+    Broken(String),
+    /// The key is already settled against this op.
+    Superseded(String),
+    /// A plain status: no verdict, so the caller reads it as Unknown.
+    Status(Status),
+    /// It may have happened.
+    Unknown(String),
+}
+
+impl Fault {
+    /// How long a caller is asked to wait when nothing better is known.
+    pub const SOON: Duration = Duration::from_millis(200);
+
+    /// Not now, because of `why`.
+    pub(crate) fn soon(why: impl Into<String>) -> Self {
+        Fault::NotNow { after: Self::SOON, why: why.into() }
+    }
+
+    /// The status that `service` answers the call with `key` with.
+    pub fn into_status(self, service: &str, key: &str) -> Status {
+        match self {
+            Fault::Refused(refusal) => Verdict::Refused(refusal).into_status(service, key),
+            Fault::NotNow { after, why } => Verdict::NotNow { after, why }.into_status(service, key),
+            Fault::Broken(why) => Verdict::Broken(why).into_status(service, key),
+            Fault::Superseded(why) => Verdict::Superseded(why).into_status(service, key),
+            Fault::Status(status) => status,
+            Fault::Unknown(why) => Status::unknown(why),
+        }
+    }
+
+    /// The word for logs and metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Fault::Refused(_) => "refused",
+            Fault::NotNow { .. } => "not_now",
+            Fault::Broken(_) => "broken",
+            Fault::Superseded(_) => "superseded",
+            Fault::Status(_) => "status",
+            Fault::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl From<OpError> for Fault {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Refused(refusal) => Fault::Refused(refusal),
+            OpError::NotNow { after, why } => Fault::NotNow { after, why },
+            OpError::Broken(why) => Fault::Broken(why),
+            OpError::Superseded(why) => Fault::Superseded(why),
+            OpError::Status(status) => Fault::Status(status),
+            OpError::Lock(key) => Fault::soon(format!("{key} is needed first")),
+            OpError::Database(error) => database(&error),
+            OpError::Unknown(why) => Fault::Unknown(why),
+        }
+    }
+}
+
+/// What a database error means once the transactor has made sure that the transaction was rolled back: this attempt
+/// had no effect. A violated constraint will be violated again, so a person has to look.
+fn database(error: &sqlx::Error) -> Fault {
+    match error.as_database_error() {
+        Some(e) if e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation() => {
+            Fault::Broken(format!("a constraint of the database does not hold: {e}"))
+        }
+        _ => Fault::soon(format!("database: {error}")),
+    }
+}

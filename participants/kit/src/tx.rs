@@ -1,0 +1,59 @@
+//! What an operation gets, and nothing else.
+
+use outbox_relay::Event;
+use sqlx::AnyConnection;
+
+use crate::lock::LockKey;
+use crate::outcome::OpError;
+
+/// A handle on the transaction that the operation runs in. Does not commit, does not roll back: the transactor does.
+#[derive(Debug)]
+pub struct Tx<'t> {
+    conn: &'t mut AnyConnection,
+    now_ms: i64,
+    /// The keys this operation holds, sorted; `None` where holding the writer is holding everything.
+    held: Option<&'t [LockKey]>,
+    statements: u64,
+}
+
+impl<'t> Tx<'t> {
+    pub(crate) fn new(conn: &'t mut AnyConnection, now_ms: i64, held: Option<&'t [LockKey]>) -> Self {
+        Self { conn, now_ms, held, statements: 0 }
+    }
+
+    /// The connection, for one statement: each call counts as one. Return its error at once.
+    pub fn conn(&mut self) -> &mut AnyConnection {
+        self.statements += 1;
+        self.conn
+    }
+
+    /// The time of the batch, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Publishes an event with the effect: it appears if and only if the transaction commits.
+    ///
+    /// # Errors
+    /// A database error, to be returned at once.
+    pub async fn emit(&mut self, event: Event) -> Result<(), OpError> {
+        // The per-key counter and the row.
+        self.statements += 2;
+        Ok(outbox_relay::append(self.conn, &event).await?)
+    }
+
+    /// Makes sure that the operation holds `key`, which it could not name before it ran.
+    ///
+    /// # Errors
+    /// [`OpError::Lock`] if it does not: return it, and the operation is rolled back and run again holding it.
+    pub fn lock(&self, key: LockKey) -> Result<(), OpError> {
+        match self.held {
+            Some(held) if held.binary_search(&key).is_err() => Err(OpError::Lock(key)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements
+    }
+}
