@@ -1,1 +1,31 @@
-//! Definitions, the transition table, records, retry and deadline arithmetic. Knows no clock, RNG, tokio, sqlx, tonic.
+//! The heart of the orchestrator: what a saga definition is, what a saga's state is, and the one table of its
+//! transitions.
+//!
+//! Knows no clock, no random numbers, no tokio, no sqlx, no tonic. Time and jitter arrive inside events; effects
+//! leave as data. Live running, recovery, property tests and the operator's "explain" all go through
+//! [`next`] and [`Saga::fold`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod catalog;
+mod definition;
+mod explain;
+mod outcome;
+mod record;
+mod retry;
+mod saga;
+mod table;
+mod time;
+
+pub use catalog::{Catalog, CatalogError};
+pub use definition::{
+    Class, Context, Definition, DefinitionBuilder, DefinitionError, Facts, Handle, Invalid, Operation,
+    Publication, Reads, Replay, Step, StepBuilder, StepId, StepSet, Undo,
+};
+pub use explain::explain;
+pub use outcome::{Op, Outcome, Refusal};
+pub use record::{Cause, Entry, Record};
+pub use retry::RetryPolicy;
+pub use saga::{Activity, Direction, End, FoldError, Saga, Settled, Start, Status, StepState, Waiting};
+pub use table::{Call, Effect, Event, Illegal, Transition, begin, next};
+pub use time::Timestamp;

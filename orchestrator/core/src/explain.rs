@@ -1,0 +1,48 @@
+//! Why a saga waits, in a sentence.
+
+use crate::definition::Definition;
+use crate::saga::{Activity, Direction, End, Saga};
+
+/// What the saga waits for, told for the person who reads it at three in the morning.
+pub fn explain(definition: &Definition, saga: &Saga) -> String {
+    match saga.end {
+        Some(End::Completed) => return "Completed: every step is done.".into(),
+        Some(End::Compensated) => {
+            return "Compensated: everything that happened or may have happened is taken back.".into();
+        }
+        None => {}
+    }
+    let mut parts = Vec::new();
+    for id in definition.step_ids() {
+        let (step, state) = (definition.step(id), saga.step(id));
+        if let Some(why) = &state.parked {
+            parts.push(format!("{} is parked: {why}.", step.name));
+        }
+        if let Some(why) = &state.undo_parked {
+            parts.push(format!("The undo of {} is parked: {why}.", step.name));
+        }
+        if let Some(waiting) = &state.waiting {
+            parts.push(format!("{} waits for the customer until {}.", step.name, waiting.until));
+        }
+        match &state.activity {
+            Activity::Idle => {}
+            Activity::Calling { op, attempt } => {
+                parts.push(format!(
+                    "{} is being called at {} ({op}, attempt {attempt}).",
+                    step.name, step.participant
+                ));
+            }
+            Activity::BackingOff { op, attempt, until, last } => parts.push(format!(
+                "{} is called again at {until} ({op}, attempt {attempt}) because {last}.",
+                step.name
+            )),
+        }
+    }
+    let way = match &saga.direction {
+        Direction::Forward if saga.pivot_intent.is_some() => "Going forward only, the pivot has begun.",
+        Direction::Forward => "Going forward.",
+        Direction::Back(_) => "Taking back what happened.",
+    };
+    parts.insert(0, way.into());
+    parts.join(" ")
+}

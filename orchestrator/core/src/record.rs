@@ -1,0 +1,149 @@
+//! The entries of a saga's journal.
+
+use bytes::Bytes;
+
+use crate::definition::StepId;
+use crate::outcome::Refusal;
+use crate::saga::Start;
+use crate::time::Timestamp;
+
+/// A record and when it was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// By the clock of the orchestrator that decided it.
+    pub at: Timestamp,
+    /// What was decided.
+    pub record: Record,
+}
+
+/// One fact about a saga. State is the fold of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Record {
+    /// Always first: accepted, with its whole input.
+    Started(Box<Start>),
+    /// A step happened.
+    StepDone {
+        /// Which.
+        step: StepId,
+        /// The encoded answer.
+        output: Bytes,
+        /// Calls it took this owner.
+        attempts: u32,
+    },
+    /// A step surely never happened and never will.
+    StepRefused {
+        /// Which.
+        step: StepId,
+        /// Why.
+        refusal: Refusal,
+        /// Calls it took this owner.
+        attempts: u32,
+        /// False when its guard refused and nothing was sent.
+        called: bool,
+    },
+    /// The participant accepted and waits for the customer.
+    StepWaiting {
+        /// Which.
+        step: StepId,
+        /// Encoded instructions for the customer.
+        next_action: Bytes,
+        /// Give up then.
+        until: Timestamp,
+    },
+    /// The pivot is about to be called: from here on the saga does not turn back by guess.
+    PivotIntent,
+    /// A doubt about a step is being settled; no do of it is sent any more.
+    CloseIntent {
+        /// Which.
+        step: StepId,
+    },
+    /// The one-way change of direction; no forward call is sent any more.
+    TurnedBack {
+        /// Why.
+        cause: Cause,
+    },
+    /// A step was taken back, or made sure never to happen.
+    UndoDone {
+        /// Which.
+        step: StepId,
+        /// Calls it took this owner.
+        attempts: u32,
+    },
+    /// A step waits for a person.
+    StepParked {
+        /// Which.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// The undo of a step waits for a person.
+    UndoParked {
+        /// Which.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// Every step is done.
+    Completed,
+    /// Everything that happened or may have happened is taken back.
+    Compensated,
+    /// What was parked is set going again.
+    Resumed {
+        /// Who or what said so, and why.
+        why: String,
+    },
+}
+
+/// Why a saga turned back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// A step was refused; the refusal is the step's own record.
+    Refused(StepId),
+    /// A step's budget ended without an answer.
+    GaveUp {
+        /// Which.
+        step: StepId,
+        /// The last thing that was heard.
+        last: String,
+    },
+    /// The saga's deadline passed before the pivot.
+    Deadline,
+    /// Somebody cancelled it.
+    Cancelled(String),
+}
+
+impl Record {
+    /// The step it is about, if it is about one.
+    pub fn step(&self) -> Option<StepId> {
+        match self {
+            Record::StepDone { step, .. }
+            | Record::StepRefused { step, .. }
+            | Record::StepWaiting { step, .. }
+            | Record::CloseIntent { step }
+            | Record::UndoDone { step, .. }
+            | Record::StepParked { step, .. }
+            | Record::UndoParked { step, .. }
+            | Record::TurnedBack { cause: Cause::Refused(step) | Cause::GaveUp { step, .. } } => Some(*step),
+            _ => None,
+        }
+    }
+
+    /// Its name, for people.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Record::Started(_) => "started",
+            Record::StepDone { .. } => "step_done",
+            Record::StepRefused { .. } => "step_refused",
+            Record::StepWaiting { .. } => "step_waiting",
+            Record::PivotIntent => "pivot_intent",
+            Record::CloseIntent { .. } => "close_intent",
+            Record::TurnedBack { .. } => "turned_back",
+            Record::UndoDone { .. } => "undo_done",
+            Record::StepParked { .. } => "step_parked",
+            Record::UndoParked { .. } => "undo_parked",
+            Record::Completed => "completed",
+            Record::Compensated => "compensated",
+            Record::Resumed { .. } => "resumed",
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The state of a saga, and its fold from the journal.
+//!
+//! Durable facts change only in [`Saga::fold`]; the table adds what is in flight. So the state of a live saga and
+//! the state read back from its journal differ in nothing but the fields marked volatile.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::definition::{Class, Definition, Facts, StepId};
+use crate::outcome::{Op, Refusal};
+use crate::record::{Cause, Entry, Record};
+use crate::time::Timestamp;
+
+/// What a saga starts with; its first record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Start {
+    /// Name of the definition.
+    pub definition: String,
+    /// Version of the definition.
+    pub version: u32,
+    /// Fingerprint of the definition.
+    pub fingerprint: Bytes,
+    /// Encoded input, whole.
+    pub input: Bytes,
+    /// Turn back if the pivot has not begun by then.
+    pub deadline: Timestamp,
+    /// W3C trace context; empty if there is none.
+    pub traceparent: String,
+    /// The saga at the root of the family.
+    pub root: Uuid,
+}
+
+/// Which way a saga goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Towards done.
+    Forward,
+    /// Taking everything back.
+    Back(Cause),
+}
+
+/// How a saga ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Every step is done.
+    Completed,
+    /// Everything is taken back.
+    Compensated,
+}
+
+/// The word for all of a saga's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Going forward.
+    Running,
+    /// A participant waits for the customer.
+    Waiting,
+    /// Taking back.
+    Compensating,
+    /// A person has to look.
+    Parked,
+    /// Ended well.
+    Completed,
+    /// Ended with nothing left behind.
+    Compensated,
+}
+
+impl Status {
+    /// No record follows.
+    pub fn is_final(self) -> bool {
+        matches!(self, Status::Completed | Status::Compensated)
+    }
+
+    /// The word in APIs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Waiting => "waiting",
+            Status::Compensating => "compensating",
+            Status::Parked => "parked",
+            Status::Completed => "completed",
+            Status::Compensated => "compensated",
+        }
+    }
+}
+
+/// What is known for certain about a step's forward effect.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Settled {
+    /// Nothing yet.
+    Open,
+    /// It happened.
+    Done {
+        /// The encoded answer.
+        output: Bytes,
+        /// The record that says so.
+        seq: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// It never happened and never will.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// False when nothing was ever sent.
+        called: bool,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A participant waits for the customer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// Encoded instructions for the customer.
+    pub next_action: Bytes,
+    /// Give up then.
+    pub until: Timestamp,
+}
+
+/// What is in flight for a step. Volatile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Activity {
+    /// Nothing.
+    Idle,
+    /// A call was sent, or waits for a record to be durable.
+    Calling {
+        /// What it asks.
+        op: Op,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The next call waits for its time.
+    BackingOff {
+        /// What it will ask.
+        op: Op,
+        /// Which attempt it will be.
+        attempt: u32,
+        /// Its time.
+        until: Timestamp,
+        /// What the last attempt came to.
+        last: String,
+    },
+}
+
+/// One step of one saga.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StepState {
+    /// Durable: the forward effect.
+    pub settled: Settled,
+    /// Durable: the record from which on only close is sent.
+    pub closing: Option<u32>,
+    /// Durable: taken back, when.
+    pub undone: Option<Timestamp>,
+    /// Durable: waits for a person, why.
+    pub parked: Option<String>,
+    /// Durable: its undo waits for a person, why.
+    pub undo_parked: Option<String>,
+    /// Durable: the participant waits for the customer.
+    pub waiting: Option<Waiting>,
+    /// Volatile: an attempt was sent and not answered by the contract's Done, Refused or NotNow. Sticky.
+    pub maybe_run: bool,
+    /// Volatile.
+    pub activity: Activity,
+    /// Volatile: calls to do or close, by this owner.
+    pub attempts: u32,
+    /// Volatile: calls to undo, by this owner.
+    pub undo_attempts: u32,
+    /// Volatile: when the budget of the current op began.
+    pub since: Timestamp,
+}
+
+/// One run of a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Saga {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// What it started with.
+    pub start: Start,
+    /// When.
+    pub started_at: Timestamp,
+    /// Number of the last record.
+    pub seq: u32,
+    /// Which way.
+    pub direction: Direction,
+    /// The record of `TurnedBack`.
+    pub turned_back: Option<u32>,
+    /// The record of `PivotIntent`.
+    pub pivot_intent: Option<u32>,
+    /// How it ended.
+    pub end: Option<End>,
+    /// As many as the definition has.
+    pub steps: Vec<StepState>,
+    /// Volatile: a former owner may have made calls that this one knows nothing of.
+    pub recovered: bool,
+}
+
+/// A journal that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The first record is something else.
+    #[error("the journal does not begin with `started`")]
+    NotStarted,
+    /// A record after the end, or a second start.
+    #[error("record {seq} (`{kind}`) cannot follow what is before it")]
+    Misplaced {
+        /// Its number.
+        seq: u32,
+        /// Its name.
+        kind: &'static str,
+    },
+    /// A step that the definition does not have.
+    #[error("record {seq} names step {step}, which the definition does not have")]
+    NoSuchStep {
+        /// Its number.
+        seq: u32,
+        /// The step's place.
+        step: usize,
+    },
+}
+
+impl Saga {
+    /// The state after the first record.
+    pub fn started(definition: &Definition, id: Uuid, first: &Entry) -> Result<Self, FoldError> {
+        let Record::Started(start) = &first.record else { return Err(FoldError::NotStarted) };
+        let step = StepState {
+            settled: Settled::Open,
+            closing: None,
+            undone: None,
+            parked: None,
+            undo_parked: None,
+            waiting: None,
+            maybe_run: false,
+            activity: Activity::Idle,
+            attempts: 0,
+            undo_attempts: 0,
+            since: first.at,
+        };
+        Ok(Self {
+            id,
+            start: (**start).clone(),
+            started_at: first.at,
+            seq: 1,
+            direction: Direction::Forward,
+            turned_back: None,
+            pivot_intent: None,
+            end: None,
+            steps: vec![step; definition.steps.len()],
+            recovered: false,
+        })
+    }
+
+    /// The state that a journal describes.
+    pub fn replay(definition: &Definition, id: Uuid, journal: &[Entry]) -> Result<Self, FoldError> {
+        let (first, rest) = journal.split_first().ok_or(FoldError::NotStarted)?;
+        let mut saga = Self::started(definition, id, first)?;
+        for entry in rest {
+            saga.fold(entry)?;
+        }
+        Ok(saga)
+    }
+
+    /// Applies the next record. The only place where durable facts change.
+    pub fn fold(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        let (seq, at) = (self.seq + 1, entry.at);
+        if self.end.is_some() || matches!(entry.record, Record::Started(_)) {
+            return Err(FoldError::Misplaced { seq, kind: entry.record.kind() });
+        }
+        if let Some(step) = entry.record.step().filter(|s| s.index() >= self.steps.len()) {
+            return Err(FoldError::NoSuchStep { seq, step: step.index() });
+        }
+        match &entry.record {
+            Record::Started(_) => {}
+            Record::StepDone { step, output, .. } => {
+                let step = self.step_mut(*step);
+                step.settled = Settled::Done { output: output.clone(), seq, at };
+                (step.waiting, step.parked) = (None, None);
+            }
+            Record::StepRefused { step, refusal, called, .. } => {
+                let step = self.step_mut(*step);
+                step.settled = Settled::Refused { refusal: refusal.clone(), called: *called, at };
+                (step.waiting, step.parked) = (None, None);
+            }
+            Record::StepWaiting { step, next_action, until } => {
+                let waiting = Waiting { next_action: next_action.clone(), until: *until };
+                self.step_mut(*step).waiting = Some(waiting);
+            }
+            Record::PivotIntent => self.pivot_intent = Some(seq),
+            Record::CloseIntent { step } => self.step_mut(*step).closing = Some(seq),
+            Record::TurnedBack { cause } => {
+                self.direction = Direction::Back(cause.clone());
+                self.turned_back = Some(seq);
+                for step in &mut self.steps {
+                    (step.waiting, step.parked) = (None, None);
+                }
+            }
+            Record::UndoDone { step, .. } => {
+                let step = self.step_mut(*step);
+                (step.undone, step.undo_parked) = (Some(at), None);
+            }
+            Record::StepParked { step, why } => self.step_mut(*step).parked = Some(why.clone()),
+            Record::UndoParked { step, why } => self.step_mut(*step).undo_parked = Some(why.clone()),
+            Record::Completed => self.end = Some(End::Completed),
+            Record::Compensated => self.end = Some(End::Compensated),
+            Record::Resumed { .. } => {
+                for step in &mut self.steps {
+                    (step.parked, step.undo_parked) = (None, None);
+                }
+            }
+        }
+        self.seq = seq;
+        Ok(())
+    }
+
+    /// The word for its durable state.
+    pub fn status(&self) -> Status {
+        match (self.end, &self.direction) {
+            (Some(End::Completed), _) => Status::Completed,
+            (Some(End::Compensated), _) => Status::Compensated,
+            _ if self.is_parked() => Status::Parked,
+            (None, Direction::Back(_)) => Status::Compensating,
+            (None, Direction::Forward) if self.steps.iter().any(|s| s.waiting.is_some()) => Status::Waiting,
+            (None, Direction::Forward) => Status::Running,
+        }
+    }
+
+    /// Something of it waits for a person.
+    pub fn is_parked(&self) -> bool {
+        self.steps.iter().any(|s| s.parked.is_some() || s.undo_parked.is_some())
+    }
+
+    /// The state of a step.
+    pub fn step(&self, id: StepId) -> &StepState {
+        &self.steps[id.index()]
+    }
+
+    pub(crate) fn step_mut(&mut self, id: StepId) -> &mut StepState {
+        &mut self.steps[id.index()]
+    }
+
+    /// The encoded answer of a step that is done.
+    pub fn output(&self, id: StepId) -> Option<&Bytes> {
+        match &self.step(id).settled {
+            Settled::Done { output, .. } => Some(output),
+            _ => None,
+        }
+    }
+
+    /// Lends the facts that a definition's functions read.
+    pub(crate) fn with_facts<R>(&self, f: impl FnOnce(&Facts<'_>) -> R) -> R {
+        let output = |id| self.output(id).cloned();
+        f(&Facts { saga: self.id, input: &self.start.input, output: &output })
+    }
+
+    /// Whether turning back has to take this step back: it happened, or may have.
+    ///
+    /// A former owner's calls are unknown, so after a takeover that is every compensatable step without a durable
+    /// refusal; the barrier makes needless undos harmless.
+    pub fn needs_undo(&self, definition: &Definition, id: StepId) -> bool {
+        let step = self.step(id);
+        definition.step(id).class == Class::Compensatable
+            && match step.settled {
+                Settled::Refused { .. } => false,
+                Settled::Done { .. } => true,
+                Settled::Open => step.maybe_run || self.recovered,
+            }
+    }
+
+    /// The refusal that turned it back, with the step that refused.
+    pub fn refusal(&self) -> Option<(StepId, &Refusal)> {
+        match &self.direction {
+            Direction::Back(Cause::Refused(id)) => match &self.step(*id).settled {
+                Settled::Refused { refusal, .. } => Some((*id, refusal)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

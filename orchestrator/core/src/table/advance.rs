@@ -1,0 +1,188 @@
+//! What may start now: forward calls, undo calls, the end.
+
+use bytes::Bytes;
+
+use super::{Call, Effect, Turn};
+use crate::definition::{Class, Invalid, Replay, StepId};
+use crate::outcome::{Op, Outcome};
+use crate::record::{Cause, Record};
+use crate::saga::{Activity, Direction, Settled};
+
+impl Turn<'_> {
+    /// Starts everything that the state allows. Does nothing twice: what is in flight is not idle.
+    pub(super) fn advance(&mut self) {
+        if self.saga.end.is_none() && self.saga.direction == Direction::Forward {
+            self.forward();
+        }
+        if self.saga.end.is_none() && self.saga.direction != Direction::Forward {
+            self.back();
+        }
+        let busy = |a: &Activity| !matches!(a, Activity::Idle);
+        if !self.saga.steps.iter().any(|step| busy(&step.activity)) {
+            self.out.effects.push(Effect::Rest);
+        }
+    }
+
+    fn forward(&mut self) {
+        let before_pivot = self.saga.pivot_intent.is_none();
+        // A parked saga waits for its person; before the pivot it has no more effects meanwhile.
+        if before_pivot && self.saga.is_parked() {
+            return;
+        }
+        if before_pivot && self.now >= self.saga.start.deadline && !self.is_over() {
+            return self.turn_back(Cause::Deadline);
+        }
+        for id in self.definition.step_ids() {
+            if self.is_ready(id) {
+                self.start(id);
+            }
+            if self.saga.direction != Direction::Forward || (before_pivot && self.saga.is_parked()) {
+                return;
+            }
+        }
+        if self.is_over() {
+            self.record(Record::Completed);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.saga.steps.iter().all(|step| matches!(step.settled, Settled::Done { .. }))
+    }
+
+    fn is_ready(&self, id: StepId) -> bool {
+        let (step, state) = (self.definition.step(id), self.saga.step(id));
+        state.settled == Settled::Open
+            && state.activity == Activity::Idle
+            && state.parked.is_none()
+            && step
+                .after
+                .iter()
+                .all(|earlier| matches!(self.saga.step(earlier).settled, Settled::Done { .. }))
+    }
+
+    /// First call of a step by this owner: guard, intent of the pivot, call.
+    fn start(&mut self, id: StepId) {
+        let step = self.definition.step(id);
+        if let Some(guard) = step.guard.as_ref().filter(|_| self.saga.step(id).attempts == 0) {
+            match self.saga.with_facts(|facts| guard(facts)) {
+                Ok(None) => {}
+                Ok(Some(refusal)) => return self.refused(id, refusal, false),
+                Err(Invalid(why)) => return self.park(id, format!("its guard: {why}")),
+            }
+        }
+        if step.class == Class::Pivot && self.saga.pivot_intent.is_none() {
+            self.record(Record::PivotIntent);
+        }
+        let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
+        self.saga.step_mut(id).since = self.now;
+        self.call(id, op);
+    }
+
+    /// Makes the next attempt of `op`.
+    pub(super) fn call(&mut self, id: StepId, op: Op) {
+        let step = self.definition.step(id);
+        let built = self.saga.with_facts(|facts| match (op, &step.undo, &step.request) {
+            (Op::Undo, Some(undo), _) => (undo.request)(facts),
+            (Op::Do | Op::Close, _, Some(request)) => request(facts),
+            _ => Err(Invalid::new("the definition has no request for this")),
+        });
+        let request: Bytes = match built {
+            Ok(request) => request,
+            Err(Invalid(why)) if op == Op::Undo => {
+                return self.park_undo(id, format!("its undo request: {why}"));
+            }
+            Err(Invalid(why)) => return self.park(id, format!("its request: {why}")),
+        };
+        let after = self.durable_before(id, op);
+        let timeout = match (op, &step.undo) {
+            (Op::Undo, Some(undo)) => undo.timeout,
+            _ => step.timeout,
+        };
+        let state = self.saga.step_mut(id);
+        let attempts = if op == Op::Undo { &mut state.undo_attempts } else { &mut state.attempts };
+        *attempts = attempts.saturating_add(1);
+        let attempt = *attempts;
+        state.activity = Activity::Calling { op, attempt };
+        self.out.effects.push(Effect::Call(Call { step: id, op, attempt, request, timeout, after }));
+    }
+
+    /// The record that must be durable before this call: the safety table, line by line. Records of a saga commit
+    /// in order, so the last of several is enough.
+    fn durable_before(&self, id: StepId, op: Op) -> u32 {
+        let step = self.definition.step(id);
+        let started = 1;
+        let used = step.reads.iter().filter(|read| self.definition.step(*read).replay == Replay::MayDiffer);
+        let used = used.filter_map(|read| match self.saga.step(read).settled {
+            Settled::Done { seq, .. } => Some(seq),
+            _ => None,
+        });
+        let used = used.max().unwrap_or(started);
+        match op {
+            Op::Undo => self.saga.turned_back.unwrap_or(started),
+            Op::Close => self.saga.step(id).closing.unwrap_or(started).max(used),
+            Op::Do if step.class == Class::Pivot => self.saga.pivot_intent.unwrap_or(self.saga.seq).max(used),
+            Op::Do => used,
+        }
+    }
+
+    pub(super) fn turn_back(&mut self, cause: Cause) {
+        for step in &mut self.saga.steps {
+            match step.activity {
+                // Sent, or about to be: either way no answer will be believed any more.
+                Activity::Calling { .. } => step.maybe_run = true,
+                Activity::Idle | Activity::BackingOff { .. } => {}
+            }
+            step.activity = Activity::Idle;
+            step.since = self.now;
+        }
+        self.record(Record::TurnedBack { cause });
+    }
+
+    fn back(&mut self) {
+        let mut left = false;
+        for id in self.definition.step_ids() {
+            if !self.saga.needs_undo(self.definition, id) || self.saga.step(id).undone.is_some() {
+                continue;
+            }
+            left = true;
+            let state = self.saga.step(id);
+            if state.activity == Activity::Idle && state.undo_parked.is_none() && self.may_undo(id) {
+                self.saga.step_mut(id).since = self.now;
+                self.call(id, Op::Undo);
+            }
+        }
+        if !left {
+            self.record(Record::Compensated);
+        }
+    }
+
+    /// Reverse dependency order; a parked undo counts as passed, so that one outage holds nobody hostage.
+    fn may_undo(&self, id: StepId) -> bool {
+        self.definition.step(id).descendants.iter().all(|later| {
+            let state = self.saga.step(later);
+            !self.saga.needs_undo(self.definition, later)
+                || state.undone.is_some()
+                || state.undo_parked.is_some()
+        })
+    }
+
+    pub(super) fn park(&mut self, id: StepId, why: String) {
+        self.saga.step_mut(id).activity = Activity::Idle;
+        self.record(Record::StepParked { step: id, why });
+    }
+
+    pub(super) fn park_undo(&mut self, id: StepId, why: String) {
+        self.saga.step_mut(id).activity = Activity::Idle;
+        self.record(Record::UndoParked { step: id, why });
+    }
+
+    /// An answer of the definition's own reading of a reply.
+    pub(super) fn interpret(&self, id: StepId, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Done(bytes) => {
+                self.saga.with_facts(|facts| (self.definition.step(id).interpret)(facts, bytes))
+            }
+            other => other,
+        }
+    }
+}

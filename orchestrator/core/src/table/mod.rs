@@ -1,0 +1,297 @@
+//! The one table of transitions.
+//!
+//! | state | event | becomes |
+//! |---|---|---|
+//! | nothing | `Start` | forward, first calls wait for `Started` to be durable |
+//! | calling do | Done | step done; whoever waited for it may start |
+//! | calling do | Refused | before or at the pivot: turn back; after it: parked (it must not refuse) |
+//! | calling do | NotNow, Unknown | called again by policy; budget spent: before the pivot turn back, at it close, after it parked |
+//! | calling do | Pending | waiting for the customer, asked again at growing intervals until its deadline |
+//! | calling do | Broken, Superseded | parked |
+//! | calling close | Done, Refused | step done; turn back |
+//! | calling close | anything else | called again by policy; budget spent: parked |
+//! | calling undo | Done (or Refused: nothing is there) | undone |
+//! | calling undo | NotNow, Unknown | called again by policy; budget spent: parked, the others go on |
+//! | calling undo | Broken, Superseded | parked, the others go on |
+//! | forward, pivot not begun | `DeadlinePassed`, `Cancel` | turn back |
+//! | forward, pivot begun | `DeadlinePassed` | nothing: the deadline is off |
+//! | forward, pivot begun | `Cancel` | refused with [`Illegal::PivotBegun`] |
+//! | waiting or backing off | `Wake` | asked again now |
+//! | parked | `Resume` | what was parked is called again |
+//! | any | a late reply, a stale timer, a wake-up of what does not wait | nothing: known harmless |
+//!
+//! A pair that is not listed is an error with a name ([`Illegal`]).
+
+mod advance;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::definition::{Definition, StepId};
+use crate::outcome::{Op, Outcome};
+use crate::record::{Cause, Entry, Record};
+use crate::saga::{Activity, Direction, End, Saga, Start};
+use crate::time::Timestamp;
+
+/// Something that happened to a saga.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// This owner has it now, freshly started or read from its journal.
+    Own {
+        /// A former owner may have made calls.
+        recovered: bool,
+    },
+    /// A call was answered, or given up.
+    Replied {
+        /// Of which step.
+        step: StepId,
+        /// What was asked.
+        op: Op,
+        /// Which attempt.
+        attempt: u32,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// A call's waiting time is over.
+    RetryDue {
+        /// Of which step.
+        step: StepId,
+        /// What will be asked.
+        op: Op,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The saga's deadline has come.
+    DeadlinePassed,
+    /// Somebody wants it taken back.
+    Cancel {
+        /// Who and why.
+        why: String,
+    },
+    /// Something that a step waits for may have happened.
+    Wake,
+    /// A person, or a participant that came back, sets what is parked going again.
+    Resume {
+        /// Who and why.
+        why: String,
+    },
+}
+
+/// A call to make.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Of which step.
+    pub step: StepId,
+    /// What to ask.
+    pub op: Op,
+    /// From 1 per (step, op) and owner.
+    pub attempt: u32,
+    /// The encoded request.
+    pub request: Bytes,
+    /// Longest wait; travels as the gRPC deadline.
+    pub timeout: Duration,
+    /// Not before this record is durable.
+    pub after: u32,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Call a participant and bring back [`Event::Replied`].
+    Call(Call),
+    /// Bring [`Event::RetryDue`] at this time.
+    Timer {
+        /// Of which step.
+        step: StepId,
+        /// What will be asked.
+        op: Op,
+        /// Which attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// Bring [`Event::DeadlinePassed`] at this time.
+    Deadline(Timestamp),
+    /// Nothing more will happen by itself: it ended, or everything left is parked.
+    Rest,
+}
+
+/// What a transition asks for: records first, in this order, then effects as their records allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// To append, numbered from the saga's former `seq` + 1.
+    pub records: Vec<Entry>,
+    /// To do.
+    pub effects: Vec<Effect>,
+}
+
+/// An event that the state does not allow. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// Cancelled after the capture had begun.
+    #[error("the pivot has begun; what is done after it is undone by a return")]
+    PivotBegun,
+    /// Cancelled after the end.
+    #[error("the saga has ended")]
+    Ended(End),
+    /// A reply to a call that was never made.
+    #[error("a reply to {op} attempt {attempt} of step {step}, which was never made")]
+    NeverCalled {
+        /// The step's place.
+        step: usize,
+        /// What it says was asked.
+        op: Op,
+        /// Which attempt it says it was.
+        attempt: u32,
+    },
+    /// A step that the definition does not have.
+    #[error("step {0} does not exist")]
+    NoSuchStep(usize),
+    /// Resumed while nothing is parked.
+    #[error("nothing of the saga is parked")]
+    NotParked,
+}
+
+/// Starts a saga: its state and first record. Give it [`Event::Own`] to set it going.
+pub fn begin(
+    definition: &Definition,
+    id: Uuid,
+    root: Uuid,
+    input: Bytes,
+    traceparent: String,
+    now: Timestamp,
+) -> (Saga, Entry) {
+    let start = Start {
+        definition: definition.name.to_owned(),
+        version: definition.version,
+        fingerprint: Bytes::copy_from_slice(&definition.fingerprint),
+        input,
+        deadline: now.plus(definition.deadline),
+        traceparent,
+        root,
+    };
+    let entry = Entry { at: now, record: Record::Started(Box::new(start)) };
+    let saga = Saga::started(definition, id, &entry).expect("the record above is `started`");
+    (saga, entry)
+}
+
+/// The table. `jitter` is uniform over all of `u32`. On an error nothing has changed.
+pub fn next(
+    definition: &Definition,
+    saga: &mut Saga,
+    event: Event,
+    now: Timestamp,
+    jitter: u32,
+) -> Result<Transition, Illegal> {
+    let mut turn = Turn { definition, saga, now, jitter, out: Transition::default() };
+    match event {
+        Event::Own { recovered } => turn.own(recovered),
+        Event::Replied { step, op, attempt, outcome } => {
+            turn.check(step, op, attempt)?;
+            if turn.saga.step(step).activity == (Activity::Calling { op, attempt }) {
+                turn.replied(step, op, outcome);
+            }
+        }
+        Event::RetryDue { step, op, attempt } => {
+            turn.check_step(step)?;
+            let due = |a: &Activity| matches!(a, Activity::BackingOff { op: o, attempt: n, .. } if (*o, *n) == (op, attempt));
+            if due(&turn.saga.step(step).activity) {
+                turn.retry(step, op);
+            }
+        }
+        Event::DeadlinePassed => turn.advance(),
+        Event::Cancel { why } => turn.cancel(why)?,
+        Event::Wake => turn.wake(),
+        Event::Resume { why } => turn.resume(why)?,
+    }
+    let out = turn.out;
+    Ok(out)
+}
+
+/// One transition being worked out.
+struct Turn<'a> {
+    definition: &'a Definition,
+    saga: &'a mut Saga,
+    now: Timestamp,
+    jitter: u32,
+    out: Transition,
+}
+
+impl Turn<'_> {
+    fn record(&mut self, record: Record) {
+        let entry = Entry { at: self.now, record };
+        // The table produces records only where the fold takes them; anything else is a bug here.
+        self.saga.fold(&entry).expect("the table's own record folds");
+        self.out.records.push(entry);
+    }
+
+    fn check_step(&self, step: StepId) -> Result<(), Illegal> {
+        if step.index() < self.saga.steps.len() { Ok(()) } else { Err(Illegal::NoSuchStep(step.index())) }
+    }
+
+    fn check(&self, step: StepId, op: Op, attempt: u32) -> Result<(), Illegal> {
+        self.check_step(step)?;
+        let state = self.saga.step(step);
+        let made = if op == Op::Undo { state.undo_attempts } else { state.attempts };
+        if attempt == 0 || attempt > made {
+            return Err(Illegal::NeverCalled { step: step.index(), op, attempt });
+        }
+        Ok(())
+    }
+
+    fn own(&mut self, recovered: bool) {
+        self.saga.recovered = recovered;
+        for step in &mut self.saga.steps {
+            step.activity = Activity::Idle;
+            (step.attempts, step.undo_attempts, step.since) = (0, 0, self.now);
+        }
+        if self.saga.end.is_none()
+            && self.saga.direction == Direction::Forward
+            && self.saga.pivot_intent.is_none()
+        {
+            self.out.effects.push(Effect::Deadline(self.saga.start.deadline));
+        }
+        self.advance();
+    }
+
+    fn cancel(&mut self, why: String) -> Result<(), Illegal> {
+        match (self.saga.end, &self.saga.direction, self.saga.pivot_intent) {
+            (Some(end), ..) => Err(Illegal::Ended(end)),
+            (None, Direction::Back(_), _) => Ok(()),
+            (None, Direction::Forward, Some(_)) => Err(Illegal::PivotBegun),
+            (None, Direction::Forward, None) => {
+                self.turn_back(Cause::Cancelled(why));
+                self.advance();
+                Ok(())
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        for id in self.definition.step_ids() {
+            let step = self.saga.step(id);
+            if let (Some(_), Activity::BackingOff { op: Op::Do, .. }) = (&step.waiting, &step.activity) {
+                self.retry(id, Op::Do);
+            }
+        }
+    }
+
+    fn resume(&mut self, why: String) -> Result<(), Illegal> {
+        if !self.saga.is_parked() {
+            return Err(Illegal::NotParked);
+        }
+        self.record(Record::Resumed { why });
+        for step in &mut self.saga.steps {
+            if step.activity == Activity::Idle {
+                step.since = self.now;
+            }
+        }
+        self.advance();
+        Ok(())
+    }
+}

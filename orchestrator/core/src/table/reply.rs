@@ -1,0 +1,175 @@
+//! What follows from the outcome of a call.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Effect, Turn};
+use crate::definition::{Class, StepId};
+use crate::outcome::{Op, Outcome, Refusal};
+use crate::record::{Cause, Record};
+use crate::saga::{Activity, Settled, Waiting};
+
+impl Turn<'_> {
+    pub(super) fn replied(&mut self, id: StepId, op: Op, outcome: Outcome) {
+        match op {
+            Op::Do => self.done_reply(id, outcome),
+            Op::Close => self.close_reply(id, outcome),
+            Op::Undo => self.undo_reply(id, outcome),
+        }
+        self.advance();
+    }
+
+    fn done_reply(&mut self, id: StepId, outcome: Outcome) {
+        match self.interpret(id, outcome) {
+            Outcome::Done(output) => self.done(id, output),
+            Outcome::Refused(refusal) if self.definition.step(id).class == Class::Retriable => {
+                self.saga.step_mut(id).maybe_run = true;
+                self.park(id, format!("it refused ({}) after the pivot, where it must not", refusal.reason));
+            }
+            Outcome::Refused(refusal) => self.refused(id, refusal, true),
+            Outcome::NotNow { after, why } => self.again(id, Op::Do, after, why),
+            Outcome::Unknown(why) => {
+                self.saga.step_mut(id).maybe_run = true;
+                self.again(id, Op::Do, Duration::ZERO, why);
+            }
+            Outcome::Pending { next_action } => self.pending(id, next_action),
+            // A hostile or confused reply may follow a real effect.
+            Outcome::Broken(why) => {
+                self.saga.step_mut(id).maybe_run = true;
+                self.park(id, why);
+            }
+            Outcome::Superseded(why) => {
+                self.saga.step_mut(id).maybe_run = true;
+                self.park(id, format!("superseded although this node owns the saga: {why}"));
+            }
+        }
+    }
+
+    fn close_reply(&mut self, id: StepId, outcome: Outcome) {
+        match self.interpret(id, outcome) {
+            Outcome::Done(output) => self.done(id, output),
+            Outcome::Refused(refusal) => self.refused(id, refusal, true),
+            Outcome::NotNow { after, why } => self.again(id, Op::Close, after, why),
+            Outcome::Unknown(why) => self.again(id, Op::Close, Duration::ZERO, why),
+            Outcome::Pending { .. } => self.again(id, Op::Close, Duration::ZERO, "still waiting".into()),
+            Outcome::Broken(why) | Outcome::Superseded(why) => self.park(id, why),
+        }
+    }
+
+    fn undo_reply(&mut self, id: StepId, outcome: Outcome) {
+        match outcome {
+            Outcome::Done(_) => {
+                let attempts = self.saga.step(id).undo_attempts;
+                self.saga.step_mut(id).activity = Activity::Idle;
+                self.record(Record::UndoDone { step: id, attempts });
+            }
+            Outcome::NotNow { after, why } => self.again(id, Op::Undo, after, why),
+            Outcome::Unknown(why) => self.again(id, Op::Undo, Duration::ZERO, why),
+            Outcome::Pending { .. } => self.again(id, Op::Undo, Duration::ZERO, "still pending".into()),
+            Outcome::Refused(refusal) => {
+                self.park_undo(
+                    id,
+                    format!("its undo was refused ({}), which no undo may be", refusal.reason),
+                );
+            }
+            Outcome::Broken(why) => self.park_undo(id, why),
+            Outcome::Superseded(why) => self.park_undo(id, format!("its undo was superseded: {why}")),
+        }
+    }
+
+    fn done(&mut self, id: StepId, output: Bytes) {
+        let attempts = self.saga.step(id).attempts;
+        self.saga.step_mut(id).activity = Activity::Idle;
+        self.record(Record::StepDone { step: id, output, attempts });
+    }
+
+    pub(super) fn refused(&mut self, id: StepId, refusal: Refusal, called: bool) {
+        let state = self.saga.step_mut(id);
+        // Surely nothing happened under this key, whatever an earlier attempt made us fear.
+        (state.activity, state.maybe_run) = (Activity::Idle, false);
+        let attempts = state.attempts;
+        self.record(Record::StepRefused { step: id, refusal, attempts, called });
+        self.turn_back(Cause::Refused(id));
+    }
+
+    /// Calls again by policy, or gives up when the budget is spent.
+    fn again(&mut self, id: StepId, op: Op, after: Duration, last: String) {
+        let step = self.definition.step(id);
+        let policy = match (op, &step.undo) {
+            (Op::Undo, Some(undo)) => undo.retry,
+            _ => step.retry,
+        };
+        let state = self.saga.step(id);
+        let made = if op == Op::Undo { state.undo_attempts } else { state.attempts };
+        let at = self.now.plus(policy.delay(made, self.jitter).max(after));
+        if at > state.since.plus(policy.budget) {
+            return self.give_up(id, op, last);
+        }
+        self.back_off(id, op, at, last);
+    }
+
+    fn back_off(&mut self, id: StepId, op: Op, at: crate::Timestamp, last: String) {
+        let state = self.saga.step_mut(id);
+        let made = if op == Op::Undo { state.undo_attempts } else { state.attempts };
+        let attempt = made.saturating_add(1);
+        state.activity = Activity::BackingOff { op, attempt, until: at, last };
+        self.out.effects.push(Effect::Timer { step: id, op, attempt, at });
+    }
+
+    fn give_up(&mut self, id: StepId, op: Op, last: String) {
+        let class = self.definition.step(id).class;
+        match (op, class) {
+            (Op::Undo, _) => self.park_undo(id, format!("no answer within its budget; last: {last}")),
+            (Op::Do, Class::Compensatable | Class::NeedsNoUndo(_)) => {
+                self.saga.step_mut(id).activity = Activity::Idle;
+                self.turn_back(Cause::GaveUp { step: id, last });
+            }
+            // The pivot never turns back by guess: its participant says what is true, or makes it so.
+            (Op::Do, Class::Pivot) => {
+                self.record(Record::CloseIntent { step: id });
+                self.saga.step_mut(id).since = self.now;
+                self.call(id, Op::Close);
+            }
+            (Op::Do | Op::Close, _) => self.park(id, format!("no answer within its budget; last: {last}")),
+        }
+    }
+
+    /// The participant waits for the customer: asked again at growing intervals until the wait's deadline.
+    fn pending(&mut self, id: StepId, next_action: Bytes) {
+        let step = self.definition.step(id);
+        let until = match &self.saga.step(id).waiting {
+            Some(waiting) => waiting.until,
+            None => self.now.plus(step.customer_wait),
+        };
+        if self.now >= until && self.definition.is_before_pivot(id) {
+            self.saga.step_mut(id).maybe_run = true;
+            self.saga.step_mut(id).activity = Activity::Idle;
+            return self.turn_back(Cause::GaveUp { step: id, last: "the customer did not finish".into() });
+        }
+        let now_waiting = Waiting { next_action: next_action.clone(), until };
+        if self.saga.step(id).waiting.as_ref() != Some(&now_waiting) {
+            self.record(Record::StepWaiting { step: id, next_action, until });
+        }
+        let state = self.saga.step_mut(id);
+        state.maybe_run = true;
+        let poll = step.retry.delay(state.attempts, self.jitter).max(Duration::from_secs(1));
+        let at = self.now.plus(poll).min(until.max(self.now.plus(Duration::from_secs(1))));
+        self.back_off(id, Op::Do, at, "waiting for the customer".into());
+    }
+
+    /// The waiting time is over, or a wake-up cut it short.
+    pub(super) fn retry(&mut self, id: StepId, op: Op) {
+        debug_assert!(op == Op::Undo || self.saga.step(id).settled == Settled::Open);
+        let before_pivot = self.saga.pivot_intent.is_none() && self.saga.turned_back.is_none();
+        if before_pivot && self.now >= self.saga.start.deadline {
+            return self.advance();
+        }
+        // Before the pivot a parked saga has no more effects; this step is taken up again when it is resumed.
+        if before_pivot && self.saga.is_parked() {
+            self.saga.step_mut(id).activity = Activity::Idle;
+            return self.advance();
+        }
+        self.call(id, op);
+    }
+}
