@@ -11,6 +11,15 @@ const MAX_NAME: usize = 255;
 /// The longest trace context, in bytes.
 const MAX_TRACEPARENT: usize = 512;
 
+/// Why an append that is well formed can never be committed: the same words in every store.
+pub(crate) mod reason {
+    pub(crate) const NOT_STARTED: &str = "record 1 is missing";
+    pub(crate) const ELSEWHERE: &str = "it has another shard or root";
+    pub(crate) const OTHER_BYTES: &str = "other records are there under these numbers";
+    pub(crate) const HOLE: &str = "a record before these is missing";
+    pub(crate) const FINISHED: &str = "it is finished";
+}
+
 /// The appends of one saga in one batch, as indices in batch order; they share one fate.
 pub(crate) struct Group {
     pub(crate) members: Vec<usize>,

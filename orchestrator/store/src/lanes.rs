@@ -46,6 +46,8 @@ pub struct LaneLag {
     pub waiting: u64,
     /// The time of the oldest of them, Unix milliseconds.
     pub oldest_at_ms: Option<i64>,
+    /// Events that are held back, the poisoned ones included.
+    pub held: u64,
     /// Roots that are parked, with everything after their poisoned event held back.
     pub parked_roots: u64,
 }

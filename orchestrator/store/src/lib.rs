@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod append;
+pub mod codec;
 mod door;
 mod error;
 mod lanes;

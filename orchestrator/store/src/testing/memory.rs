@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     Append, Cursor, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, SagaRow,
-    Status, Store, StoreError, StoredSaga, Verdict, door,
+    Status, Store, StoreError, StoredSaga, Verdict,
+    door::{self, reason},
 };
 
 /// What happens to a coming commit.
@@ -61,6 +62,7 @@ struct Lane {
     rows: BTreeMap<i64, OutboxRow>,
     numbers: i64,
     watermark: i64,
+    moved_at_s: i64,
     /// Root -> the number of its poisoned event.
     parked: BTreeMap<Uuid, i64>,
     /// Number -> when it was published, Unix seconds.
@@ -83,7 +85,8 @@ impl MemoryStore {
     /// An empty store with so many shards.
     pub fn new(shards: u16) -> Self {
         let state = State {
-            epochs: vec![0; usize::from(shards)],
+            epochs: (1..=i64::from(shards)).collect(),
+            last_epoch: i64::from(shards),
             lanes: (0..shards).map(|_| Lane::default()).collect(),
             ..State::default()
         };
@@ -222,18 +225,18 @@ impl State {
             };
             *saga = Some(Saga { row, records: Vec::new(), events: 0 });
         }
-        let Some(saga) = saga else { return refused("record 1 is missing") };
+        let Some(saga) = saga else { return refused(reason::NOT_STARTED) };
         if saga.row.shard != append.shard || saga.row.root != append.root {
-            return refused("it has another shard or root");
+            return refused(reason::ELSEWHERE);
         }
         if usize::try_from(append.first_seq).is_ok_and(|seq| seq <= saga.records.len()) {
-            return refused("other bytes are there under the same record number");
+            return refused(reason::OTHER_BYTES);
         }
         if usize::try_from(append.first_seq) != Ok(saga.records.len() + 1) {
-            return refused("a record before these is missing");
+            return refused(reason::HOLE);
         }
         if saga.row.status.is_final() {
-            return refused("it is finished");
+            return refused(reason::FINISHED);
         }
         if self.poisoned.contains(&append.saga) {
             return refused("a constraint is broken");
@@ -387,6 +390,7 @@ impl Store for MemoryStore {
         let mut state = self.state();
         let lane = state.lane(shard)?;
         let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
+        let at_s = now_ms.div_euclid(1000).max(lane.moved_at_s);
         let mut watermark = lane.watermark;
         for (number, row) in lane.rows.range(lane.watermark + 1..) {
             let held = lane.is_held(row);
@@ -394,11 +398,14 @@ impl Store for MemoryStore {
                 break;
             }
             if !held {
-                lane.published_s.insert(*number, now_ms.div_euclid(1000));
+                lane.published_s.insert(*number, at_s);
             }
             watermark = *number;
         }
-        lane.watermark = watermark;
+        if watermark > lane.watermark {
+            lane.watermark = watermark;
+            lane.moved_at_s = at_s;
+        }
         Ok(())
     }
 
@@ -454,6 +461,7 @@ impl Store for MemoryStore {
         Ok(LaneLag {
             waiting: count(waiting().count()),
             oldest_at_ms: waiting().map(|row| row.event.at_ms).min(),
+            held: count(lane.rows.values().filter(|row| lane.is_held(row)).count()),
             parked_roots: count(lane.parked.len()),
         })
     }
