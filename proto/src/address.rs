@@ -173,9 +173,13 @@ mod tests {
 
     #[test]
     fn mail_addresses() {
-        for good in
-            ["a@b", "ada@example.com", "o'neil+shop@mail.example.co.uk", "a.b-c_d@1.example", "x!#$%&*@y-z.de"]
-        {
+        for good in [
+            "a@b",
+            "ada@example.com",
+            "o'neil+shop@mail.example.co.uk",
+            "a.b-c_d@1.example",
+            "x!#$%&*@y-z.de",
+        ] {
             assert_eq!(EmailAddress::parse(good).unwrap().as_str(), good);
         }
         let long = format!("{}@example.com", "a".repeat(65));

@@ -9,6 +9,7 @@ pub mod address;
 pub mod contract;
 pub mod ids;
 pub mod money;
+pub mod services;
 
 /// Generated code, one module per proto package.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::unwrap_used)]

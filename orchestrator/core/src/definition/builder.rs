@@ -69,7 +69,7 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
     #[must_use]
     pub fn publishing(
         mut self,
-        f: impl Fn(&Saga, &Record) -> Option<Publication> + Send + Sync + 'static,
+        f: impl Fn(&Definition, &Saga, &Record) -> Option<Publication> + Send + Sync + 'static,
     ) -> Self {
         self.publish = Some(Box::new(f));
         self

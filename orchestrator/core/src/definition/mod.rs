@@ -65,7 +65,7 @@ pub enum Replay {
 type RequestFn = Box<dyn Fn(&Facts<'_>) -> Result<Bytes, Invalid> + Send + Sync>;
 type GuardFn = Box<dyn Fn(&Facts<'_>) -> Result<Option<Refusal>, Invalid> + Send + Sync>;
 type InterpretFn = Box<dyn Fn(&Facts<'_>, Bytes) -> Outcome + Send + Sync>;
-type PublishFn = Box<dyn Fn(&Saga, &Record) -> Option<Publication> + Send + Sync>;
+type PublishFn = Box<dyn Fn(&Definition, &Saga, &Record) -> Option<Publication> + Send + Sync>;
 
 /// How a step is taken back.
 pub struct Undo {
@@ -163,7 +163,7 @@ impl Definition {
 
     /// What to publish in the commit of `record`, given the state after it.
     pub fn publication(&self, saga: &Saga, record: &Record) -> Option<Publication> {
-        self.publish.as_ref().and_then(|publish| publish(saga, record))
+        self.publish.as_ref().and_then(|publish| publish(self, saga, record))
     }
 }
 
