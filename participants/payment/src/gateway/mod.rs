@@ -1,0 +1,268 @@
+//! The door to a payment provider: what every provider must be able to say, told as guarantees.
+//!
+//! A gateway translates and nothing else. It knows no saga, no barrier, no ledger of ours and decides no retry;
+//! which call is made when, and what may be believed, is the business of the actions. One provider is one file
+//! (or folder) beside this one.
+//!
+//! Money moves only by calls on an id that the caller has already stored: [`create`](PaymentGateway::create) makes an
+//! object that holds nothing, every other call names it. Card data never enters: a [`PaymentMethod`] is a token.
+
+pub mod sandbox;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use backstitch_proto::money::Money;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A provider's token for a card or an account. Does not print, is never stored by us and never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PaymentMethod(Box<str>);
+
+impl PaymentMethod {
+    /// Any text: only the provider knows its tokens, an unknown one is the provider's refusal.
+    pub fn new(token: impl Into<Box<str>>) -> Self {
+        Self(token.into())
+    }
+
+    /// The token, for the one call that sends it to the provider.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PaymentMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PaymentMethod(redacted)")
+    }
+}
+
+/// The provider's id of a payment object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProviderId(String);
+
+impl ProviderId {
+    /// As the provider spelled it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// As the provider spelled it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a payment object is created from. The ids are for the provider's metadata, so that its statement can be
+/// read against ours; they are no proof of anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPayment {
+    /// Our payment id; the provider echoes it.
+    pub reference: Uuid,
+    /// What will be held. Positive.
+    pub amount: Money,
+    /// The saga that asks.
+    pub saga: Uuid,
+    /// The root of its family.
+    pub root: Uuid,
+    /// The order that is paid, as text; may be empty.
+    pub order_id: String,
+}
+
+/// A payment object as the provider showed it at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderPayment {
+    /// The provider's id.
+    pub id: ProviderId,
+    /// Our payment id, echoed.
+    pub reference: Uuid,
+    /// What it was created for.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: ProviderState,
+    /// What was ever held on it, in minor units; stays after capture and cancel.
+    pub authorized_minor: i64,
+    /// What was taken, in minor units; refunds do not lower it.
+    pub captured_minor: i64,
+    /// What was given back of it, in minor units.
+    pub refunded_minor: i64,
+}
+
+/// Where a payment object stands at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderState {
+    /// Not confirmed: holds nothing.
+    Created,
+    /// Waits for the customer; holds nothing yet.
+    CustomerAction {
+        /// Where the customer goes on.
+        url: String,
+    },
+    /// The amount is held.
+    Authorized {
+        /// Unix milliseconds after which the hold is gone.
+        capture_before_ms: i64,
+    },
+    /// Money was taken; refunds do not change this state.
+    Captured,
+    /// Terminal: nothing is held or was taken, and nothing can be any more.
+    Cancelled,
+    /// Terminal like `Cancelled`: the provider said no. A gateway whose provider leaves the object open after a
+    /// decline cancels it before it says so.
+    Refused(Decline),
+}
+
+/// A refund object as the provider showed it at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRefund {
+    /// The provider's id.
+    pub id: String,
+    /// Our refund id, echoed.
+    pub reference: Uuid,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: RefundState,
+}
+
+/// Where a refund stands at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// Accepted, not decided.
+    Pending,
+    /// The money went back.
+    Succeeded,
+    /// Terminal: the money stays taken.
+    Failed,
+}
+
+/// A definite no of the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decline {
+    /// Ours, for decisions.
+    pub reason: DeclineReason,
+    /// The provider's own word, for people.
+    pub code: String,
+}
+
+impl Decline {
+    /// A decline with the provider's word.
+    pub fn new(reason: DeclineReason, code: impl Into<String>) -> Self {
+        Self { reason, code: code.into() }
+    }
+}
+
+impl fmt::Display for Decline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({})", self.reason, self.code)
+    }
+}
+
+/// The kinds of no that lead to different moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// The issuer declined.
+    CardDeclined,
+    /// The account cannot cover the amount.
+    InsufficientFunds,
+    /// The customer did not prove to be the holder.
+    AuthenticationFailed,
+    /// The provider does not know the token.
+    UnknownPaymentMethod,
+    /// The capture was declined; the hold may still be there.
+    CaptureDeclined,
+    /// The hold has run out.
+    Expired,
+    /// The refund was declined; the money stays taken.
+    RefundDeclined,
+    /// The amount or currency is not within what the object allows.
+    AmountNotAllowed,
+    /// The object's state does not allow this call (captured already, cancelled already, not authorized).
+    WrongState,
+}
+
+/// Why a call gave no object. Sorted by what the caller may conclude.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// A definite no to this call: it had no effect and will have none. The object may still be open.
+    #[error("the provider refused: {0}")]
+    Refused(Decline),
+    /// This attempt surely had no effect; the same call with the same key may be made again.
+    #[error("the provider cannot answer now: {0}")]
+    Unavailable(String),
+    /// May have happened: only reading the object tells.
+    #[error("no answer from the provider: {0}")]
+    Unknown(String),
+    /// A bug or a misconfiguration: a key used for two things, an unknown id, an answer that cannot be read.
+    #[error("the provider or its configuration is broken: {0}")]
+    Broken(String),
+}
+
+/// A payment provider.
+///
+/// Every mutating call carries a key of the caller: the same key with the same parameters has its effect once and gets
+/// the first answer again; with other parameters it is [`GatewayError::Broken`].
+#[async_trait]
+pub trait PaymentGateway: Send + Sync + 'static {
+    /// A short name for logs and the ledger, e.g. `sandbox`.
+    fn name(&self) -> &'static str;
+
+    /// Makes an object that holds nothing, whatever happens to the answer.
+    async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError>;
+
+    /// Asks for the hold. A decline is an `Ok` whose state is [`ProviderState::Refused`].
+    async fn confirm(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        method: &PaymentMethod,
+    ) -> Result<ProviderPayment, GatewayError>;
+
+    /// Takes `amount` of what is held. Refused when nothing is held, also because it was captured or cancelled before.
+    async fn capture(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        amount: Money,
+    ) -> Result<ProviderPayment, GatewayError>;
+
+    /// Ends an object that was not captured, hold included. On one that has ended already it is an `Ok` that shows so;
+    /// refused when money was taken.
+    async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError>;
+
+    /// Gives back `amount` of what was captured. A decline by the customer's bank is an `Ok` whose state is
+    /// [`RefundState::Failed`]; more than is left of the capture is refused.
+    async fn refund(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        reference: Uuid,
+        amount: Money,
+    ) -> Result<ProviderRefund, GatewayError>;
+
+    /// The object now. Changes nothing.
+    async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError>;
+
+    /// Every refund of the object, oldest first. Changes nothing.
+    async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_does_not_print() {
+        let printed = format!("{:?}", PaymentMethod::new("4242424242424242"));
+        assert!(!printed.contains("4242"), "{printed}");
+    }
+}

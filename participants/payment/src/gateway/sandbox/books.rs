@@ -1,0 +1,298 @@
+//! Executes one call on the ledger's tables, inside the writer's transaction: key, account, entries, answer.
+
+use backstitch_proto::ids;
+use backstitch_proto::money::{Currency, Money};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::account::{Account, Delivery, Entry, Kind, Ruling, Said, State};
+use super::call::{Answer, Call, Shown, ShownRefund};
+use super::cards::Card;
+use crate::gateway::{Decline, DeclineReason, GatewayError, NewPayment, ProviderId, RefundState};
+
+/// Why a call was not executed.
+pub(super) enum BooksError {
+    /// An answer to this call; it wrote nothing that must not be committed.
+    Said(GatewayError),
+    /// The transaction is lost, for every call in it.
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for BooksError {
+    fn from(error: sqlx::Error) -> Self {
+        BooksError::Database(error)
+    }
+}
+
+fn broken(why: impl Into<String>) -> BooksError {
+    BooksError::Said(GatewayError::Broken(why.into()))
+}
+
+/// The ledger inside a transaction.
+pub(super) struct Books<'c> {
+    pub(super) conn: &'c mut SqliteConnection,
+    pub(super) now_ms: i64,
+}
+
+impl Books<'_> {
+    /// Replays the key's answer, or executes the call and stores its answer under the key.
+    pub(super) async fn execute(
+        &mut self,
+        key: Option<&str>,
+        call: &Call,
+    ) -> Result<(Answer, Delivery), BooksError> {
+        let Some(key) = key else { return self.answer("", call).await };
+        let canonical = call.canonical();
+        if let Some((stored, answer)) = self.answered(key).await? {
+            if stored != canonical {
+                return Err(broken(format!("the key `{key}` was used for another call: {stored}")));
+            }
+            return Ok((answer, Delivery::Prompt));
+        }
+        let (answer, delivery) = self.answer(key, call).await?;
+        // A request that was lost on its way used no key.
+        let lost = matches!(call, Call::Confirm(..)) && delivery == Delivery::Lost && !holds(&answer);
+        if !lost {
+            self.remember(key, &canonical, &answer).await?;
+        }
+        Ok((answer, delivery))
+    }
+
+    async fn answer(&mut self, key: &str, call: &Call) -> Result<(Answer, Delivery), BooksError> {
+        match call {
+            Call::Create(new) => self.create(key, new).await,
+            Call::Confirm(id, method) => {
+                let now_ms = self.now_ms;
+                self.change(id, |account| account.confirm(method.expose(), now_ms)).await
+            }
+            Call::Capture(id, amount) => {
+                let now_ms = self.now_ms;
+                self.change(id, |account| account.capture(*amount, now_ms)).await
+            }
+            Call::Cancel(id) => self.change(id, Account::cancel).await,
+            Call::Refund(id, reference, amount) => self.refund(id, *reference, *amount).await,
+            Call::Read(id) => {
+                let now_ms = self.now_ms;
+                self.change(id, |account| account.looked_at(now_ms)).await
+            }
+            Call::FinishChallenge(id) => {
+                let now_ms = self.now_ms;
+                self.change(id, |account| account.finish_challenge(now_ms)).await
+            }
+            Call::Refunds(id) => Ok((Answer::Refunds(self.refunds(id).await?), Delivery::Prompt)),
+        }
+    }
+
+    async fn create(&mut self, key: &str, new: &NewPayment) -> Result<(Answer, Delivery), BooksError> {
+        if new.amount.minor <= 0 {
+            return Err(broken(format!("{} is no amount to hold", new.amount)));
+        }
+        // One object per key, whatever else is the same.
+        let id = format!("sbx_{}", ids::derived(new.reference, key).simple());
+        let account = Account::new(id, new.reference, new.amount);
+        sqlx::query(include_str!("sql/create_account.sql"))
+            .bind(&account.id)
+            .bind(new.reference.to_string())
+            .bind(new.saga.to_string())
+            .bind(new.root.to_string())
+            .bind(&new.order_id)
+            .bind(new.amount.minor)
+            .bind(new.amount.currency.as_str())
+            .bind(account.state.as_str())
+            .bind(self.now_ms)
+            .execute(&mut *self.conn)
+            .await?;
+        self.book(&account.id, &[Entry { kind: Kind::Created, amount_minor: new.amount.minor }]).await?;
+        Ok((Answer::Payment(Shown::from(&account)), Delivery::Prompt))
+    }
+
+    /// Loads an account, lets `rule` decide, and writes what it decided.
+    async fn change(
+        &mut self,
+        id: &ProviderId,
+        rule: impl FnOnce(&mut Account) -> Ruling,
+    ) -> Result<(Answer, Delivery), BooksError> {
+        let before = self.account(id).await?;
+        let mut account = before.clone();
+        let ruling = rule(&mut account);
+        if account != before {
+            self.store(&account).await?;
+        }
+        self.book(&account.id, &ruling.entries).await?;
+        let answer = match ruling.said {
+            Said::Yes => Answer::Payment(Shown::from(&account)),
+            Said::No(decline) => Answer::No(decline),
+            Said::Unavailable(why) => {
+                return Err(BooksError::Said(GatewayError::Unavailable(why.to_owned())));
+            }
+        };
+        Ok((answer, ruling.delivery))
+    }
+
+    async fn refund(
+        &mut self,
+        id: &ProviderId,
+        reference: Uuid,
+        amount: Money,
+    ) -> Result<(Answer, Delivery), BooksError> {
+        let mut account = self.account(id).await?;
+        let (ruling, state) = account.refund(amount);
+        if let Said::No(decline) = ruling.said {
+            return Ok((Answer::No(decline), ruling.delivery));
+        }
+        self.store(&account).await?;
+        self.book(&account.id, &ruling.entries).await?;
+        let number = next(self.conn, include_str!("sql/next_refund.sql"), &account.id).await?;
+        let refund = format!("{}_r{number}", account.id);
+        sqlx::query(include_str!("sql/create_refund.sql"))
+            .bind(&refund)
+            .bind(&account.id)
+            .bind(number)
+            .bind(reference.to_string())
+            .bind(amount.minor)
+            .bind(amount.currency.as_str())
+            .bind(word(state))
+            .execute(&mut *self.conn)
+            .await?;
+        Ok((Answer::Refund(ShownRefund::new(refund, reference, amount, state)), ruling.delivery))
+    }
+
+    async fn account(&mut self, id: &ProviderId) -> Result<Account, BooksError> {
+        let row = sqlx::query(include_str!("sql/load_account.sql"))
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.conn)
+            .await?;
+        account(&row.ok_or_else(|| broken(format!("the sandbox has no account `{id}`")))?)
+    }
+
+    async fn store(&mut self, account: &Account) -> Result<(), BooksError> {
+        let decline = match &account.decline {
+            Some(decline) => json(decline)?,
+            None => String::new(),
+        };
+        sqlx::query(include_str!("sql/store_account.sql"))
+            .bind(&account.id)
+            .bind(account.card.map_or("", Card::token))
+            .bind(account.state.as_str())
+            .bind(decline)
+            .bind(account.capture_before_ms)
+            .bind(account.authorized_minor)
+            .bind(account.captured_minor)
+            .bind(account.refunded_minor)
+            .bind(account.challenge_reads)
+            .bind(account.failed_voids)
+            .execute(&mut *self.conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn book(&mut self, account: &str, entries: &[Entry]) -> Result<(), BooksError> {
+        for entry in entries {
+            let number = next(self.conn, include_str!("sql/next_entry.sql"), account).await?;
+            sqlx::query(include_str!("sql/book_entry.sql"))
+                .bind(account)
+                .bind(number)
+                .bind(entry.kind.as_str())
+                .bind(entry.amount_minor)
+                .bind(self.now_ms)
+                .execute(&mut *self.conn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn refunds(&mut self, id: &ProviderId) -> Result<Vec<ShownRefund>, BooksError> {
+        let rows = sqlx::query(include_str!("sql/load_refunds.sql"))
+            .bind(id.as_str())
+            .fetch_all(&mut *self.conn)
+            .await?;
+        rows.iter().map(refund).collect()
+    }
+
+    async fn answered(&mut self, key: &str) -> Result<Option<(String, Answer)>, BooksError> {
+        let row: Option<(String, String)> = sqlx::query_as("SELECT call, answer FROM answers WHERE key = $1")
+            .bind(key)
+            .fetch_optional(&mut *self.conn)
+            .await?;
+        let Some((call, answer)) = row else { return Ok(None) };
+        let answer = serde_json::from_str(&answer).map_err(|e| broken(format!("a stored answer: {e}")))?;
+        Ok(Some((call, answer)))
+    }
+
+    async fn remember(&mut self, key: &str, call: &str, answer: &Answer) -> Result<(), BooksError> {
+        sqlx::query("INSERT INTO answers (key, call, answer) VALUES ($1, $2, $3)")
+            .bind(key)
+            .bind(call)
+            .bind(json(answer)?)
+            .execute(&mut *self.conn)
+            .await?;
+        Ok(())
+    }
+}
+
+fn holds(answer: &Answer) -> bool {
+    matches!(answer, Answer::Payment(shown) if shown.is_authorized())
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, BooksError> {
+    serde_json::to_string(value).map_err(|e| broken(format!("cannot be stored: {e}")))
+}
+
+async fn next(conn: &mut SqliteConnection, sql: &'static str, account: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(sql).bind(account).fetch_one(conn).await
+}
+
+fn word(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Pending => "pending",
+        RefundState::Succeeded => "succeeded",
+        RefundState::Failed => "failed",
+    }
+}
+
+fn money(row: &SqliteRow) -> Result<Money, BooksError> {
+    let currency = Currency::parse(row.try_get("currency")?).map_err(|e| broken(e.to_string()))?;
+    Ok(Money::new(row.try_get("amount_minor")?, currency))
+}
+
+fn uuid(row: &SqliteRow) -> Result<Uuid, BooksError> {
+    let text: &str = row.try_get("reference")?;
+    text.parse().map_err(|_| broken(format!("`{text}` is no id")))
+}
+
+fn account(row: &SqliteRow) -> Result<Account, BooksError> {
+    let state: &str = row.try_get("state")?;
+    let decline: &str = row.try_get("decline")?;
+    let decline: Option<Decline> = match decline {
+        "" => None,
+        json => Some(serde_json::from_str(json).unwrap_or_else(|_| {
+            // The row says refused; which word it was refused with decides nothing about money.
+            Decline::new(DeclineReason::CardDeclined, "unreadable")
+        })),
+    };
+    Ok(Account {
+        id: row.try_get("id")?,
+        reference: uuid(row)?,
+        amount: money(row)?,
+        card: Card::of(row.try_get("card")?),
+        state: State::of(state).ok_or_else(|| broken(format!("unknown account state `{state}`")))?,
+        decline,
+        capture_before_ms: row.try_get("capture_before_ms")?,
+        authorized_minor: row.try_get("authorized_minor")?,
+        captured_minor: row.try_get("captured_minor")?,
+        refunded_minor: row.try_get("refunded_minor")?,
+        challenge_reads: row.try_get("challenge_reads")?,
+        failed_voids: row.try_get("failed_voids")?,
+    })
+}
+
+fn refund(row: &SqliteRow) -> Result<ShownRefund, BooksError> {
+    let state = match row.try_get("state")? {
+        "pending" => RefundState::Pending,
+        "succeeded" => RefundState::Succeeded,
+        "failed" => RefundState::Failed,
+        other => return Err(broken(format!("unknown refund state `{other}`"))),
+    };
+    Ok(ShownRefund::new(row.try_get("id")?, uuid(row)?, money(row)?, state))
+}
