@@ -4,20 +4,35 @@
 //! * [`append`] is the producers' half. It runs inside the effect's transaction, so an event exists exactly
 //!   when its effect does.
 //! * [`Source`] is where rows wait ([`TableSource`] is the participants' table), [`Sink`] is where they go
-//!   ([`KafkaSink`], [`testing::MemorySink`]), [`Relay`] moves them in bounded ticks and [`run`] repeats the ticks.
+//!   ([`KafkaSink`], [`testing::MemorySink`]), [`Relay`] moves them in bounded ticks and [`run`] repeats the
+//!   ticks.
 //! * [`EmbeddedBroker`] is a real Kafka listener inside the process for a machine where nothing is installed;
-//!   [`replay_window`] fills it again after a restart.
+//!   [`Relay::replay_window`] fills it again after a restart.
 //!
 //! This crate must not know what a saga, a shard or a participant is: it sees rows with a key.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod append;
+mod embedded;
 mod event;
+mod kafka;
+pub mod names;
+mod relay;
+mod run;
 mod sink;
 mod source;
+mod table;
+pub mod testing;
+mod time;
+mod waves;
 
 pub use append::{append, migrations};
+pub use embedded::{EmbeddedBroker, EmbeddedBrokerError};
 pub use event::{Event, Row, RowId};
+pub use kafka::{KafkaOptions, KafkaOptionsError, KafkaSink};
+pub use relay::{Options, Progress, Relay, RelayError};
+pub use run::{Pace, run};
 pub use sink::{PublishError, Sink};
 pub use source::{Lag, Source, SourceError};
+pub use table::{Parked, TableSource};

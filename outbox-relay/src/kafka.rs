@@ -1,0 +1,267 @@
+//! Kafka as a [`Sink`]: an idempotent producer that waits for all in-sync replicas, CloudEvents 1.0 in headers.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::util::Timeout;
+
+use crate::{PublishError, Row, Sink, time};
+
+/// How to reach the brokers.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// `host:port`, comma separated.
+    pub bootstrap_servers: String,
+    /// How long one row may wait for its acknowledgement before the relay is told that it is not there yet.
+    pub message_timeout: Duration,
+    /// Further librdkafka properties (TLS, SASL, `message.max.bytes` …). They cannot weaken the guarantees:
+    /// idempotence and `acks` are set last.
+    pub properties: Vec<(String, String)>,
+}
+
+impl KafkaOptions {
+    /// Plain text to these brokers with the defaults.
+    pub fn new(bootstrap_servers: impl Into<String>) -> Self {
+        Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            message_timeout: Duration::from_secs(10),
+            properties: Vec::new(),
+        }
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("client.id", "backstitch-relay")
+            // Waves are short; a longer linger would be paid once per wave.
+            .set("linger.ms", "1")
+            // The Java clients' choice of partition, so that producers in other languages agree on a key's place.
+            .set("partitioner", "murmur2_random");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("message.timeout.ms", self.message_timeout.as_millis().to_string())
+            .set("enable.idempotence", "true")
+            .set("acks", "all");
+        config
+    }
+}
+
+/// The producer could not be made from its options.
+#[derive(Debug, thiserror::Error)]
+#[error("kafka options: {0}")]
+pub struct KafkaOptionsError(String);
+
+/// Publishes rows to Kafka. Rows of one call go in parallel; each answers after all in-sync replicas have it.
+pub struct KafkaSink {
+    options: KafkaOptions,
+    /// Replaced after a fatal error, with a number that tells which one a failed call had used.
+    producer: RwLock<(u64, FutureProducer)>,
+}
+
+impl std::fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSink").field("bootstrap_servers", &self.options.bootstrap_servers).finish()
+    }
+}
+
+impl KafkaSink {
+    /// Makes the producer. Does not wait for a broker: an unreachable one shows in [`Sink::publish`].
+    ///
+    /// # Errors
+    /// When librdkafka does not take an option.
+    pub fn new(options: KafkaOptions) -> Result<Self, KafkaOptionsError> {
+        let producer = create(&options)?;
+        Ok(Self { options, producer: RwLock::new((0, producer)) })
+    }
+
+    fn current(&self) -> (u64, FutureProducer) {
+        let held = self.producer.read().unwrap_or_else(PoisonError::into_inner);
+        (held.0, held.1.clone())
+    }
+
+    /// An idempotent producer that met a fatal error stays dead; the rows go again through a new one.
+    fn replace(&self, used: u64) {
+        let mut held = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        if held.0 != used {
+            return;
+        }
+        match create(&self.options) {
+            Ok(producer) => *held = (used + 1, producer),
+            Err(error) => tracing::error!(%error, "the kafka producer cannot be made anew"),
+        }
+    }
+
+    async fn publish_one(producer: &FutureProducer, row: &Row) -> Result<(), KafkaError> {
+        let event = &row.event;
+        let record = FutureRecord::to(&event.topic)
+            .key(&event.key)
+            .payload(&event.payload)
+            .timestamp(event.at_ms)
+            .headers(headers(row));
+        // The queue timeout bounds only the wait for a place in the client's own queue.
+        match producer.send(record, Timeout::After(Duration::from_secs(1))).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for KafkaSink {
+    async fn publish(&self, rows: &[Row]) -> Vec<Result<(), PublishError>> {
+        let (number, producer) = self.current();
+        let answers = join_all(rows.iter().map(|row| Self::publish_one(&producer, row))).await;
+        let dead = |answer: &Result<(), KafkaError>| matches!(answer, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal));
+        if answers.iter().any(dead) {
+            tracing::error!(fatal = ?rdkafka::producer::Producer::client(&producer).fatal_error(), "kafka producer replaced");
+            self.replace(number);
+        }
+        answers.into_iter().map(|answer| answer.map_err(|error| classify(&error))).collect()
+    }
+}
+
+fn create(options: &KafkaOptions) -> Result<FutureProducer, KafkaOptionsError> {
+    options.config().create().map_err(|error| KafkaOptionsError(error.to_string()))
+}
+
+/// Poison is only what the same bytes can never overcome. A topic that is missing or forbidden is an operator's
+/// to mend, and then the same row goes through: unavailable.
+fn classify(error: &KafkaError) -> PublishError {
+    // A topic name with a zero byte in it.
+    if matches!(error, KafkaError::Nul(_)) {
+        return PublishError::Poison(error.to_string());
+    }
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidMessageSize
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::InvalidArgument,
+        ) => PublishError::Poison(error.to_string()),
+        _ => PublishError::Unavailable(error.to_string()),
+    }
+}
+
+/// CloudEvents 1.0, Kafka protocol binding, binary mode.
+fn headers(row: &Row) -> OwnedHeaders {
+    let event = &row.event;
+    let (id, sequence, at) = (row.event_id.to_string(), row.sequence.to_string(), time::rfc3339(event.at_ms));
+    let mut headers = OwnedHeaders::new_with_capacity(10);
+    for (key, value) in [
+        ("ce_specversion", "1.0"),
+        ("ce_id", &id),
+        ("ce_source", &event.source),
+        ("ce_type", &event.kind),
+        ("ce_subject", &event.subject),
+        ("ce_time", &at),
+        ("ce_sequence", &sequence),
+        // Says that the sequence is a number that starts at 1 and grows by 1.
+        ("ce_sequencetype", "Integer"),
+        ("content-type", "application/json"),
+        ("traceparent", &event.traceparent),
+    ] {
+        if !value.is_empty() {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EmbeddedBroker, Event, RowId};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    use uuid::Uuid;
+
+    fn row(number: i64, topic: &str, payload: Vec<u8>) -> Row {
+        let event = Event { payload, ..Event::json(topic, "kind", "/source", "key", "subject", &1, 0) };
+        Row { id: RowId(number), event_id: Uuid::from_u128(1), sequence: number, event }
+    }
+
+    fn sink(broker: &EmbeddedBroker, message_timeout: Duration) -> KafkaSink {
+        let options = KafkaOptions { message_timeout, ..KafkaOptions::new(broker.bootstrap_servers()) };
+        KafkaSink::new(options).unwrap()
+    }
+
+    async fn publish(sink: &KafkaSink, row: Row) -> Result<(), PublishError> {
+        sink.publish(&[row]).await.remove(0)
+    }
+
+    #[tokio::test]
+    async fn what_the_same_bytes_can_never_overcome_is_poison() {
+        let broker = EmbeddedBroker::start(&["t"]).unwrap();
+        let sink = sink(&broker, Duration::from_secs(20));
+        for poison in [row(1, "t", vec![b'1'; 2_000_000]), row(2, "t\0", b"1".to_vec())] {
+            let answer = publish(&sink, poison).await;
+            assert!(matches!(answer, Err(PublishError::Poison(_))), "{answer:?}");
+        }
+        assert_eq!(publish(&sink, row(3, "t", b"1".to_vec())).await, Ok(()), "the next row is not harmed");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_is_down_is_unavailable_until_it_is_back() {
+        let broker = EmbeddedBroker::start(&["t"]).unwrap();
+        let patient = sink(&broker, Duration::from_secs(20));
+        broker.command(|cluster| cluster.broker_down(1).unwrap());
+        let hasty = sink(&broker, Duration::from_millis(200));
+        let answer = publish(&hasty, row(1, "t", b"1".to_vec())).await;
+        assert!(matches!(answer, Err(PublishError::Unavailable(_))), "{answer:?}");
+        broker.command(|cluster| cluster.broker_up(1).unwrap());
+        assert_eq!(publish(&patient, row(1, "t", b"1".to_vec())).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_producer_that_died_of_a_fatal_error_is_replaced() {
+        let broker = EmbeddedBroker::start(&["t"]).unwrap();
+        let sink = sink(&broker, Duration::from_secs(20));
+        assert_eq!(publish(&sink, row(1, "t", b"1".to_vec())).await, Ok(()));
+        broker.command(|cluster: &MockCluster<'static, _>| {
+            cluster.request_errors(
+                RDKafkaApiKey::Produce,
+                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER],
+            );
+        });
+        let answer = publish(&sink, row(2, "t", b"1".to_vec())).await;
+        assert!(matches!(answer, Err(PublishError::Unavailable(_))), "{answer:?}");
+        let mut answer = publish(&sink, row(2, "t", b"1".to_vec())).await;
+        if answer.is_err() {
+            answer = publish(&sink, row(2, "t", b"1".to_vec())).await;
+        }
+        assert_eq!(answer, Ok(()), "through a new producer");
+        assert_eq!(sink.current().0, 1, "replaced once");
+    }
+
+    #[test]
+    fn an_option_that_librdkafka_does_not_know_fails_at_start() {
+        let options = KafkaOptions {
+            properties: vec![("no.such.property".into(), "1".into())],
+            ..KafkaOptions::new("127.0.0.1:1")
+        };
+        let error = KafkaSink::new(options).unwrap_err();
+        assert!(error.to_string().contains("no.such.property"), "{error}");
+    }
+
+    #[test]
+    fn options_cannot_weaken_the_guarantees() {
+        let options = KafkaOptions {
+            properties: vec![("acks".into(), "0".into()), ("enable.idempotence".into(), "false".into())],
+            ..KafkaOptions::new("127.0.0.1:1")
+        };
+        let config = options.config();
+        assert_eq!((config.get("acks"), config.get("enable.idempotence")), (Some("all"), Some("true")));
+    }
+}
