@@ -201,7 +201,11 @@ async fn two_relays_repeat_but_never_overtake() {
     let mut flip = 0u32;
     sink.0.script(move |_| {
         flip += 1;
-        if flip.is_multiple_of(5) { Fault::LostAck } else { Fault::None }
+        match flip {
+            n if n.is_multiple_of(7) => Fault::Unavailable,
+            n if n.is_multiple_of(5) => Fault::LostAck,
+            _ => Fault::None,
+        }
     });
     let options = Options { batch: 7, ..Options::default() };
     let relay =
