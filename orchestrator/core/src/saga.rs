@@ -286,7 +286,10 @@ impl Saga {
                 self.step_mut(*step).waiting = Some(waiting);
             }
             Record::PivotIntent => self.pivot_intent = Some(seq),
-            Record::CloseIntent { step } => self.step_mut(*step).closing = Some(seq),
+            Record::CloseIntent { step } => {
+                let step = self.step_mut(*step);
+                (step.closing, step.waiting) = (Some(seq), None);
+            }
             Record::TurnedBack { cause } => {
                 self.direction = Direction::Back(cause.clone());
                 self.turned_back = Some(seq);

@@ -240,6 +240,7 @@ where
         V: Message + Default + 'static,
     {
         let undo = Undo {
+            participant: operation.participant,
             action: operation.action,
             timeout: Duration::from_secs(10),
             retry: RetryPolicy::UNDO,

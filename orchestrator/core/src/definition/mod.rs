@@ -69,7 +69,9 @@ type PublishFn = Box<dyn Fn(&Definition, &Saga, &Record) -> Option<Publication> 
 
 /// How a step is taken back.
 pub struct Undo {
-    /// What it is called at the step's participant.
+    /// Who performs it: the step's own participant, whose barrier row it needs.
+    pub participant: &'static str,
+    /// What it is called there.
     pub action: &'static str,
     /// Longest single attempt.
     pub timeout: Duration,

@@ -57,6 +57,33 @@ pub enum DefinitionError {
         /// The pivot.
         pivot: &'static str,
     },
+    /// After the pivot, yet with a guard.
+    #[error(
+        "`{step}` runs after the pivot `{pivot}`, where no step may refuse any more, but its guard could; check that before the pivot, or drop the guard"
+    )]
+    GuardAfterPivot {
+        /// The step.
+        step: &'static str,
+        /// The pivot.
+        pivot: &'static str,
+    },
+    /// Waits for a step that is not before it.
+    #[error(
+        "`{0}` comes after a step that is not described before it; steps are written in dependency order, and a handle belongs to the definition that gave it"
+    )]
+    NotEarlier(&'static str),
+    /// Done by one participant, undone by another.
+    #[error(
+        "`{step}` is done by `{participant}` but taken back by `{undone_by}`; the row that remembers the step is at `{participant}`, so only it can take the step back"
+    )]
+    UndoneElsewhere {
+        /// The step.
+        step: &'static str,
+        /// Who does it.
+        participant: &'static str,
+        /// Who is to take it back.
+        undone_by: &'static str,
+    },
     /// Retriable without a pivot.
     #[error(
         "`{0}` is retriable, but the definition has no pivot that it could be after; add one, or give the step an undo"
@@ -80,7 +107,7 @@ pub(super) fn finish(
     if steps.len() > StepSet::CAPACITY {
         return Err(DefinitionError::TooLong(name, steps.len()));
     }
-    names(&steps)?;
+    each(&steps)?;
     close_over_dependencies(&mut steps);
     let pivot = pivot(&steps)?;
     classes(&steps, pivot)?;
@@ -88,7 +115,8 @@ pub(super) fn finish(
     Ok(Definition { name, version, deadline, steps, pivot, fingerprint, publish })
 }
 
-fn names(steps: &[Step]) -> Result<(), DefinitionError> {
+/// What can be said about a step without its class.
+fn each(steps: &[Step]) -> Result<(), DefinitionError> {
     for (i, step) in steps.iter().enumerate() {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if step.name.is_empty() || step.name.len() > 100 || !step.name.bytes().all(legal) {
@@ -100,11 +128,21 @@ fn names(steps: &[Step]) -> Result<(), DefinitionError> {
         if step.request.is_none() {
             return Err(DefinitionError::NoRequest(step.name));
         }
+        if step.after.iter().any(|earlier| earlier.index() >= i) {
+            return Err(DefinitionError::NotEarlier(step.name));
+        }
+        if let Some(undo) = step.undo.as_ref().filter(|undo| undo.participant != step.participant) {
+            return Err(DefinitionError::UndoneElsewhere {
+                step: step.name,
+                participant: step.participant,
+                undone_by: undo.participant,
+            });
+        }
     }
     Ok(())
 }
 
-/// Steps depend on earlier ones only (a handle exists only for those), so one pass each way is enough.
+/// Steps depend on earlier ones only, so one pass each way is enough.
 fn close_over_dependencies(steps: &mut [Step]) {
     for i in 0..steps.len() {
         let after = steps[i].after;
@@ -146,6 +184,9 @@ fn classes(steps: &[Step], pivot: Option<StepId>) -> Result<(), DefinitionError>
             }
             Class::Compensatable | Class::NeedsNoUndo(_) if after => {
                 return Err(DefinitionError::UndoAfterPivot { step: step_name, pivot: pivot.name });
+            }
+            Class::Retriable if step.guard.is_some() => {
+                return Err(DefinitionError::GuardAfterPivot { step: step_name, pivot: pivot.name });
             }
             _ => {}
         }

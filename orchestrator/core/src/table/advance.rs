@@ -24,6 +24,11 @@ impl Turn<'_> {
     }
 
     fn forward(&mut self) {
+        // A crash can keep a refusal and lose the turn that followed it.
+        let refused = |id: &StepId| matches!(self.saga.step(*id).settled, Settled::Refused { .. });
+        if let Some(id) = self.definition.step_ids().find(refused) {
+            return self.turn_back(Cause::Refused(id));
+        }
         let before_pivot = self.saga.pivot_intent.is_none();
         // A parked saga waits for its person; before the pivot it has no more effects meanwhile.
         if before_pivot && self.saga.is_parked() {
@@ -60,7 +65,7 @@ impl Turn<'_> {
                 .all(|earlier| matches!(self.saga.step(earlier).settled, Settled::Done { .. }))
     }
 
-    /// First call of a step by this owner: guard, intent of the pivot, call.
+    /// First call of a step by this owner, after its guard.
     fn start(&mut self, id: StepId) {
         let step = self.definition.step(id);
         if let Some(guard) = step.guard.as_ref().filter(|_| self.saga.step(id).attempts == 0) {
@@ -69,9 +74,6 @@ impl Turn<'_> {
                 Ok(Some(refusal)) => return self.refused(id, refusal, false),
                 Err(Invalid(why)) => return self.park(id, format!("its guard: {why}")),
             }
-        }
-        if step.class == Class::Pivot && self.saga.pivot_intent.is_none() {
-            self.record(Record::PivotIntent);
         }
         let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
         self.saga.step_mut(id).since = self.now;
@@ -93,6 +95,10 @@ impl Turn<'_> {
             }
             Err(Invalid(why)) => return self.park(id, format!("its request: {why}")),
         };
+        // Not before its request is there: a pivot that cannot be asked for has not begun.
+        if step.class == Class::Pivot && self.saga.pivot_intent.is_none() {
+            self.record(Record::PivotIntent);
+        }
         let after = self.durable_before(id, op);
         let timeout = match (op, &step.undo) {
             (Op::Undo, Some(undo)) => undo.timeout,
@@ -140,7 +146,8 @@ impl Turn<'_> {
 
     fn back(&mut self) {
         let mut left = false;
-        for id in self.definition.step_ids() {
+        // Latest first: a step that parks here counts as passed for those before it, at once.
+        for id in self.definition.step_ids().collect::<Vec<_>>().into_iter().rev() {
             if !self.saga.needs_undo(self.definition, id) || self.saga.step(id).undone.is_some() {
                 continue;
             }

@@ -2,21 +2,24 @@
 //!
 //! | state | event | becomes |
 //! |---|---|---|
-//! | nothing | `Start` | forward, first calls wait for `Started` to be durable |
+//! | nothing | [`begin`] | started; nothing is called yet |
+//! | any prefix of a journal | `Own` | what is not settled is called, again by the same key; a lost turn is taken again |
 //! | calling do | Done | step done; whoever waited for it may start |
 //! | calling do | Refused | before or at the pivot: turn back; after it: parked (it must not refuse) |
 //! | calling do | NotNow, Unknown | called again by policy; budget spent: before the pivot turn back, at it close, after it parked |
-//! | calling do | Pending | waiting for the customer, asked again at growing intervals until its deadline |
+//! | calling do | Pending | waiting for the customer, asked again at growing intervals; its deadline passed: as if its budget were spent |
 //! | calling do | Broken, Superseded | parked |
 //! | calling close | Done, Refused | step done; turn back |
-//! | calling close | anything else | called again by policy; budget spent: parked |
-//! | calling undo | Done (or Refused: nothing is there) | undone |
-//! | calling undo | NotNow, Unknown | called again by policy; budget spent: parked, the others go on |
-//! | calling undo | Broken, Superseded | parked, the others go on |
-//! | forward, pivot not begun | `DeadlinePassed`, `Cancel` | turn back |
+//! | calling close | NotNow, Unknown, Pending | called again by policy; budget spent: parked |
+//! | calling close | Broken, Superseded | parked |
+//! | calling undo | Done | undone; what it depended on may be undone now; nothing left: compensated |
+//! | calling undo | NotNow, Unknown, Pending | called again by policy; budget spent: parked, the others go on |
+//! | calling undo | Broken, Superseded, Refused (no undo may be refused) | parked, the others go on |
+//! | forward, pivot not begun | `Cancel` | turn back, also from parked |
+//! | forward, pivot not begun | `DeadlinePassed` | turn back; parked: nothing, it waits for its person; too early: armed again |
 //! | forward, pivot begun | `DeadlinePassed` | nothing: the deadline is off |
 //! | forward, pivot begun | `Cancel` | refused with [`Illegal::PivotBegun`] |
-//! | waiting or backing off | `Wake` | asked again now |
+//! | waiting for the customer | `Wake` | asked again now |
 //! | parked | `Resume` | what was parked is called again |
 //! | any | a late reply, a stale timer, a wake-up of what does not wait | nothing: known harmless |
 //!
@@ -95,7 +98,8 @@ pub struct Call {
     pub request: Bytes,
     /// Longest wait; travels as the gRPC deadline.
     pub timeout: Duration,
-    /// Not before this record is durable.
+    /// Not before this record is durable; and not at all if by then the step is doing something else than this
+    /// attempt (see [`Activity::Calling`]): a saga that has turned back sends no forward call any more.
     pub after: u32,
 }
 
@@ -204,7 +208,7 @@ pub fn next(
                 turn.retry(step, op);
             }
         }
-        Event::DeadlinePassed => turn.advance(),
+        Event::DeadlinePassed => turn.deadline_passed(),
         Event::Cancel { why } => turn.cancel(why)?,
         Event::Wake => turn.wake(),
         Event::Resume { why } => turn.resume(why)?,
@@ -250,13 +254,20 @@ impl Turn<'_> {
             step.activity = Activity::Idle;
             (step.attempts, step.undo_attempts, step.since) = (0, 0, self.now);
         }
-        if self.saga.end.is_none()
-            && self.saga.direction == Direction::Forward
-            && self.saga.pivot_intent.is_none()
-        {
-            self.out.effects.push(Effect::Deadline(self.saga.start.deadline));
-        }
+        self.arm_deadline();
         self.advance();
+    }
+
+    fn arm_deadline(&mut self) {
+        let saga = &self.saga;
+        if saga.end.is_none() && saga.direction == Direction::Forward && saga.pivot_intent.is_none() {
+            self.out.effects.push(Effect::Deadline(saga.start.deadline));
+        }
+    }
+
+    /// The shell waits by a monotonic clock, so that it may come early by the wall clock that decides.
+    fn deadline_passed(&mut self) {
+        if self.now < self.saga.start.deadline { self.arm_deadline() } else { self.advance() }
     }
 
     fn cancel(&mut self, why: String) -> Result<(), Illegal> {

@@ -135,25 +135,24 @@ impl Turn<'_> {
         }
     }
 
-    /// The participant waits for the customer: asked again at growing intervals until the wait's deadline.
+    /// The participant waits for the customer: asked again at growing intervals until the wait's deadline. Each such
+    /// answer is a sign of life, so that the budget of failed attempts begins anew.
     fn pending(&mut self, id: StepId, next_action: Bytes) {
         let step = self.definition.step(id);
         let until = match &self.saga.step(id).waiting {
             Some(waiting) => waiting.until,
             None => self.now.plus(step.customer_wait),
         };
-        if self.now >= until && self.definition.is_before_pivot(id) {
-            self.saga.step_mut(id).maybe_run = true;
-            self.saga.step_mut(id).activity = Activity::Idle;
-            return self.turn_back(Cause::GaveUp { step: id, last: "the customer did not finish".into() });
+        let state = self.saga.step_mut(id);
+        (state.maybe_run, state.since) = (true, self.now);
+        if self.now >= until {
+            return self.give_up(id, Op::Do, "the customer did not finish".into());
         }
         let now_waiting = Waiting { next_action: next_action.clone(), until };
         if self.saga.step(id).waiting.as_ref() != Some(&now_waiting) {
             self.record(Record::StepWaiting { step: id, next_action, until });
         }
-        let state = self.saga.step_mut(id);
-        state.maybe_run = true;
-        let poll = step.retry.delay(state.attempts, self.jitter).max(Duration::from_secs(1));
+        let poll = step.retry.delay(self.saga.step(id).attempts, self.jitter).max(Duration::from_secs(1));
         let at = self.now.plus(poll).min(until.max(self.now.plus(Duration::from_secs(1))));
         self.back_off(id, Op::Do, at, "waiting for the customer".into());
     }
@@ -162,12 +161,12 @@ impl Turn<'_> {
     pub(super) fn retry(&mut self, id: StepId, op: Op) {
         debug_assert!(op == Op::Undo || self.saga.step(id).settled == Settled::Open);
         let before_pivot = self.saga.pivot_intent.is_none() && self.saga.turned_back.is_none();
-        if before_pivot && self.now >= self.saga.start.deadline {
-            return self.advance();
-        }
         // Before the pivot a parked saga has no more effects; this step is taken up again when it is resumed.
         if before_pivot && self.saga.is_parked() {
             self.saga.step_mut(id).activity = Activity::Idle;
+            return self.advance();
+        }
+        if before_pivot && self.now >= self.saga.start.deadline {
             return self.advance();
         }
         self.call(id, op);
