@@ -14,6 +14,7 @@ mod outcome;
 mod record;
 mod retry;
 mod saga;
+mod status;
 mod table;
 mod time;
 
@@ -26,6 +27,7 @@ pub use explain::explain;
 pub use outcome::{Op, Outcome, Refusal};
 pub use record::{Cause, Entry, Record};
 pub use retry::RetryPolicy;
-pub use saga::{Activity, Direction, End, FoldError, Saga, Settled, Start, Status, StepState, Waiting};
+pub use saga::{Activity, Direction, End, FoldError, Saga, Settled, Start, StepState, Waiting};
+pub use status::{Status, UnknownStatus};
 pub use table::{Call, Effect, Event, Illegal, Transition, begin, next};
 pub use time::Timestamp;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::definition::{Class, Definition, Facts, StepId};
 use crate::outcome::{Op, Refusal};
 use crate::record::{Cause, Entry, Record};
+use crate::status::Status;
 use crate::time::Timestamp;
 
 /// What a saga starts with; its first record.
@@ -46,42 +47,6 @@ pub enum End {
     Completed,
     /// Everything is taken back.
     Compensated,
-}
-
-/// The word for all of a saga's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Status {
-    /// Going forward.
-    Running,
-    /// A participant waits for the customer.
-    Waiting,
-    /// Taking back.
-    Compensating,
-    /// A person has to look.
-    Parked,
-    /// Ended well.
-    Completed,
-    /// Ended with nothing left behind.
-    Compensated,
-}
-
-impl Status {
-    /// No record follows.
-    pub fn is_final(self) -> bool {
-        matches!(self, Status::Completed | Status::Compensated)
-    }
-
-    /// The word in APIs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Running => "running",
-            Status::Waiting => "waiting",
-            Status::Compensating => "compensating",
-            Status::Parked => "parked",
-            Status::Completed => "completed",
-            Status::Compensated => "compensated",
-        }
-    }
 }
 
 /// What is known for certain about a step's forward effect.

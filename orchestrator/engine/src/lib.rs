@@ -1,1 +1,31 @@
-//! The shell around the core: group commit, dispatch, timers, recovery. Decides nothing.
+//! The shell around the core: it commits records, makes calls, keeps time and recovers. It decides nothing; every
+//! decision is [`backstitch_core::next`]'s.
+//!
+//! - [`Engine`] is the handle: start, look, cancel, wake, drain.
+//! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
+//! - `runner` is one task per live saga; it holds back effects until their record is durable.
+//! - `recovery` is a repeating tick over what the store says is unfinished.
+//! - [`Dispatcher`] makes calls; [`GrpcDispatcher`] makes them over gRPC.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod clock;
+mod dispatch;
+mod engine;
+mod follow;
+mod metrics;
+mod options;
+mod recovery;
+mod registry;
+mod runner;
+mod view;
+mod writer;
+
+pub use clock::{Clock, SystemClock};
+pub use dispatch::{Dispatch, Dispatcher, GrpcDispatcher, GrpcOptions, Target, TargetError};
+pub use engine::{CancelError, Engine, NewRun, StartError, Started};
+pub use follow::Follow;
+pub use metrics::describe as describe_metrics;
+pub use options::Options;
+pub use recovery::Recovered;
+pub use view::{History, ReadError, SagaView};

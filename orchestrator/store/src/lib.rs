@@ -19,5 +19,7 @@ pub use append::{Append, KeyRow, Lease, NewEvent, NewSaga, Summary, Verdict};
 pub use error::StoreError;
 pub use lanes::{LaneLag, OutboxRow, event_id};
 pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
-pub use saga::{SagaRow, Status, StoredSaga, UnknownStatus};
+pub use saga::{SagaRow, StoredSaga};
+// One word for one thing: where a saga stands is the core's word.
+pub use backstitch_core::{Status, UnknownStatus};
 pub use store::{KEY_LIFE_MS, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};

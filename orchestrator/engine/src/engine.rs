@@ -1,0 +1,409 @@
+//! The handle.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use backstitch_core::{Catalog, End, Event, Illegal, begin};
+use backstitch_store::{KeyRow, Lease, NewSaga, Store, StoreError, codec};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use metrics::{counter, gauge};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::dispatch::Dispatcher;
+use crate::follow::{Durable, Follow};
+use crate::metrics as names;
+use crate::options::Options;
+use crate::registry::{Command, Live, Registry};
+use crate::runner::{Exit, Runner, append};
+use crate::view::{History, ReadError, SagaView};
+use crate::writer::{Job, Lost, Writer};
+
+/// What every task of an engine shares.
+pub(crate) struct Shared {
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) dispatcher: Arc<dyn Dispatcher>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    pub(crate) writer: Writer,
+    pub(crate) registry: Registry,
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) fatal: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    places: Arc<Semaphore>,
+}
+
+/// A running engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// A saga to start.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// UUIDv7, drawn by the caller.
+    pub id: Uuid,
+    /// Name of the definition; its highest version runs.
+    pub definition: String,
+    /// Whose key it is.
+    pub scope: String,
+    /// The client's idempotency key, if it gave one.
+    pub key: Option<String>,
+    /// Hash of the parsed request, to tell a retry from another request under the same key.
+    pub request_hash: [u8; 32],
+    /// The encoded input.
+    pub input: Bytes,
+    /// W3C trace context; may be empty.
+    pub traceparent: String,
+}
+
+/// A saga that is durable.
+pub enum Started {
+    /// It was started now.
+    New(Uuid, Follow),
+    /// The key and request are those of this saga, started earlier.
+    Existing(Uuid),
+}
+
+/// Why a saga was not started. Nothing was written unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key belongs to another request.
+    #[error("the idempotency key was used with another request")]
+    KeyReused {
+        /// The saga that has it.
+        saga: Uuid,
+    },
+    /// The key was given up.
+    #[error("the idempotency key was given up")]
+    KeyBlocked,
+    /// Too many sagas are live; try again then.
+    #[error("too many sagas are in flight")]
+    Busy {
+        /// When.
+        retry_after: Duration,
+    },
+    /// The disk is full.
+    #[error("the saga store is full")]
+    Full,
+    /// No such definition.
+    #[error("there is no definition `{0}`")]
+    UnknownDefinition(String),
+    /// The input is over the limit.
+    #[error("the input has {size} bytes, over the limit of {limit}")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The node is stopping.
+    #[error("this node is stopping")]
+    ShuttingDown,
+    /// The store refused or is gone; whether it was written is not known. Ask again with the same key.
+    #[error("the saga store did not take it: {0}")]
+    Store(String),
+}
+
+/// Why a saga was not cancelled (or woken, or resumed).
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// No such saga.
+    #[error("there is no such saga")]
+    NotFound,
+    /// The pivot has begun.
+    #[error("the pivot has begun; what is done after it is undone by a return")]
+    TooLate,
+    /// It has ended.
+    #[error("the saga has ended")]
+    AlreadyFinal(End),
+    /// The event does not fit its state.
+    #[error(transparent)]
+    Illegal(Illegal),
+    /// The node is stopping.
+    #[error("this node is stopping; ask again")]
+    ShuttingDown,
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Engine {
+    /// Takes every shard of `store` and begins. Does not yet recover: see [`Engine::recover`] and
+    /// [`Engine::spawn_recovery`].
+    pub async fn start_up(
+        store: Arc<dyn Store>,
+        dispatcher: Arc<dyn Dispatcher>,
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, StoreError> {
+        let leases = store.acquire(&options.node, clock.now().0).await?;
+        let fatal = CancellationToken::new();
+        let shared = Shared {
+            writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
+            catalog,
+            store,
+            dispatcher,
+            clock,
+            registry: Registry::default(),
+            leases,
+            stopping: CancellationToken::new(),
+            fatal,
+            tasks: TaskTracker::new(),
+            places: Arc::new(Semaphore::new(options.max_live)),
+            options,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Starts a saga; when this returns `New`, it survives any crash. Dropping the future does not stop the saga.
+    pub async fn start(&self, new: NewRun) -> Result<Started, StartError> {
+        let shared = &self.shared;
+        if shared.stopping.is_cancelled() {
+            return Err(StartError::ShuttingDown);
+        }
+        let definition = shared.catalog.latest(&new.definition);
+        let definition = definition.ok_or(StartError::UnknownDefinition(new.definition))?.clone();
+        let (size, limit) = (new.input.len(), shared.options.max_input_bytes);
+        if size > limit {
+            return Err(StartError::TooLarge { size, limit });
+        }
+        let Ok(permit) = shared.places.clone().try_acquire_owned() else {
+            counter!(names::REFUSED_BUSY).increment(1);
+            return Err(StartError::Busy { retry_after: shared.options.busy_retry_after });
+        };
+
+        let (saga, entry) =
+            begin(&definition, new.id, new.id, new.input, new.traceparent, shared.clock.now());
+        let lease = shared.lease_for(new.id);
+        let start = NewSaga {
+            scope: new.scope,
+            key: new.key,
+            request_hash: new.request_hash,
+            definition: definition.name.to_owned(),
+            version: definition.version,
+            started_at_ms: entry.at.0,
+        };
+        let append = append(&definition, &saga, lease, 1, &[entry], true, Some(start));
+        let (channels, live) = channels(0);
+        // Entered before it is handed to the writer, so that recovery never takes it for an orphan.
+        if !shared.registry.enter(new.id, live.clone()) {
+            return Err(StartError::Store(format!("saga {} is in memory already", new.id)));
+        }
+        let (answer, answered) = oneshot::channel();
+        shared.writer.submit(Job { append, durable: channels.durable.clone(), answer: Some(answer) });
+        counter!(names::STARTED, "definition" => definition.name).increment(1);
+        let runner = Runner::new(shared.clone(), definition, saga, lease, channels);
+        self.spawn(runner, false, Some(permit));
+
+        match answered.await {
+            Ok(Ok(())) => Ok(Started::New(new.id, live.follow)),
+            Ok(Err(Lost::KeyTaken(row))) => existing(row, &new.request_hash),
+            Ok(Err(Lost::Full)) => Err(StartError::Full),
+            Ok(Err(Lost::Fenced)) => Err(StartError::Store("this node has lost the shard".into())),
+            Ok(Err(Lost::Refused(why))) => Err(StartError::Store(why)),
+            Err(_) => Err(StartError::Store("the store is gone".into())),
+        }
+    }
+
+    /// Runs a saga's task; a panic in it is caught, logged and parks that saga alone.
+    ///
+    /// `place` is its place among the live sagas, given back when it leaves memory; recovery needs none.
+    pub(crate) fn spawn(&self, mut runner: Runner, recovered: bool, place: Option<OwnedSemaphorePermit>) {
+        let engine = self.clone();
+        self.shared.tasks.spawn(async move {
+            let id = runner.saga.id;
+            gauge!(names::LIVE).increment(1);
+            let exit = AssertUnwindSafe(runner.run(recovered)).catch_unwind().await;
+            gauge!(names::LIVE).decrement(1);
+            if let Ok(Exit::Rested) = exit {
+                let status = runner.saga.status();
+                let ended = if status.is_final() { names::ENDED } else { names::PARKED };
+                counter!(ended, "definition" => runner.definition.name, "status" => status.as_str())
+                    .increment(1);
+            }
+            // Dropping the runner ends its watch: followers see the state that it left behind.
+            engine.shared.registry.leave(id);
+            drop((runner, place));
+            match exit {
+                Ok(Exit::Rested | Exit::Stopped | Exit::Dropped) => {}
+                Ok(Exit::Refused) => engine.park(id, "the store refused its records").await,
+                Err(panic) => {
+                    let why = panic_text(panic.as_ref());
+                    error!(saga = %id, why, "a saga's task panicked; the saga is parked");
+                    engine.park(id, &format!("its task panicked: {why}")).await;
+                }
+            }
+        });
+    }
+
+    /// A saga's durable state.
+    pub async fn view(&self, id: Uuid) -> Result<Option<SagaView>, ReadError> {
+        Ok(self.history(id).await?.map(|history| history.view))
+    }
+
+    /// A saga's durable state with every record.
+    pub async fn history(&self, id: Uuid) -> Result<Option<History>, ReadError> {
+        match self.shared.store.load(id).await? {
+            None => Ok(None),
+            Some(stored) => self.shared.read(id, &stored.records).map(Some),
+        }
+    }
+
+    /// Follows a saga that is in memory.
+    pub fn follow(&self, id: Uuid) -> Option<Follow> {
+        self.shared.registry.get(id).map(|live| live.follow)
+    }
+
+    /// Waits until a saga ends or parks, at most so long, and answers its durable state then.
+    pub async fn wait_final(&self, id: Uuid, patience: Duration) -> Result<Option<SagaView>, ReadError> {
+        if let Some(follow) = self.follow(id)
+            && let Some(view) = follow.rested(patience).await
+        {
+            return Ok(Some(view));
+        }
+        self.view(id).await
+    }
+
+    /// Turns a saga back. Returns when that is durable.
+    pub async fn cancel(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
+        self.deliver(id, Event::Cancel { why: why.to_owned() }).await
+    }
+
+    /// A hint that something a waiting saga waits for may have happened.
+    pub async fn wake(&self, id: Uuid) -> Result<(), CancelError> {
+        self.deliver(id, Event::Wake).await
+    }
+
+    /// Sets what is parked going again. Returns when that is durable.
+    pub async fn resume(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
+        self.deliver(id, Event::Resume { why: why.to_owned() }).await
+    }
+
+    async fn deliver(&self, id: Uuid, event: Event) -> Result<(), CancelError> {
+        // A saga may leave memory between the look and the send; then it is looked for in the store again.
+        loop {
+            if self.shared.stopping.is_cancelled() {
+                return Err(CancelError::ShuttingDown);
+            }
+            let (answer, answered) = oneshot::channel();
+            let command = Command { event: event.clone(), answer };
+            match self.shared.registry.get(id) {
+                Some(live) => {
+                    let _ = live.commands.send(command);
+                }
+                None => match self.view(id).await? {
+                    None => return Err(CancelError::NotFound),
+                    Some(SagaView { state, .. }) if state.end.is_some() => {
+                        return Err(CancelError::AlreadyFinal(state.end.unwrap_or(End::Completed)));
+                    }
+                    Some(_) => self.adopt(id, Some(command)).await,
+                },
+            }
+            match answered.await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Illegal::PivotBegun)) => return Err(CancelError::TooLate),
+                Ok(Err(Illegal::Ended(end))) => return Err(CancelError::AlreadyFinal(end)),
+                Ok(Err(illegal)) => return Err(CancelError::Illegal(illegal)),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// The store, for reads that are not about one saga.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The definitions that this node runs.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// Sagas in memory.
+    pub fn live(&self) -> usize {
+        self.shared.registry.len()
+    }
+
+    /// Completes when the store can no longer tell what is durable: end the process then.
+    pub fn fatal(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.shared.fatal.clone().cancelled_owned()
+    }
+
+    /// Stops taking sagas and making calls, waits for calls in flight, and returns when every record that was handed
+    /// to the writer is durable. What is unfinished is left to the next owner.
+    pub async fn drain(&self) {
+        self.shared.stopping.cancel();
+        self.shared.tasks.close();
+        let patience = self.shared.options.drain_patience;
+        if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
+            info!(live = self.live(), "stopping with calls in flight; recovery asks again by key");
+        }
+    }
+}
+
+impl Shared {
+    /// New sagas spread over the node's shards by their id.
+    fn lease_for(&self, id: Uuid) -> Lease {
+        let (_, low) = id.as_u64_pair();
+        let place = usize::try_from(low % self.leases.len().max(1) as u64).unwrap_or(0);
+        self.leases[place]
+    }
+
+    pub(crate) fn read(&self, id: Uuid, records: &[Bytes]) -> Result<History, ReadError> {
+        let mut entries = Vec::with_capacity(records.len());
+        for (i, bytes) in records.iter().enumerate() {
+            let seq = u32::try_from(i + 1).unwrap_or(u32::MAX);
+            let entry = codec::decode(seq, bytes);
+            entries.push(entry.map_err(|e| ReadError::Record { saga: id, seq: i + 1, why: e.why })?);
+        }
+        let start = match entries.first().map(|entry| &entry.record) {
+            Some(backstitch_core::Record::Started(start)) => start,
+            _ => return Err(ReadError::Fold { saga: id, source: backstitch_core::FoldError::NotStarted }),
+        };
+        let definition = self.catalog.pinned(&start.definition, start.version, &start.fingerprint);
+        let definition = definition.map_err(|source| ReadError::Definition { saga: id, source })?.clone();
+        let state = backstitch_core::Saga::replay(&definition, id, &entries);
+        let state = state.map_err(|source| ReadError::Fold { saga: id, source })?;
+        Ok(History { view: SagaView { definition, state }, records: entries })
+    }
+}
+
+/// The two ends of a live saga's channels.
+pub(crate) struct Channels {
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) durable: Arc<watch::Sender<Durable>>,
+    pub(crate) last: Arc<OnceLock<SagaView>>,
+}
+
+pub(crate) fn channels(durable_seq: u32) -> (Channels, Live) {
+    let (send, commands) = mpsc::unbounded_channel();
+    let (durable, follow) = watch::channel(Durable { seq: durable_seq, lost: None });
+    let last = Arc::new(OnceLock::new());
+    let live = Live { commands: send, follow: Follow { durable: follow, last: last.clone() } };
+    (Channels { commands, durable: Arc::new(durable), last }, live)
+}
+
+fn existing(row: KeyRow, request_hash: &[u8; 32]) -> Result<Started, StartError> {
+    match row.saga {
+        None => Err(StartError::KeyBlocked),
+        Some(saga) if row.request_hash == *request_hash => Ok(Started::Existing(saga)),
+        Some(saga) => Err(StartError::KeyReused { saga }),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

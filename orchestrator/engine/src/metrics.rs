@@ -1,0 +1,36 @@
+//! Names of this crate's metrics, once.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const LIVE: &str = "saga_live_count";
+pub(crate) const STARTED: &str = "saga_started_total";
+pub(crate) const ENDED: &str = "saga_ended_total";
+pub(crate) const PARKED: &str = "saga_parked_total";
+pub(crate) const REFUSED_BUSY: &str = "saga_busy_refused_total";
+pub(crate) const CALLS: &str = "participant_calls_total";
+pub(crate) const COMMITS: &str = "store_commits_total";
+pub(crate) const RECORDS: &str = "store_records_total";
+pub(crate) const RECORD_BYTES: &str = "store_record_bytes_total";
+pub(crate) const BATCH: &str = "store_batch_appends";
+pub(crate) const COMMIT_SECONDS: &str = "store_commit_seconds";
+pub(crate) const STORE_ERRORS: &str = "store_errors_total";
+pub(crate) const RECOVERED: &str = "saga_recovered_total";
+pub(crate) const STRANDED: &str = "saga_without_definition_count";
+
+/// Describes every metric of this crate to the installed recorder.
+pub fn describe() {
+    describe_gauge!(LIVE, "Sagas in memory");
+    describe_counter!(STARTED, "Sagas accepted, by definition");
+    describe_counter!(ENDED, "Sagas ended, by definition and status");
+    describe_counter!(PARKED, "Times that a saga came to rest parked, by definition");
+    describe_counter!(REFUSED_BUSY, "Sagas refused because too many are live");
+    describe_counter!(CALLS, "Calls to participants, by participant, op and outcome");
+    describe_counter!(COMMITS, "Commits of the saga store");
+    describe_counter!(RECORDS, "Journal records committed");
+    describe_counter!(RECORD_BYTES, Unit::Bytes, "Bytes of journal records committed");
+    describe_histogram!(BATCH, "Appends per commit");
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Duration of a commit");
+    describe_counter!(STORE_ERRORS, "Failed commits, by kind");
+    describe_counter!(RECOVERED, "Sagas taken up from the journal");
+    describe_gauge!(STRANDED, "Unfinished sagas whose definition this node does not have");
+}

@@ -1,0 +1,179 @@
+//! Taking up what the store says is unfinished.
+//!
+//! Start-up and normal running are the same path: a tick compares the store's list with what is in memory and adopts
+//! the difference. Each saga is isolated: one that cannot be read is parked alone and its bytes are kept.
+
+use std::sync::Arc;
+
+use backstitch_core::{Entry, Record, StepId};
+use backstitch_store::{Append, Status, StoreError, Summary, codec};
+use metrics::{counter, gauge};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::engine::{Engine, channels};
+use crate::metrics as names;
+use crate::registry::Command;
+use crate::runner::Runner;
+use crate::view::{History, ReadError};
+use crate::writer::Job;
+
+/// What one pass of recovery did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Sagas taken up.
+    pub adopted: usize,
+    /// Sagas parked because they cannot be read.
+    pub parked: usize,
+    /// Sagas left alone because this node lacks their definition.
+    pub stranded: usize,
+}
+
+enum Adoption {
+    Adopted,
+    /// It ended or parked meanwhile, or is in memory.
+    NotNeeded,
+    Stranded,
+    Parked,
+}
+
+impl Engine {
+    /// One pass over everything unfinished.
+    pub async fn recover(&self) -> Result<Recovered, StoreError> {
+        let mut done = Recovered::default();
+        let mut after = None;
+        loop {
+            let page = self.shared.store.unfinished(after, self.shared.options.recovery_page).await?;
+            let Some(last) = page.last().copied() else { break };
+            for id in page {
+                if self.shared.stopping.is_cancelled() {
+                    return Ok(done);
+                }
+                if self.shared.registry.contains(id) {
+                    continue;
+                }
+                match self.take_up(id, None).await {
+                    Adoption::Adopted => done.adopted += 1,
+                    Adoption::NotNeeded => {}
+                    Adoption::Stranded => done.stranded += 1,
+                    Adoption::Parked => done.parked += 1,
+                }
+            }
+            after = Some(last);
+        }
+        counter!(names::RECOVERED).increment(done.adopted as u64);
+        gauge!(names::STRANDED).set(done.stranded as f64);
+        Ok(done)
+    }
+
+    /// Recovers now and then until the engine drains.
+    pub fn spawn_recovery(&self) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            loop {
+                match engine.recover().await {
+                    Ok(done) if done != Recovered::default() => info!(?done, "recovered"),
+                    Ok(_) => {}
+                    Err(error) => warn!(%error, "recovery could not read the store; trying again"),
+                }
+                tokio::select! {
+                    () = engine.shared.stopping.cancelled() => return,
+                    () = tokio::time::sleep(engine.shared.options.recovery_interval) => {}
+                }
+            }
+        });
+    }
+
+    /// Brings a saga into memory to hear a command, parked or not.
+    pub(crate) async fn adopt(&self, id: Uuid, command: Option<Command>) {
+        self.take_up(id, command).await;
+    }
+
+    async fn take_up(&self, id: Uuid, command: Option<Command>) -> Adoption {
+        let (channels, live) = channels(0);
+        // Entered before it is read: whoever finds it in memory waits for this task's view of it.
+        if !self.shared.registry.enter(id, live.clone()) {
+            return Adoption::NotNeeded;
+        }
+        let stored = match self.shared.store.load(id).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return self.let_go(id, Adoption::NotNeeded),
+            Err(error) => {
+                warn!(saga = %id, %error, "a saga could not be read");
+                return self.let_go(id, Adoption::NotNeeded);
+            }
+        };
+        if stored.row.status.is_final() || (command.is_none() && !stored.row.status.is_unfinished()) {
+            return self.let_go(id, Adoption::NotNeeded);
+        }
+        let history = match self.shared.read(id, &stored.records) {
+            Ok(history) => history,
+            Err(ReadError::Definition { source, .. }) => {
+                warn!(saga = %id, %source, "a saga waits for a node that has its definition");
+                return self.let_go(id, Adoption::Stranded);
+            }
+            Err(error) => {
+                self.let_go(id, Adoption::Parked);
+                self.park(id, &error.to_string()).await;
+                return Adoption::Parked;
+            }
+        };
+        let Some(lease) = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard) else {
+            return self.let_go(id, Adoption::NotNeeded);
+        };
+        if let Some(command) = command {
+            let _ = live.commands.send(command);
+        }
+        channels.durable.send_modify(|durable| durable.seq = history.view.state.seq);
+        let History { view, .. } = history;
+        let runner = Runner::new(self.shared.clone(), view.definition, view.state, *lease, channels);
+        self.spawn(runner, true, None);
+        Adoption::Adopted
+    }
+
+    fn let_go(&self, id: Uuid, adoption: Adoption) -> Adoption {
+        self.shared.registry.leave(id);
+        adoption
+    }
+
+    /// Parks a saga from the outside, for a reason that its own task could not record. Its bytes are kept.
+    pub(crate) async fn park(&self, id: Uuid, why: &str) {
+        let stored = match self.shared.store.load(id).await {
+            Ok(Some(stored)) if stored.row.status.is_unfinished() => stored,
+            Ok(_) => return,
+            Err(error) => {
+                warn!(saga = %id, %error, why, "a saga could not be parked; recovery will try again");
+                return;
+            }
+        };
+        let Some(lease) = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard) else {
+            return;
+        };
+        let Some(step) = StepId::new(0) else { return };
+        let at = self.shared.clock.now();
+        let entry = Entry { at, record: Record::StepParked { step, why: why.to_owned() } };
+        let append = Append {
+            saga: id,
+            root: stored.row.root,
+            shard: lease.shard,
+            epoch: lease.epoch,
+            start: None,
+            first_seq: u32::try_from(stored.records.len() + 1).unwrap_or(u32::MAX),
+            records: vec![codec::encode(&entry)],
+            summary: Some(Summary { status: Status::Parked, updated_at_ms: at.0 }),
+            events: Vec::new(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let (channels, _live) = channels(0);
+        self.shared.writer.submit(Job {
+            append,
+            durable: Arc::clone(&channels.durable),
+            answer: Some(answer),
+        });
+        match answered.await {
+            Ok(Ok(())) => warn!(saga = %id, why, "saga parked"),
+            other => warn!(saga = %id, why, ?other, "a saga could not be parked; recovery will try again"),
+        }
+    }
+}

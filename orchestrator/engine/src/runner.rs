@@ -1,0 +1,306 @@
+//! One live saga: a task that feeds events to the core's table and performs what comes out.
+//!
+//! Records go to the writer at once and ride; an effect waits until the record that the core names is durable.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use backstitch_core::{
+    Activity, Call, Definition, Effect, Entry, Event, Illegal, Op, Outcome, Saga, StepId, Timestamp,
+};
+use backstitch_store::{Append, Lease, NewEvent, NewSaga, Summary, codec};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use metrics::counter;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, Sleep};
+use tracing::{debug, warn};
+
+use crate::dispatch::Dispatch;
+use crate::engine::{Channels, Shared};
+use crate::follow::Durable;
+use crate::metrics as names;
+use crate::registry::Command;
+use crate::view::SagaView;
+use crate::writer::Job;
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Ended or parked, durably.
+    Rested,
+    /// The node is stopping; the next owner goes on.
+    Stopped,
+    /// The store does not take the saga's records: lost key, lost shard.
+    Dropped,
+    /// The store refuses the saga's records; the saga must be parked.
+    Refused,
+}
+
+struct Alarm {
+    at: Timestamp,
+    event: Event,
+}
+
+type Reply = (StepId, Op, u32, Outcome);
+
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) saga: Saga,
+    lease: Lease,
+    commands: mpsc::UnboundedReceiver<Command>,
+    durable: Arc<watch::Sender<Durable>>,
+    last: Arc<std::sync::OnceLock<SagaView>>,
+    calls: FuturesUnordered<BoxFuture<'static, Reply>>,
+    gated: Vec<Call>,
+    answers: Vec<(u32, oneshot::Sender<Result<(), Illegal>>)>,
+    alarms: Vec<Alarm>,
+    sleep: Pin<Box<Sleep>>,
+    resting: bool,
+}
+
+impl Runner {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        definition: Arc<Definition>,
+        saga: Saga,
+        lease: Lease,
+        channels: Channels,
+    ) -> Self {
+        Self {
+            shared,
+            definition,
+            saga,
+            lease,
+            commands: channels.commands,
+            durable: channels.durable,
+            last: channels.last,
+            calls: FuturesUnordered::new(),
+            gated: Vec::new(),
+            answers: Vec::new(),
+            alarms: Vec::new(),
+            sleep: Box::pin(tokio::time::sleep_until(Instant::now())),
+            resting: false,
+        }
+    }
+
+    /// Runs the saga until it rests, the node stops, or the store does not take its records.
+    pub(crate) async fn run(&mut self, recovered: bool) -> Exit {
+        let mut durable = self.durable.subscribe();
+        // Nothing may follow a first record that turns out to be lost.
+        if durable.wait_for(|d| d.seq >= 1 || d.lost.is_some()).await.is_err() {
+            return Exit::Dropped;
+        }
+        self.feed(Event::Own { recovered });
+        loop {
+            let now_durable = *durable.borrow_and_update();
+            if let Some(exit) = now_durable.lost {
+                return exit;
+            }
+            self.release(now_durable.seq);
+            let settled = now_durable.seq == self.saga.seq && self.calls.is_empty();
+            let stopping = self.shared.stopping.is_cancelled();
+            if settled && (stopping || (self.resting && self.gated.is_empty())) {
+                match self.commands.try_recv() {
+                    Ok(command) => self.obey(command),
+                    Err(_) => return self.rest(stopping),
+                }
+                continue;
+            }
+            let awaits_durable =
+                !self.gated.is_empty() || !self.answers.is_empty() || self.resting || stopping;
+            tokio::select! {
+                Some((step, op, attempt, outcome)) = self.calls.next(), if !self.calls.is_empty() => {
+                    self.feed(Event::Replied { step, op, attempt, outcome });
+                }
+                changed = durable.changed(), if awaits_durable => {
+                    if changed.is_err() {
+                        return Exit::Dropped;
+                    }
+                }
+                Some(command) = self.commands.recv() => self.obey(command),
+                () = self.sleep.as_mut(), if !self.alarms.is_empty() => self.ring(),
+                () = self.shared.stopping.cancelled(), if !stopping => {}
+            }
+        }
+    }
+
+    fn rest(&mut self, stopping: bool) -> Exit {
+        if !self.resting && stopping {
+            return Exit::Stopped;
+        }
+        let view = SagaView { definition: self.definition.clone(), state: self.saga.clone() };
+        // Set once per task, and the task ends here.
+        let _ = self.last.set(view);
+        Exit::Rested
+    }
+
+    fn obey(&mut self, command: Command) {
+        match self.turn(command.event) {
+            Ok(()) => self.answers.push((self.saga.seq, command.answer)),
+            Err(illegal) => {
+                let _ = command.answer.send(Err(illegal));
+            }
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        if let Err(illegal) = self.turn(event) {
+            // Own events and replies to own calls are legal in every state; seeing this means a bug in the shell.
+            warn!(saga = %self.saga.id, %illegal, "an event of the engine's own was illegal");
+        }
+    }
+
+    fn turn(&mut self, event: Event) -> Result<(), Illegal> {
+        let first_seq = self.saga.seq + 1;
+        let status = self.saga.status();
+        let (now, jitter) = (self.shared.clock.now(), rand::random());
+        let out = backstitch_core::next(&self.definition, &mut self.saga, event, now, jitter)?;
+        if !out.records.is_empty() {
+            let changed = self.saga.status() != status;
+            let append =
+                append(&self.definition, &self.saga, self.lease, first_seq, &out.records, changed, None);
+            self.shared.writer.submit(Job { append, durable: self.durable.clone(), answer: None });
+        }
+        for effect in out.effects {
+            match effect {
+                Effect::Call(call) => self.gated.push(call),
+                Effect::Timer { step, op, attempt, at } => {
+                    self.alarm(Alarm { at, event: Event::RetryDue { step, op, attempt } });
+                }
+                Effect::Deadline(at) => self.alarm(Alarm { at, event: Event::DeadlinePassed }),
+                Effect::Rest => {}
+            }
+        }
+        self.resting = self.saga.steps.iter().all(|step| step.activity == Activity::Idle);
+        Ok(())
+    }
+
+    /// Lets go of everything that waited for this record.
+    fn release(&mut self, durable: u32) {
+        if self.shared.stopping.is_cancelled() {
+            // No call is made that nobody would hear the answer of.
+            self.gated.clear();
+        }
+        for call in std::mem::take(&mut self.gated) {
+            if call.after <= durable {
+                self.dispatch(call);
+            } else {
+                self.gated.push(call);
+            }
+        }
+        for (seq, answer) in std::mem::take(&mut self.answers) {
+            if seq <= durable {
+                let _ = answer.send(Ok(()));
+            } else {
+                self.answers.push((seq, answer));
+            }
+        }
+    }
+
+    fn dispatch(&mut self, call: Call) {
+        // What turned back meanwhile is not sent any more.
+        if self.saga.step(call.step).activity != (Activity::Calling { op: call.op, attempt: call.attempt }) {
+            return;
+        }
+        let step = self.definition.step(call.step);
+        let action = match (&step.undo, call.op) {
+            (Some(undo), Op::Undo) => undo.action,
+            _ => step.action,
+        };
+        let dispatch = Dispatch {
+            saga: self.saga.id,
+            root: self.saga.start.root,
+            definition: self.definition.name,
+            step: step.name,
+            participant: step.participant,
+            action,
+            op: call.op,
+            attempt: call.attempt,
+            request: call.request,
+            timeout: call.timeout,
+            traceparent: self.saga.start.traceparent.clone(),
+        };
+        let (dispatcher, step, op, attempt) =
+            (self.shared.dispatcher.clone(), call.step, call.op, call.attempt);
+        self.calls.push(Box::pin(async move {
+            let participant = dispatch.participant;
+            let outcome = dispatcher.call(dispatch).await;
+            let word = word(&outcome);
+            counter!(names::CALLS, "participant" => participant, "outcome" => word).increment(1);
+            if word != "done" {
+                debug!(participant, %op, attempt, ?outcome, "a call did not come to done");
+            }
+            (step, op, attempt, outcome)
+        }));
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        self.alarms.push(alarm);
+        self.set_sleep();
+    }
+
+    /// Feeds every event whose time has come.
+    fn ring(&mut self) {
+        let now = self.shared.clock.now();
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.alarms).into_iter().partition(|alarm| alarm.at <= now);
+        self.alarms = later;
+        due.into_iter().for_each(|alarm| self.feed(alarm.event));
+        self.set_sleep();
+    }
+
+    fn set_sleep(&mut self) {
+        if let Some(next) = self.alarms.iter().map(|alarm| alarm.at).min() {
+            let wait = self.shared.clock.now().until(next);
+            self.sleep.as_mut().reset(Instant::now() + wait);
+        }
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done(_) => "done",
+        Outcome::Refused(_) => "refused",
+        Outcome::NotNow { .. } => "not_now",
+        Outcome::Pending { .. } => "pending",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::Broken(_) => "broken",
+        Outcome::Superseded(_) => "superseded",
+    }
+}
+
+/// The append of these records, with the events that the definition publishes with them.
+pub(crate) fn append(
+    definition: &Definition,
+    saga: &Saga,
+    lease: Lease,
+    first_seq: u32,
+    records: &[Entry],
+    status_changed: bool,
+    start: Option<NewSaga>,
+) -> Append {
+    let events = records.iter().filter_map(|entry| {
+        let publication = definition.publication(saga, &entry.record)?;
+        Some(NewEvent {
+            kind: publication.kind,
+            topic: publication.topic.to_owned(),
+            payload: publication.payload,
+            traceparent: saga.start.traceparent.clone(),
+            at_ms: entry.at.0,
+        })
+    });
+    let updated_at_ms = records.last().map_or(0, |entry| entry.at.0);
+    Append {
+        saga: saga.id,
+        root: saga.start.root,
+        shard: lease.shard,
+        epoch: lease.epoch,
+        start,
+        first_seq,
+        records: records.iter().map(codec::encode).collect(),
+        summary: status_changed.then(|| Summary { status: saga.status(), updated_at_ms }),
+        events: events.collect(),
+    }
+}
