@@ -67,7 +67,7 @@ pub enum Reached<A> {
 #[async_trait]
 pub trait OutsideAction: Clone + Send + Sync + 'static {
     /// The response message. Holds Pending answers too.
-    type Answer: prost::Message + Default + 'static;
+    type Answer: prost::Message + Default + Clone + 'static;
 
     /// Names this RPC among the participant's outside ones, e.g. `authorize`. Stored with open rows: never change it.
     fn kind(&self) -> &'static str;

@@ -1,26 +1,47 @@
-//! The participant's one handle.
+//! The participant's one handle: its database, its transactor, its clock, and the doors that sagas' calls come through.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
+use backstitch_proto::contract::{CallMeta, Op, keys};
 use futures::future::BoxFuture;
-use sqlx::AnyPool;
 use sqlx::migrate::Migrator;
+use sqlx::{AnyPool, Row as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
+use tracing::Instrument as _;
 
 use crate::action::{Action, OutsideAction, OutsideUndo, Undo};
+use crate::barrier::open::Claims;
+use crate::barrier::{born_ms, first_id_at, local, outside};
 use crate::clock::Clock;
-use crate::database::OpenError;
+use crate::database::{Database, OpenError};
 use crate::lock::LockKey;
-use crate::outcome::OpError;
+use crate::outcome::{Fault, OpError};
+use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
+
+const READ_MARK: &str = "SELECT before_ms FROM barrier_purged WHERE one = 1";
+const RAISE_MARK: &str = "INSERT INTO barrier_purged (one, before_ms) VALUES (1, $1) \
+    ON CONFLICT (one) DO UPDATE SET before_ms = excluded.before_ms \
+    WHERE excluded.before_ms > barrier_purged.before_ms";
+const OLDEST_OPEN: &str = "SELECT MIN(saga_id) FROM barrier_open";
+const PURGE: &str = include_str!("barrier/sql/purge.sql");
 
 /// One participant's database, transactor and clock. Clones are the same one.
 #[derive(Clone)]
-pub struct Kit {
+pub struct Kit(Arc<Inner>);
+
+struct Inner {
     service: &'static str,
     reads: AnyPool,
+    transactor: Transactor,
     clock: Arc<dyn Clock>,
+    claims: Claims,
+    /// Barrier rows of sagas born before this may be gone.
+    purged_before_ms: AtomicI64,
 }
 
 impl Kit {
@@ -35,26 +56,50 @@ impl Kit {
         own: &'static [&'static Migrator],
         clock: Arc<dyn Clock>,
     ) -> Result<Kit, OpenError> {
-        let _ = own;
-        sqlx::any::install_default_drivers();
-        let reads = AnyPool::connect_lazy(database_url)
-            .map_err(|source| OpenError::Unreachable { service, source })?;
-        Ok(Self { service, reads, clock })
+        let database = Database::new(service, database_url)?;
+        let mut conn = database.connect().await?;
+        database.migrate(&mut conn, own).await?;
+        let reads = database.readers().await?;
+        let unreachable = |source| OpenError::Unreachable { service, source };
+        let mark = sqlx::query(READ_MARK).fetch_optional(&mut conn).await.map_err(unreachable)?;
+        let mark = mark.map(|row| row.try_get(0)).transpose().map_err(unreachable)?;
+        let transactor = Transactor::start(service, database, conn, clock.clone());
+        Ok(Self(Arc::new(Inner {
+            service,
+            reads,
+            transactor,
+            clock,
+            claims: Claims::default(),
+            purged_before_ms: AtomicI64::new(mark.unwrap_or(i64::MIN)),
+        })))
     }
 
     /// The service's name in the contract.
     pub fn service(&self) -> &'static str {
-        self.service
+        self.0.service
     }
 
-    /// For reading. Writing goes through [`run`](Self::run) or an action.
+    /// For reading, outside any operation. Writing goes through [`run`](Self::run) or an action.
     pub fn reads(&self) -> &AnyPool {
-        &self.reads
+        &self.0.reads
     }
 
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+        &self.0.clock
+    }
+
+    /// What the transactor has done since this participant was opened.
+    pub fn counts(&self) -> Counts {
+        self.0.transactor.counts()
+    }
+
+    pub(crate) fn transactor(&self) -> &Transactor {
+        &self.0.transactor
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.0.claims
     }
 
     /// Runs an operation that belongs to no saga in the transactor: many operations share a commit, and this returns
@@ -70,12 +115,12 @@ impl Kit {
     ///
     /// # Errors
     /// What the operation said, with everything it wrote rolled back; or [`OpError::Unknown`].
-    pub async fn run<T, F>(&self, _locks: Vec<LockKey>, _op: F) -> Result<T, OpError>
+    pub async fn run<T, F>(&self, locks: Vec<LockKey>, op: F) -> Result<T, OpError>
     where
         T: Send + 'static,
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static,
     {
-        Err(OpError::Unknown("the transactor is not running".into()))
+        self.0.transactor.run(locks, Box::new(op), None).await
     }
 
     /// Handles `do` and `close` of a local action. An action that could not be parsed is Broken.
@@ -84,10 +129,13 @@ impl Kit {
     /// A status that carries the contract's verdict, or none where the outcome is not known.
     pub async fn act<A: Action>(
         &self,
-        _meta: &MetadataMap,
-        _action: Result<A, String>,
+        meta: &MetadataMap,
+        action: Result<A, String>,
     ) -> Result<Response<A::Answer>, Status> {
-        Err(Status::unknown("the transactor is not running"))
+        self.answer(meta, &[Op::Do, Op::Close], action, |kit, action, call| async move {
+            local::act(&kit, action, call).await
+        })
+        .await
     }
 
     /// Handles `undo` of a local action.
@@ -96,10 +144,13 @@ impl Kit {
     /// As [`act`](Self::act).
     pub async fn take_back<U: Undo>(
         &self,
-        _meta: &MetadataMap,
-        _undo: Result<U, String>,
+        meta: &MetadataMap,
+        undo: Result<U, String>,
     ) -> Result<Response<U::Answer>, Status> {
-        Err(Status::unknown("the transactor is not running"))
+        self.answer(meta, &[Op::Undo], undo, |kit, undo, call| async move {
+            local::take_back(&kit, undo, call).await
+        })
+        .await
     }
 
     /// Handles `do` and `close` of an action at an outside provider.
@@ -108,21 +159,154 @@ impl Kit {
     /// As [`act`](Self::act).
     pub async fn act_outside<O: OutsideAction>(
         &self,
-        _meta: &MetadataMap,
-        _action: Result<O, String>,
+        meta: &MetadataMap,
+        action: Result<O, String>,
     ) -> Result<Response<O::Answer>, Status> {
-        Err(Status::unknown("the transactor is not running"))
+        self.answer(meta, &[Op::Do, Op::Close], action, |kit, action, call| async move {
+            kit.outside(action, call).await
+        })
+        .await
     }
 
     /// Handles `undo` by a call to an outside provider.
     ///
     /// # Errors
     /// As [`act`](Self::act).
-    pub async fn take_back_outside<O: OutsideUndo>(
+    pub async fn take_back_outside<U: OutsideUndo>(
         &self,
-        _meta: &MetadataMap,
-        _undo: Result<O, String>,
-    ) -> Result<Response<O::Answer>, Status> {
-        Err(Status::unknown("the transactor is not running"))
+        meta: &MetadataMap,
+        undo: Result<U, String>,
+    ) -> Result<Response<U::Answer>, Status> {
+        self.answer(
+            meta,
+            &[Op::Undo],
+            undo,
+            |kit, undo, call| async move { kit.outside_undo(undo, call).await },
+        )
+        .await
     }
+
+    /// A do or close at a provider, in a task that a dropped request does not cancel.
+    pub(crate) async fn outside<O: OutsideAction>(
+        &self,
+        action: O,
+        call: CallMeta,
+    ) -> Result<O::Answer, Fault> {
+        let kit = self.clone();
+        uncancelled(async move { outside::act(&kit, action, call).await }).await
+    }
+
+    /// An undo at a provider, likewise.
+    pub(crate) async fn outside_undo<U: OutsideUndo>(
+        &self,
+        undo: U,
+        call: CallMeta,
+    ) -> Result<U::Answer, Fault> {
+        let kit = self.clone();
+        uncancelled(async move { outside::take_back(&kit, undo, call).await }).await
+    }
+
+    /// What every door does: read the metadata, check the op and the saga's age, run, convert, tell.
+    async fn answer<P, T, F>(
+        &self,
+        meta: &MetadataMap,
+        ops: &[Op],
+        parsed: Result<P, String>,
+        run: impl FnOnce(Kit, P, CallMeta) -> F,
+    ) -> Result<Response<T>, Status>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let service = self.service();
+        let call = match CallMeta::read(meta) {
+            Ok(call) => call,
+            Err(error) => {
+                tracing::error!(service, %error, "a call without the contract's metadata");
+                // The caller's own key, unread, so that it finds itself addressed.
+                let key = meta.get(keys::IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).unwrap_or("");
+                return Err(Fault::Broken(error.to_string()).into_status(service, key));
+            }
+        };
+        let (key, op) = (call.key(), call.op);
+        let span = tracing::info_span!(
+            "call",
+            service,
+            saga = %call.saga,
+            step = call.step,
+            op = %op,
+            attempt = call.attempt,
+            outcome = tracing::field::Empty,
+        );
+        let began = Instant::now();
+        let ended = async {
+            if !ops.contains(&op) {
+                return Err(Fault::Broken(format!("this method is not for op {op}")));
+            }
+            self.expired(&call)?;
+            let parsed = parsed.map_err(|why| Fault::Broken(format!("the request cannot be read: {why}")))?;
+            run(self.clone(), parsed, call).await
+        }
+        .instrument(span.clone())
+        .await;
+        let outcome = ended.as_ref().map_or_else(Fault::word, |_| "done");
+        span.record("outcome", outcome);
+        metrics::counter!("participant_calls_total", "service" => service, "op" => op.as_str(), "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!("participant_call_seconds", "service" => service, "op" => op.as_str())
+            .record(began.elapsed().as_secs_f64());
+        if let Err(fault @ (Fault::Broken(_) | Fault::Unknown(_))) = &ended {
+            span.in_scope(|| tracing::warn!(?fault, "a call ended badly"));
+        }
+        ended.map(Response::new).map_err(|fault| fault.into_status(service, &key))
+    }
+
+    /// A saga so old that its rows may be gone gets no answer from the table.
+    fn expired(&self, call: &CallMeta) -> Result<(), Fault> {
+        let mark = self.0.purged_before_ms.load(Ordering::Acquire);
+        match born_ms(call.saga) {
+            Some(born) if born < mark => {
+                Err(Fault::Broken("expired: the rows of a saga this old may be gone".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes at most `limit` settled barrier rows of sagas born before `before_ms` (Unix milliseconds), and from now
+    /// on answers calls of sagas that old as Expired. An open row holds the mark below its saga's birth. Returns how
+    /// many rows went; call again while it is `limit`.
+    ///
+    /// # Errors
+    /// A database error; nothing was deleted.
+    pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<u64, OpError> {
+        // The mark first, and committed: no call may find a deleted row absent and run its effect again.
+        let lock = LockKey::new("barrier", "purge");
+        let mark = self.run(vec![lock.clone()], move |tx| Box::pin(raise_mark(tx, before_ms))).await?;
+        self.0.purged_before_ms.fetch_max(mark, Ordering::AcqRel);
+        self.run(vec![lock], move |tx| {
+            Box::pin(async move {
+                let query = sqlx::query(PURGE).bind(first_id_at(mark)).bind(i64::from(limit));
+                Ok(query.execute(tx.conn()).await?.rows_affected())
+            })
+        })
+        .await
+    }
+}
+
+/// Raises the mark to `before_ms`, or as near as open rows allow; answers where it is.
+async fn raise_mark(tx: &mut Tx<'_>, before_ms: i64) -> Result<i64, OpError> {
+    let oldest: Option<String> = sqlx::query(OLDEST_OPEN).fetch_one(tx.conn()).await?.try_get(0)?;
+    let oldest = oldest.and_then(|id| id.parse().ok()).and_then(born_ms);
+    let mark = oldest.map_or(before_ms, |oldest| oldest.min(before_ms));
+    sqlx::query(RAISE_MARK).bind(mark).execute(tx.conn()).await?;
+    Ok(sqlx::query(READ_MARK).fetch_one(tx.conn()).await?.try_get(0)?)
+}
+
+/// Runs `work` to its end even if the caller goes away.
+async fn uncancelled<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a call's task ended early");
+        Err(Fault::Unknown("the call's task ended early".into()))
+    })
 }

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod action;
+pub mod barrier;
 mod clock;
 mod database;
 mod identity;
@@ -17,6 +18,7 @@ mod resolver;
 mod server;
 pub mod status;
 pub mod text;
+mod transactor;
 mod tx;
 
 pub use action::{Action, OutsideAction, OutsideUndo, Reached, Undo, Undone};
@@ -28,6 +30,7 @@ pub use lock::LockKey;
 pub use outcome::{Fault, OpError};
 pub use resolver::Resolver;
 pub use server::{Background, MAX_MESSAGE_BYTES, Participant, Progress, ServeError};
+pub use transactor::Counts;
 pub use tx::Tx;
 
 pub use backstitch_proto::contract::{CallMeta, Op, Refusal};

@@ -1,13 +1,38 @@
-//! Serving a participant.
+//! Serving a participant: its services, gRPC health and reflection, and the loops of what it does by itself.
+//!
+//! Knows no participant's messages; a listener, and when to stop, are given.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tower_http::catch_panic::CatchPanicLayer;
 
-/// The largest request or response message, in bytes: a cart of 600 lines is far below it.
-/// Set it on the generated server with `max_decoding_message_size` and `max_encoding_message_size`.
+use crate::clock::{Clock as _, SystemClock};
+
+/// The largest request or response message, 4 MiB; a cart of 600 lines is some 100 KiB. It is what generated servers
+/// and clients refuse to decode beyond by default; `max_encoding_message_size(MAX_MESSAGE_BYTES)` on a generated server
+/// keeps it from sending what no caller would read.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long calls in flight have to finish at shutdown. Whatever is cut off is as after a crash.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long a background loop rests when it has nothing to do.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often an idle connection is asked whether anybody is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// What a tick came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +95,7 @@ pub enum ServeError {
         /// Why.
         source: tonic::transport::Error,
     },
-    /// The reflection service could not be built.
+    /// The services are not described well enough for reflection.
     #[error("{name} cannot offer reflection: {why}")]
     Reflection {
         /// Whose.
@@ -81,16 +106,101 @@ pub enum ServeError {
 }
 
 impl Participant {
-    /// Serves on `listener` until `shutdown`, then lets calls in flight finish and background loops end.
+    /// Serves on `listener`, beside the participant's own services gRPC health and reflection, and ticks the background
+    /// loops. At `shutdown` health says not serving, no call is accepted any more, and calls in flight get
+    /// ten seconds to finish; then the loops end after their current tick.
     ///
     /// # Errors
     /// That the transport failed.
     pub async fn serve(
         self,
-        _listener: tokio::net::TcpListener,
+        listener: tokio::net::TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
-        shutdown.cancelled().await;
-        Ok(())
+        let name = self.name;
+        let services = services(name).map_err(|why| ServeError::Reflection { name, why })?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        for service in &services {
+            health.set_service_status(service, ServingStatus::Serving).await;
+        }
+        let mut reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(backstitch_proto::DESCRIPTORS);
+        for service in &services {
+            reflection = reflection.with_service_name(service);
+        }
+        let reflection =
+            reflection.build_v1().map_err(|error| ServeError::Reflection { name, why: error.to_string() })?;
+
+        let loops = TaskTracker::new();
+        let stop_loops = CancellationToken::new();
+        for background in self.background {
+            loops.spawn(tick_until(name, background, stop_loops.clone()));
+        }
+        loops.close();
+
+        let closing = shutdown.clone();
+        let announced = async move {
+            closing.cancelled().await;
+            health.set_service_status("", ServingStatus::NotServing).await;
+            for service in &services {
+                health.set_service_status(service, ServingStatus::NotServing).await;
+            }
+        };
+        let serving = Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            // A panic in a handler is that call's own; without this it would end its whole connection.
+            .layer(CatchPanicLayer::custom(panicked))
+            .add_routes(self.routes)
+            .add_service(health_service)
+            .add_service(reflection)
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), announced);
+        let served = tokio::select! {
+            served = serving => served.map_err(|source| ServeError::Transport { name, source }),
+            () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => {
+                tracing::warn!(name, "calls in flight did not finish in time");
+                Ok(())
+            }
+        };
+        stop_loops.cancel();
+        loops.wait().await;
+        served
     }
+}
+
+/// Ticks until `stop`: again at once while there is more to do, else after [`PAUSE`].
+async fn tick_until(participant: &'static str, background: Arc<dyn Background>, stop: CancellationToken) {
+    let name = background.name();
+    while !stop.is_cancelled() {
+        let tick = AssertUnwindSafe(background.tick(SystemClock.now_ms())).catch_unwind().await;
+        let progress = tick.unwrap_or_else(|_| Progress::failed("the tick panicked"));
+        if progress.done > 0 {
+            let done = u64::try_from(progress.done).unwrap_or(u64::MAX);
+            metrics::counter!("participant_background_done_total", "participant" => participant, "name" => name)
+                .increment(done);
+        }
+        if let Some(problem) = &progress.problem {
+            tracing::warn!(participant, name, problem, "a background tick met a problem");
+        } else if progress.more {
+            // Others get a turn, and `stop` is looked at.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// What a caller hears of a panic: no verdict, so it may have happened.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> http::Response<tonic::body::Body> {
+    tonic::Status::unknown("the handler panicked").into_http()
+}
+
+/// The full names of the services in the package of `participant`, for health and reflection.
+fn services(participant: &str) -> Result<Vec<String>, String> {
+    let described = FileDescriptorSet::decode(backstitch_proto::DESCRIPTORS).map_err(|e| e.to_string())?;
+    let package = format!("backstitch.{participant}.v1");
+    let files = described.file.iter().filter(|file| file.package() == package);
+    Ok(files.flat_map(|f| f.service.iter().map(|s| format!("{package}.{}", s.name()))).collect())
 }

@@ -1,0 +1,5 @@
+-- Compare-and-swap: only the state that the caller saw ($3, $4) becomes the new one ($5, $6).
+-- A NULL answer keeps the stored one.
+UPDATE barrier
+SET state = $5, aim = $6, answer = COALESCE($7, answer), updated_at_ms = $8
+WHERE saga_id = $1 AND step = $2 AND state = $3 AND aim = $4

@@ -1,0 +1,196 @@
+//! One transaction: BEGIN, a savepoint for each operation, COMMIT, and what to make of every way in which that can fail.
+//!
+//! SQLite drops the *whole* transaction on some errors (a full disk, an I/O error), and the next statement then commits
+//! by itself. So nothing goes on before the operation's own savepoint was found to be still there: RELEASE and
+//! ROLLBACK TO fail exactly when it is gone, and they come after every operation anyway.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use sqlx::{AnyConnection, AssertSqlSafe};
+
+use super::operation::Operation;
+use crate::database::Dialect;
+use crate::lock::LockKey;
+use crate::outcome::OpError;
+use crate::tx::Tx;
+
+/// Why a transaction was not committed, or is not known to be.
+#[derive(Debug)]
+pub(super) enum Abandoned {
+    /// There was no connection: nothing was sent.
+    NotBegun(String),
+    /// BEGIN, SAVEPOINT, RELEASE or COMMIT failed: anything may be the case.
+    Unknown(String),
+    /// Rolled back because of the operation at `index`. [`OpError::Unknown`] if SQLite dropped the transaction under
+    /// it: what *that* operation did after the failing statement may have committed by itself.
+    RolledBack { index: usize, error: OpError },
+}
+
+pub(super) struct Batch<'c> {
+    conn: &'c mut AnyConnection,
+    dialect: Dialect,
+    now_ms: i64,
+    statements: u64,
+    sound: bool,
+}
+
+impl<'c> Batch<'c> {
+    pub(super) fn new(conn: &'c mut AnyConnection, dialect: Dialect, now_ms: i64) -> Self {
+        Self { conn, dialect, now_ms, statements: 0, sound: true }
+    }
+
+    /// Whether the connection is surely outside any transaction and may be used again.
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
+    /// Round trips made.
+    pub(super) fn statements(&self) -> u64 {
+        self.statements
+    }
+
+    /// How each operation ended, in order, once all that ended well (and what remains of refusals) is committed.
+    pub(super) async fn run(
+        &mut self,
+        operations: &mut [Box<dyn Operation>],
+    ) -> Result<Vec<Result<(), OpError>>, Abandoned> {
+        let mut ends = Vec::with_capacity(operations.len());
+        // On SQLite the one writer is the lock.
+        let locks = if self.dialect == Dialect::Postgres { lock_numbers(operations) } else { Vec::new() };
+        self.begin(locks).await?;
+        for (index, operation) in operations.iter_mut().enumerate() {
+            if index > 0 {
+                self.control("RELEASE operation; SAVEPOINT operation").await?;
+            }
+            ends.push(self.one(index, operation.as_mut()).await?);
+        }
+        self.control("RELEASE operation; COMMIT").await?;
+        Ok(ends)
+    }
+
+    /// Opens the transaction, takes every lock, and sets the first savepoint.
+    async fn begin(&mut self, locks: Vec<i64>) -> Result<(), Abandoned> {
+        match self.dialect {
+            // IMMEDIATE takes the one writer's lock: no statement later on can find the file busy.
+            Dialect::Sqlite => self.control("BEGIN IMMEDIATE; SAVEPOINT operation").await,
+            Dialect::Postgres => {
+                self.control("BEGIN").await?;
+                for locks in locks.chunks(500) {
+                    // A target list is evaluated from left to right.
+                    let locks: Vec<String> =
+                        locks.iter().map(|n| format!("pg_advisory_xact_lock({n})")).collect();
+                    self.control(format!("SELECT {}", locks.join(", "))).await?;
+                }
+                self.control("SAVEPOINT operation").await
+            }
+        }
+    }
+
+    /// One operation, inside its savepoint. `Ok` is how it ended, with the transaction still open.
+    async fn one(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+    ) -> Result<Result<(), OpError>, Abandoned> {
+        let error = match self.guarded(operation, None).await {
+            Ok(()) => return Ok(Ok(())),
+            Err(error) => error,
+        };
+        let error = match error {
+            Stop::Error(error @ (OpError::Database(_) | OpError::Unknown(_))) => {
+                return Err(self.abandon(index, error).await);
+            }
+            Stop::Error(error) => error,
+            Stop::Panic(why) => return Err(self.abandon_after_panic(index, why)),
+        };
+        // An answer, not an accident: only this operation's writes go.
+        self.control("ROLLBACK TO operation").await?;
+        if let OpError::Refused(refusal) = &error {
+            match self.guarded(operation, Some(refusal.clone())).await {
+                Ok(()) => {}
+                Err(Stop::Error(error)) => return Err(self.abandon(index, error).await),
+                Err(Stop::Panic(why)) => return Err(self.abandon_after_panic(index, why)),
+            }
+        }
+        Ok(Err(error))
+    }
+
+    /// Runs the operation, or what remains of it after a refusal, and survives its panic.
+    async fn guarded(
+        &mut self,
+        operation: &mut dyn Operation,
+        refused: Option<crate::Refusal>,
+    ) -> Result<(), Stop> {
+        // On SQLite whoever has the writer has every lock.
+        let held = (self.dialect == Dialect::Postgres).then(|| operation.locks().to_vec());
+        let mut tx = Tx::new(self.conn, self.now_ms, held.as_deref());
+        let running = async {
+            match refused {
+                None => operation.run(&mut tx).await,
+                Some(refusal) => operation.remain(&mut tx, refusal).await,
+            }
+        };
+        let ended = AssertUnwindSafe(running).catch_unwind().await;
+        self.statements += tx.statements();
+        match ended {
+            Ok(ended) => ended.map_err(Stop::Error),
+            Err(panic) => Err(Stop::Panic(said(&*panic))),
+        }
+    }
+
+    /// Rolls everything back after an accident of the operation at `index`.
+    async fn abandon(&mut self, index: usize, error: OpError) -> Abandoned {
+        // ROLLBACK TO first: it fails if the transaction is gone, and a plain ROLLBACK would not tell when.
+        match self.control("ROLLBACK TO operation; ROLLBACK").await {
+            Ok(()) => {
+                self.sound = true;
+                Abandoned::RolledBack { index, error }
+            }
+            Err(_) => {
+                let why = format!("the database dropped the transaction: {error}");
+                Abandoned::RolledBack { index, error: OpError::Unknown(why) }
+            }
+        }
+    }
+
+    /// A panic may have left a statement half read: the connection is not used again, and closing it rolls back.
+    fn abandon_after_panic(&mut self, index: usize, why: String) -> Abandoned {
+        self.sound = false;
+        tracing::error!(why, "an operation panicked");
+        Abandoned::RolledBack { index, error: OpError::Broken(format!("the operation panicked: {why}")) }
+    }
+
+    /// Sends statements that frame operations. Failing, they leave the connection unsound.
+    async fn control(&mut self, sql: impl Into<std::borrow::Cow<'static, str>>) -> Result<(), Abandoned> {
+        let sql = sql.into();
+        self.statements += 1;
+        // Built from literals and numbers only.
+        let sent = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.conn).await;
+        sent.map(drop).map_err(|error| {
+            self.sound = false;
+            Abandoned::Unknown(format!("{sql}: {error}"))
+        })
+    }
+}
+
+/// What the operations lock between them, each once and in the order in which everybody locks.
+fn lock_numbers(operations: &[Box<dyn Operation>]) -> Vec<i64> {
+    let mut numbers: Vec<i64> = operations.iter().flat_map(|op| op.locks()).map(LockKey::number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+/// What ends an operation early.
+enum Stop {
+    Error(OpError),
+    Panic(String),
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}

@@ -1,0 +1,230 @@
+//! The transactor: many queued operations in one commit, and answers only after it.
+//!
+//! One task owns the writing connection. It takes what is queued, runs it as one transaction with a savepoint for each
+//! operation, commits, and answers. The flush trigger is "the previous commit returned": batches grow with load, and
+//! an idle participant pays one commit per operation.
+
+mod batch;
+mod operation;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::{AnyConnection, Connection as _};
+use tokio::sync::mpsc;
+
+use self::batch::{Abandoned, Batch};
+pub(crate) use self::operation::{Body, Remains};
+use self::operation::{Operation, Typed};
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::lock::LockKey;
+use crate::outcome::{Fault, OpError};
+
+/// The most operations in one commit: bounds how long the first of them waits for the last.
+const MAX_BATCH: usize = 256;
+/// The most operations that wait for their turn; whoever comes later waits to be queued.
+const MAX_QUEUED: usize = 1024;
+
+/// What the transactor has done since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Operations answered, however they ended.
+    pub operations: u64,
+    /// Round trips to the database, the operations' own included.
+    pub statements: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    commits: AtomicU64,
+    operations: AtomicU64,
+    statements: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn statements(&self, more: u64) {
+        self.statements.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+/// The handle to the task that writes. The task ends when the last clone is dropped and the queue is empty.
+#[derive(Clone)]
+pub(crate) struct Transactor {
+    queue: mpsc::Sender<Box<dyn Operation>>,
+    counters: Arc<Counters>,
+}
+
+impl Transactor {
+    /// Starts the task; `conn` is the writing connection, `database` where to get another one.
+    pub(crate) fn start(
+        service: &'static str,
+        database: Database,
+        conn: AnyConnection,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (queue, queued) = mpsc::channel(MAX_QUEUED);
+        let counters = Arc::new(Counters::default());
+        let writer = Writer { service, database, conn: Some(conn), clock, counters: counters.clone() };
+        tokio::spawn(writer.run(queued));
+        Self { queue, counters }
+    }
+
+    /// Queues an operation and waits for its commit. Dropping the future does not take it back.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        locks: Vec<LockKey>,
+        body: Body<T>,
+        remains: Option<Remains>,
+    ) -> Result<T, OpError> {
+        let (operation, answer) = Typed::boxed(locks, body, remains);
+        if self.queue.send(operation).await.is_err() {
+            return Err(OpError::not_now(Fault::SOON, "the transactor has ended"));
+        }
+        answer.await.unwrap_or_else(|_| Err(OpError::Unknown("the transactor ended meanwhile".into())))
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { commits, operations, statements } = &*self.counters;
+        Counts { commits: read(commits), operations: read(operations), statements: read(statements) }
+    }
+}
+
+struct Writer {
+    service: &'static str,
+    database: Database,
+    /// `None` after trouble: the next batch begins with a new connection, so no half-open transaction survives.
+    conn: Option<AnyConnection>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    async fn run(mut self, mut queued: mpsc::Receiver<Box<dyn Operation>>) {
+        let mut again = Vec::new();
+        loop {
+            let mut operations = std::mem::take(&mut again);
+            if operations.is_empty() {
+                if queued.recv_many(&mut operations, MAX_BATCH).await == 0 {
+                    break;
+                }
+            } else {
+                // Those that come back with another lock go first, and take along whoever is waiting.
+                let room = MAX_BATCH.saturating_sub(operations.len());
+                operations.extend(std::iter::from_fn(|| queued.try_recv().ok()).take(room));
+            }
+            self.settle(operations, &mut again).await;
+        }
+        if let Some(conn) = self.conn.take() {
+            let _ = conn.close().await;
+        }
+    }
+
+    /// Runs operations together, or else alone, until each is answered or put into `again`.
+    async fn settle(&mut self, mut operations: Vec<Box<dyn Operation>>, again: &mut Vec<Box<dyn Operation>>) {
+        match self.commit(&mut operations).await {
+            Ok(ends) => self.answer_all(operations, ends, again),
+            Err(Abandoned::Unknown(why)) => {
+                let ends = operations.iter().map(|_| Err(OpError::Unknown(why.clone()))).collect();
+                self.answer_all(operations, ends, again);
+            }
+            Err(Abandoned::NotBegun(why)) => {
+                let ends = operations.iter().map(|_| Err(OpError::not_now(Fault::SOON, &why))).collect();
+                self.answer_all(operations, ends, again);
+            }
+            Err(Abandoned::RolledBack { error, .. }) if operations.len() == 1 => {
+                self.answer_all(operations, vec![Err(error)], again);
+            }
+            Err(Abandoned::RolledBack { index, error }) => {
+                tracing::warn!(service = self.service, %error, operations = operations.len(), "a batch is run one by one");
+                let lost = matches!(error, OpError::Unknown(_)).then_some((index, error));
+                self.one_by_one(operations, lost, again).await;
+            }
+        }
+    }
+
+    /// Runs each alone, except one that lost the transaction and is answered with that.
+    async fn one_by_one(
+        &mut self,
+        operations: Vec<Box<dyn Operation>>,
+        mut lost: Option<(usize, OpError)>,
+        again: &mut Vec<Box<dyn Operation>>,
+    ) {
+        for (index, operation) in operations.into_iter().enumerate() {
+            let mut alone = vec![operation];
+            if let Some((_, error)) = lost.take_if(|(at, _)| *at == index) {
+                self.answer_all(alone, vec![Err(error)], again);
+                continue;
+            }
+            let ends = match self.commit(&mut alone).await {
+                Ok(ends) => ends,
+                Err(Abandoned::Unknown(why)) => vec![Err(OpError::Unknown(why))],
+                Err(Abandoned::NotBegun(why)) => vec![Err(OpError::not_now(Fault::SOON, why))],
+                Err(Abandoned::RolledBack { error, .. }) => vec![Err(error)],
+            };
+            self.answer_all(alone, ends, again);
+        }
+    }
+
+    fn answer_all(
+        &self,
+        operations: Vec<Box<dyn Operation>>,
+        ends: Vec<Result<(), OpError>>,
+        again: &mut Vec<Box<dyn Operation>>,
+    ) {
+        for (mut operation, end) in operations.into_iter().zip(ends) {
+            let end = match end {
+                Err(OpError::Lock(key)) => {
+                    if operation.add_lock(key.clone()) {
+                        again.push(operation);
+                        continue;
+                    }
+                    Err(OpError::Broken(format!("asks for the lock {key} that it holds")))
+                }
+                end => end,
+            };
+            self.counters.operations.fetch_add(1, Ordering::Relaxed);
+            operation.answer(end);
+        }
+    }
+
+    /// One transaction over all of `operations`: how each ended if it is committed, else why it is not.
+    async fn commit(
+        &mut self,
+        operations: &mut [Box<dyn Operation>],
+    ) -> Result<Vec<Result<(), OpError>>, Abandoned> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.database.connect().await.map_err(|error| Abandoned::NotBegun(error.to_string()))?,
+        };
+        let dialect = self.database.dialect();
+        let mut batch = Batch::new(&mut conn, dialect, self.clock.now_ms());
+        let ended = batch.run(operations).await;
+        let (sound, statements) = (batch.is_sound(), batch.statements());
+        self.counters.statements(statements);
+        metrics::counter!("participant_statements_total", "service" => self.service).increment(statements);
+        match &ended {
+            Ok(_) => {
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("participant_commits_total", "service" => self.service).increment(1);
+                let operations = u32::try_from(operations.len()).unwrap_or(u32::MAX);
+                metrics::histogram!("participant_commit_operations", "service" => self.service)
+                    .record(f64::from(operations));
+            }
+            Err(Abandoned::Unknown(why)) => {
+                tracing::error!(service = self.service, why, "a transaction's fate is unknown");
+            }
+            Err(_) => {}
+        }
+        if sound {
+            self.conn = Some(conn);
+        } else {
+            // Closing rolls back whatever may still be open, and returns only then.
+            let _ = conn.close().await;
+        }
+        ended
+    }
+}

@@ -1,0 +1,100 @@
+//! One queued operation: what the transactor runs, and how its caller hears of it.
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use backstitch_proto::contract::Refusal;
+
+use crate::lock::LockKey;
+use crate::outcome::OpError;
+use crate::tx::Tx;
+
+/// The body of an operation: re-runnable, so it captures what it needs and clones it.
+pub(crate) type Body<T> =
+    Box<dyn for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static>;
+
+/// What remains of a refused operation: runs after its effect was rolled back, in the same transaction.
+pub(crate) type Remains = Box<
+    dyn for<'a> Fn(&'a mut Tx<'_>, Refusal) -> BoxFuture<'a, Result<(), OpError>> + Send + Sync + 'static,
+>;
+
+/// An operation of any type, as the transactor sees it.
+pub(crate) trait Operation: Send {
+    /// The keys to hold, sorted.
+    fn locks(&self) -> &[LockKey];
+
+    /// Adds a key that turned out to be needed; false if it is there already.
+    fn add_lock(&mut self, key: LockKey) -> bool;
+
+    /// Runs it. May be called again after everything it wrote was rolled back.
+    fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>>;
+
+    /// Writes what remains of a refusal after the rollback.
+    fn remain<'a>(&'a mut self, tx: &'a mut Tx<'_>, refusal: Refusal) -> BoxFuture<'a, Result<(), OpError>>;
+
+    /// Tells the caller how it ended. `Ok` means that it is committed.
+    fn answer(self: Box<Self>, ended: Result<(), OpError>);
+}
+
+/// An operation that answers a `T`.
+pub(crate) struct Typed<T> {
+    locks: Vec<LockKey>,
+    body: Body<T>,
+    remains: Option<Remains>,
+    result: Option<T>,
+    caller: oneshot::Sender<Result<T, OpError>>,
+}
+
+impl<T: Send + 'static> Typed<T> {
+    pub(crate) fn boxed(
+        mut locks: Vec<LockKey>,
+        body: Body<T>,
+        remains: Option<Remains>,
+    ) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, OpError>>) {
+        locks.sort_unstable();
+        locks.dedup();
+        let (caller, answer) = oneshot::channel();
+        (Box::new(Self { locks, body, remains, result: None, caller }), answer)
+    }
+}
+
+impl<T: Send + 'static> Operation for Typed<T> {
+    fn locks(&self) -> &[LockKey] {
+        &self.locks
+    }
+
+    fn add_lock(&mut self, key: LockKey) -> bool {
+        match self.locks.binary_search(&key) {
+            Ok(_) => false,
+            Err(at) => {
+                self.locks.insert(at, key);
+                true
+            }
+        }
+    }
+
+    fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>> {
+        self.result = None;
+        Box::pin(async move {
+            self.result = Some((self.body)(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn remain<'a>(&'a mut self, tx: &'a mut Tx<'_>, refusal: Refusal) -> BoxFuture<'a, Result<(), OpError>> {
+        match &self.remains {
+            Some(remains) => remains(tx, refusal),
+            None => Box::pin(async { Ok(()) }),
+        }
+    }
+
+    fn answer(self: Box<Self>, ended: Result<(), OpError>) {
+        let answer = match (ended, self.result) {
+            (Ok(()), Some(value)) => Ok(value),
+            (Ok(()), None) => Err(OpError::Unknown("the operation ended without a result".into())),
+            (Err(error), _) => Err(error),
+        };
+        // A caller that went away does not want to know; what it asked for has happened all the same.
+        let _ = self.caller.send(answer);
+    }
+}
