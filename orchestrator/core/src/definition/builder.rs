@@ -93,6 +93,7 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
             replay: Replay::Same,
             timeout: Duration::from_secs(5),
             retry: None,
+            undo_retry: RetryPolicy::UNDO,
             customer_wait: Duration::from_secs(10 * 60),
             guard: None,
             request: None,
@@ -119,6 +120,7 @@ pub struct StepBuilder<'d, I, Q, A, R> {
     replay: Replay,
     timeout: Duration,
     retry: Option<RetryPolicy>,
+    undo_retry: RetryPolicy,
     customer_wait: Duration,
     guard: Option<super::GuardFn>,
     request: Option<super::RequestFn>,
@@ -137,6 +139,7 @@ impl<'d, I, Q, A> StepBuilder<'d, I, Q, A, ()> {
             replay: self.replay,
             timeout: self.timeout,
             retry: self.retry,
+            undo_retry: self.undo_retry,
             customer_wait: self.customer_wait,
             guard: self.guard,
             request: self.request,
@@ -177,6 +180,14 @@ where
     #[must_use]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = Some(retry);
+        self
+    }
+
+    /// Another retry policy for the undo than [`RetryPolicy::UNDO`]. Keep it patient: when it gives up, a person has
+    /// to come.
+    #[must_use]
+    pub fn undo_retry(mut self, retry: RetryPolicy) -> Self {
+        self.undo_retry = retry;
         self
     }
 
@@ -243,7 +254,7 @@ where
             participant: operation.participant,
             action: operation.action,
             timeout: Duration::from_secs(10),
-            retry: RetryPolicy::UNDO,
+            retry: self.undo_retry,
             request: Box::new(move |facts| Ok(request(&Context::decode(facts)?).encode_to_vec().into())),
         };
         self.finish(Class::Compensatable, Some(undo))

@@ -1,1 +1,11 @@
+//! The table, row by row and law by law. How to read a case: see [`script`].
 
+mod back;
+mod hostile;
+mod late;
+mod recovery;
+mod rows;
+mod safety;
+mod script;
+mod shop;
+mod waiting;
