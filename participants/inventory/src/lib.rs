@@ -1,1 +1,54 @@
-//! The inventory participant.
+//! The inventory participant: products, their counted stock, and reservations of it.
+//!
+//! Owns one database. What it promises: of every SKU, on hand + reserved + sold is the sum of what people counted,
+//! and none of them is ever negative, so nothing is sold twice; a reservation holds all its lines or none, and only
+//! a release or a commit ends it. Knows nothing of checkouts, carts or money that moves.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod actions;
+mod domain;
+mod events;
+mod put_product;
+mod service;
+mod store;
+
+use std::sync::Arc;
+
+use backstitch_proto::inventory::inventory_server::InventoryServer;
+use outbox_relay::TableSource;
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use sqlx::migrate::Migrator;
+use tonic::service::Routes;
+
+/// The name under which inventory speaks in the contract, in events and in logs.
+pub const NAME: &str = "inventory";
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/inventory/any");
+static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What inventory needs to run.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:/path/inventory.db`, created if it is missing, or `postgres://…`.
+    pub database_url: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Opens the database, migrates it, and answers the participant, ready to be served.
+///
+/// # Errors
+/// What the database is missing, by name; see [`OpenError`].
+pub async fn open(options: Options) -> Result<Participant, OpenError> {
+    let kit = Kit::open(NAME, &options.database_url, &OWN, options.clock).await?;
+    let service = InventoryServer::new(service::Service::new(kit.clone()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Participant {
+        name: kit.service(),
+        routes: Routes::new(service),
+        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
+        background: Vec::new(),
+    })
+}

@@ -1,0 +1,8 @@
+-- A page of products after $1, with their stock.
+SELECT p.sku, p.name, p.price_minor, p.currency, p.weight_grams, p.stated_stock,
+       s.on_hand, s.reserved, s.sold, s.revision
+FROM products p
+JOIN stock s ON s.sku = p.sku
+WHERE p.sku > $1
+ORDER BY p.sku
+LIMIT $2

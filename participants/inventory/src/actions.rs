@@ -1,0 +1,18 @@
+//! What sagas ask of inventory: one file per action, each a parsed request that knows how to have its effect.
+
+mod commit;
+mod release;
+mod reserve;
+
+pub(crate) use commit::Commit;
+pub(crate) use release::Release;
+pub(crate) use reserve::Reserve;
+
+use participant_kit::text;
+use uuid::Uuid;
+
+use crate::domain::Invalid;
+
+fn reservation_id(text: &str) -> Result<Uuid, Invalid> {
+    text::uuid(text).map_err(|why| Invalid::new("reservation_id", why))
+}

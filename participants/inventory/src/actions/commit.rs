@@ -1,0 +1,56 @@
+//! Commit: after the pivot, what was reserved is sold.
+
+use async_trait::async_trait;
+use backstitch_proto::inventory::{CommitRequest, CommitResponse};
+use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx};
+use uuid::Uuid;
+
+use super::reservation_id;
+use crate::domain::{Invalid, to_items};
+use crate::events::{self, Moved};
+use crate::store;
+
+/// Moves a reservation's stock from reserved to sold and keeps the reservation as the record of it. Never refuses: a
+/// reservation that is not there to commit is Broken, because goods were paid for.
+///
+/// Locks only the reservation, for the same reason as a release.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    reservation: Uuid,
+}
+
+impl TryFrom<CommitRequest> for Commit {
+    type Error = Invalid;
+
+    fn try_from(request: CommitRequest) -> Result<Self, Invalid> {
+        Ok(Self { reservation: reservation_id(&request.reservation_id)? })
+    }
+}
+
+#[async_trait]
+impl Action for Commit {
+    type Answer = CommitResponse;
+
+    fn identity(&self) -> Identity {
+        Identity::new("Commit").text("reservation_id", &self.reservation.to_string())
+    }
+
+    fn locks(&self) -> Vec<LockKey> {
+        vec![LockKey::new("reservation", &self.reservation.to_string())]
+    }
+
+    async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<CommitResponse, OpError> {
+        let (id, now_ms) = (self.reservation, tx.now_ms());
+        if !store::mark_sold(tx.conn(), id, call.saga, now_ms).await? {
+            return Err(OpError::broken(match store::find_reservation(tx.conn(), id).await? {
+                None => format!("there is no reservation {id} to commit"),
+                Some(r) if r.sold => format!("reservation {id} is sold already"),
+                Some(r) => format!("reservation {id} is saga {}'s", r.saga),
+            }));
+        }
+        store::commit_stock(tx.conn(), id).await?;
+        let items = to_items(&store::lines_of(tx.conn(), id).await?);
+        tx.emit(events::moved(Moved::Sold, id, items, call, now_ms)).await?;
+        Ok(CommitResponse {})
+    }
+}

@@ -1,0 +1,16 @@
+//! The SQL of inventory, one statement per function, over whatever connection the caller's transaction is on.
+//!
+//! Knows no rules beyond the ones that the statements themselves keep; commits nothing.
+
+mod products;
+mod reservations;
+mod rows;
+
+pub(crate) use products::{
+    find_product, insert_product, insert_stock, list_products, products_of, record_correction, set_on_hand,
+    update_product,
+};
+pub(crate) use reservations::{
+    commit_stock, delete_lines, delete_reservation, find_reservation, insert_lines, insert_reservation,
+    lines_of, mark_sold, on_hand, release_stock, reserve_stock,
+};

@@ -1,0 +1,135 @@
+//! Reservations and the stock that they move. Every movement is relative and guarded by the table's own checks, so
+//! it is right under any interleaving, with or without a lock on the SKU.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AnyConnection, Error, Row as _};
+use uuid::Uuid;
+
+use super::rows::with_rows;
+use crate::domain::{Line, Sku};
+
+/// A reservation that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    /// The saga that made it.
+    pub(crate) saga: String,
+    /// Whether it was committed.
+    pub(crate) sold: bool,
+}
+
+/// Moves every line for which there is enough from on hand to reserved, and answers their SKUs. If one is missing,
+/// the caller must roll back.
+pub(crate) async fn reserve_stock(
+    conn: &mut AnyConnection,
+    lines: &[Line],
+) -> Result<BTreeSet<String>, Error> {
+    const SQL: &str = include_str!("../../sql/reserve_stock.sql");
+    let mut query = sqlx::query(with_rows(SQL, 0, lines.len(), 2));
+    for line in lines {
+        query = query.bind(line.sku.as_str()).bind(line.quantity);
+    }
+    query.fetch_all(conn).await?.iter().map(|row| row.try_get("sku")).collect()
+}
+
+/// What is on hand of a SKU; none if there is no such SKU.
+pub(crate) async fn on_hand(conn: &mut AnyConnection, sku: &Sku) -> Result<Option<i64>, Error> {
+    const SQL: &str = "SELECT on_hand FROM stock WHERE sku = $1";
+    let row = sqlx::query(SQL).bind(sku.as_str()).fetch_optional(conn).await?;
+    row.map(|row| row.try_get("on_hand")).transpose()
+}
+
+/// A new reservation without lines yet. Answers false if there is one under this id already.
+pub(crate) async fn insert_reservation(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let done = sqlx::query(include_str!("../../sql/insert_reservation.sql"))
+        .bind(id.to_string())
+        .bind(saga.to_string())
+        .bind(now_ms)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The lines of a new reservation, in one statement.
+pub(crate) async fn insert_lines(conn: &mut AnyConnection, id: Uuid, lines: &[Line]) -> Result<(), Error> {
+    const SQL: &str = include_str!("../../sql/insert_lines.sql");
+    let mut query = sqlx::query(with_rows(SQL, 1, lines.len(), 2)).bind(id.to_string());
+    for line in lines {
+        query = query.bind(line.sku.as_str()).bind(line.quantity);
+    }
+    query.execute(conn).await?;
+    Ok(())
+}
+
+/// The reservation under an id.
+pub(crate) async fn find_reservation(
+    conn: &mut AnyConnection,
+    id: Uuid,
+) -> Result<Option<Reservation>, Error> {
+    const SQL: &str = "SELECT saga_id, status FROM reservations WHERE reservation_id = $1";
+    let Some(row) = sqlx::query(SQL).bind(id.to_string()).fetch_optional(conn).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Reservation {
+        saga: row.try_get("saga_id")?,
+        sold: row.try_get::<String, _>("status")? == "sold",
+    }))
+}
+
+/// What a reservation holds, by SKU.
+pub(crate) async fn lines_of(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Line>, Error> {
+    const SQL: &str = "SELECT sku, quantity FROM reservation_lines WHERE reservation_id = $1 ORDER BY sku";
+    let rows = sqlx::query(SQL).bind(id.to_string()).fetch_all(conn).await?;
+    let line = |row: &sqlx::any::AnyRow| {
+        let sku = Sku::parse("sku", row.try_get("sku")?).map_err(|e| Error::Decode(e.into()))?;
+        Ok(Line { sku, quantity: row.try_get("quantity")? })
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Moves a reservation's lines back from reserved to on hand.
+pub(crate) async fn release_stock(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
+    sqlx::query(include_str!("../../sql/release_stock.sql")).bind(id.to_string()).execute(conn).await?;
+    Ok(())
+}
+
+/// Forgets a reservation's lines; the reservation itself goes after them.
+pub(crate) async fn delete_lines(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM reservation_lines WHERE reservation_id = $1";
+    sqlx::query(SQL).bind(id.to_string()).execute(conn).await?;
+    Ok(())
+}
+
+/// Forgets a reservation that has no lines any more.
+pub(crate) async fn delete_reservation(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM reservations WHERE reservation_id = $1";
+    sqlx::query(SQL).bind(id.to_string()).execute(conn).await?;
+    Ok(())
+}
+
+/// Makes an open reservation of `saga` sold. Answers false if there is no such one.
+pub(crate) async fn mark_sold(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let done = sqlx::query(include_str!("../../sql/mark_sold.sql"))
+        .bind(id.to_string())
+        .bind(saga.to_string())
+        .bind(now_ms)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves a reservation's lines from reserved to sold.
+pub(crate) async fn commit_stock(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
+    sqlx::query(include_str!("../../sql/commit_stock.sql")).bind(id.to_string()).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! An inventory on a SQLite file of its own, called through its real handlers, and an auditor for its database.
+
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backstitch_proto::common::{Item, Money};
+use backstitch_proto::contract::{CallMeta, Op, Verdict};
+use backstitch_proto::ids;
+use backstitch_proto::inventory::inventory_client::InventoryClient;
+use backstitch_proto::inventory::{
+    CommitRequest, GetProductRequest, Product, PutProductRequest, ReleaseRequest, ReserveRequest,
+};
+use participant_inventory::Options;
+use participant_kit::{ManualClock, Participant};
+use sqlx::{AnyConnection, Connection as _, Row as _};
+use tempfile::TempDir;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+pub struct Shop {
+    pub participant: Participant,
+    pub client: InventoryClient<Routes>,
+    pub directory: TempDir,
+}
+
+pub const NOW_MS: i64 = 1_800_000_000_000;
+
+fn url(directory: &Path) -> String {
+    format!("sqlite:{}", directory.join("inventory.db").display())
+}
+
+async fn open(directory: &Path) -> Participant {
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    participant_inventory::open(Options { database_url: url(directory), clock }).await.unwrap()
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let participant = open(directory.path()).await;
+        Self { client: InventoryClient::new(participant.routes.clone()), participant, directory }
+    }
+
+    /// The same database, opened again.
+    pub async fn reopen(self) -> Self {
+        let Self { participant, client, directory } = self;
+        drop((participant, client));
+        let participant = open(directory.path()).await;
+        Self { client: InventoryClient::new(participant.routes.clone()), participant, directory }
+    }
+
+    pub async fn put(&self, request: PutProductRequest) -> Result<Product, Status> {
+        self.client.clone().put_product(request).await.map(Response::into_inner)
+    }
+
+    pub async fn get(&self, sku: &str) -> Product {
+        let request = GetProductRequest { sku: sku.into() };
+        self.client.clone().get_product(request).await.unwrap().into_inner()
+    }
+
+    /// (on hand, reserved, sold)
+    pub async fn stock(&self, sku: &str) -> (i64, i64, i64) {
+        let product = self.get(sku).await;
+        (product.on_hand, product.reserved, product.sold)
+    }
+
+    pub async fn database(&self) -> AnyConnection {
+        AnyConnection::connect(&url(self.directory.path())).await.unwrap()
+    }
+
+    /// The laws of the database at rest; see the migration.
+    pub async fn audit(&self) {
+        const SQL: &str = "SELECT s.sku, s.on_hand, s.reserved, s.sold,
+                (SELECT COALESCE(SUM(c.quantity), 0) FROM stock_corrections c WHERE c.sku = s.sku) AS counted,
+                (SELECT COALESCE(SUM(l.quantity), 0) FROM reservation_lines l JOIN reservations r
+                    ON r.reservation_id = l.reservation_id WHERE l.sku = s.sku AND r.status = 'reserved') AS held,
+                (SELECT COALESCE(SUM(l.quantity), 0) FROM reservation_lines l JOIN reservations r
+                    ON r.reservation_id = l.reservation_id WHERE l.sku = s.sku AND r.status = 'sold') AS gone
+            FROM stock s";
+        let rows = sqlx::query(SQL).fetch_all(&mut self.database().await).await.unwrap();
+        for row in rows {
+            let n = |name: &str| row.try_get::<i64, _>(name).unwrap();
+            let sku: String = row.try_get("sku").unwrap();
+            assert!(n("on_hand") >= 0 && n("reserved") >= 0 && n("sold") >= 0, "{sku} is negative");
+            assert_eq!(
+                n("on_hand") + n("reserved") + n("sold"),
+                n("counted"),
+                "{sku}: stock is what was counted"
+            );
+            assert_eq!(n("reserved"), n("held"), "{sku}: reserved is what open reservations hold");
+            assert_eq!(n("sold"), n("gone"), "{sku}: sold is what committed reservations held");
+        }
+    }
+
+    /// Kinds and payloads of the events under a key, in their order.
+    pub async fn events(&self, key: &str) -> Vec<(String, serde_json::Value)> {
+        let rows = self.participant.outbox.pending(10_000).await.unwrap();
+        let rows = rows.into_iter().filter(|row| row.event.key == key);
+        rows.map(|row| (row.event.kind, serde_json::from_slice(&row.event.payload).unwrap())).collect()
+    }
+
+    pub async fn reserve(&self, saga: &Saga, items: &[(&str, i64)]) -> Result<(), Status> {
+        let request = saga.call("reserve_stock", Op::Do, saga.wish(items));
+        self.client.clone().reserve(request).await.map(|_| ())
+    }
+
+    pub async fn close_reserve(&self, saga: &Saga, items: &[(&str, i64)]) -> Result<(), Status> {
+        let request = saga.call("reserve_stock", Op::Close, saga.wish(items));
+        self.client.clone().reserve(request).await.map(|_| ())
+    }
+
+    pub async fn release(&self, saga: &Saga) -> Result<(), Status> {
+        let request = ReleaseRequest { reservation_id: saga.reservation() };
+        self.client.clone().release(saga.call("reserve_stock", Op::Undo, request)).await.map(|_| ())
+    }
+
+    pub async fn commit(&self, saga: &Saga) -> Result<(), Status> {
+        self.commit_reservation(saga, saga.reservation()).await
+    }
+
+    pub async fn commit_reservation(&self, saga: &Saga, reservation_id: String) -> Result<(), Status> {
+        let request = saga.call("commit_stock", Op::Do, CommitRequest { reservation_id });
+        self.client.clone().commit(request).await.map(|_| ())
+    }
+}
+
+/// A checkout, as far as inventory sees one.
+#[derive(Clone, Copy, Debug)]
+pub struct Saga(pub Uuid);
+
+impl Saga {
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    pub fn reservation(self) -> String {
+        ids::derived(self.0, "reservation").to_string()
+    }
+
+    pub fn wish(self, items: &[(&str, i64)]) -> ReserveRequest {
+        let items = items.iter().map(|&(sku, quantity)| item(sku, quantity)).collect();
+        ReserveRequest { reservation_id: self.reservation(), items }
+    }
+
+    pub fn meta(self, step: &str, op: Op) -> CallMeta {
+        CallMeta {
+            saga: self.0,
+            root: self.0,
+            name: "checkout".into(),
+            step: step.into(),
+            op,
+            attempt: 1,
+            traceparent: String::new(),
+        }
+    }
+
+    pub fn call<T>(self, step: &str, op: Op, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        self.meta(step, op).write(request.metadata_mut());
+        request
+    }
+
+    /// What the contract reads from the answer of this saga's call.
+    pub fn verdict(self, step: &str, op: Op, answer: &Result<(), Status>) -> Verdict {
+        let status = answer.as_ref().unwrap_err();
+        let key = self.meta(step, op).key();
+        Verdict::from_status(status, participant_inventory::NAME, &key)
+            .unwrap_or_else(|| panic!("no verdict: {status:?}"))
+    }
+
+    pub fn reserve_verdict(self, answer: &Result<(), Status>) -> Verdict {
+        self.verdict("reserve_stock", Op::Do, answer)
+    }
+}
+
+pub fn item(sku: &str, quantity: i64) -> Item {
+    Item { sku: sku.into(), quantity }
+}
+
+pub fn product(sku: &str, stock: i64) -> PutProductRequest {
+    PutProductRequest {
+        sku: sku.into(),
+        name: format!("Product {sku}"),
+        price: Some(Money { amount_minor: 255, currency: "GBP".into() }),
+        weight_grams: 100,
+        stock,
+        if_match: String::new(),
+    }
+}
+
+/// Reason and facts of a refusal.
+pub fn refused(verdict: Verdict) -> (String, Vec<(String, String)>) {
+    match verdict {
+        Verdict::Refused(refusal) => (refusal.reason, refusal.metadata.into_iter().collect()),
+        other => panic!("not refused: {other:?}"),
+    }
+}
