@@ -1,0 +1,18 @@
+//! What sagas ask of a cart: one file per action, each a parsed request that knows how to have its effect.
+
+mod clear;
+mod free;
+mod hold;
+
+pub(crate) use clear::Clear;
+pub(crate) use free::Free;
+pub(crate) use hold::Hold;
+
+use participant_kit::LockKey;
+
+use crate::domain::CartId;
+
+/// What every operation on a cart contends for.
+pub(crate) fn lock(id: &CartId) -> LockKey {
+    LockKey::new("cart", id.as_str())
+}

@@ -1,0 +1,175 @@
+//! Carts on a SQLite file of their own, called through their real handlers.
+
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backstitch_proto::cart::carts_client::CartsClient;
+use backstitch_proto::cart::{
+    Cart, ClearCartRequest, DeleteCartRequest, FreeCartRequest, GetCartRequest, HoldCartRequest,
+    MergeCartsRequest, PutCartRequest,
+};
+use backstitch_proto::common::Item;
+use backstitch_proto::contract::{CallMeta, Op, Refusal, Verdict};
+use participant_cart::Options;
+use participant_kit::{Clock as _, ManualClock, Participant, Progress};
+use tempfile::TempDir;
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
+use uuid::Uuid;
+
+pub struct Shop {
+    pub participant: Participant,
+    pub client: CartsClient<Routes>,
+    pub clock: ManualClock,
+    pub directory: TempDir,
+}
+
+pub const HOUR_MS: i64 = 60 * 60 * 1000;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
+async fn open(directory: &Path, clock: &ManualClock) -> Participant {
+    let url = format!("sqlite:{}", directory.join("cart.db").display());
+    participant_cart::open(Options::new(url, Arc::new(clock.clone()))).await.unwrap()
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), ManualClock::new(1_800_000_000_000));
+        let participant = open(directory.path(), &clock).await;
+        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory }
+    }
+
+    /// The same database, opened again.
+    pub async fn reopen(self) -> Self {
+        let Self { participant, client, clock, directory } = self;
+        drop((participant, client));
+        let participant = open(directory.path(), &clock).await;
+        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory }
+    }
+
+    pub async fn try_get(&self, id: &str) -> Option<Cart> {
+        match self.client.clone().get(GetCartRequest { cart_id: id.into() }).await {
+            Ok(cart) => Some(cart.into_inner()),
+            Err(status) if status.code() == Code::NotFound => None,
+            Err(status) => panic!("{status}"),
+        }
+    }
+
+    pub async fn get(&self, id: &str) -> Cart {
+        self.try_get(id).await.unwrap()
+    }
+
+    pub async fn try_put(&self, id: &str, customer: &str, items: &[(&str, i64)]) -> Result<Cart, Status> {
+        let request =
+            PutCartRequest { cart_id: id.into(), customer_id: customer.into(), items: lines(items) };
+        self.client.clone().put(request).await.map(Response::into_inner)
+    }
+
+    pub async fn put(&self, id: &str, items: &[(&str, i64)]) -> Cart {
+        self.try_put(id, "", items).await.unwrap()
+    }
+
+    pub async fn delete(&self, id: &str) -> Result<(), Status> {
+        self.client.clone().delete(DeleteCartRequest { cart_id: id.into() }).await.map(|_| ())
+    }
+
+    pub async fn merge(&self, guest: &str, into: &str, customer: &str) -> Result<Cart, Status> {
+        let request = MergeCartsRequest {
+            guest_cart_id: guest.into(),
+            customer_cart_id: into.into(),
+            customer_id: customer.into(),
+        };
+        self.client.clone().merge(request).await.map(Response::into_inner)
+    }
+
+    pub async fn hold(&self, saga: Saga, id: &str, version: i64) -> Result<(), Status> {
+        let request = saga.call("hold_cart", Op::Do, HoldCartRequest { cart_id: id.into(), version });
+        self.client.clone().hold(request).await.map(|_| ())
+    }
+
+    pub async fn free(&self, saga: Saga, id: &str) -> Result<(), Status> {
+        let request = saga.call("hold_cart", Op::Undo, FreeCartRequest { cart_id: id.into() });
+        self.client.clone().free(request).await.map(|_| ())
+    }
+
+    pub async fn clear(&self, saga: Saga, id: &str, bought: &[(&str, i64)]) -> Result<(), Status> {
+        let request = ClearCartRequest { cart_id: id.into(), items: lines(bought) };
+        self.client.clone().clear(saga.call("clear_cart", Op::Do, request)).await.map(|_| ())
+    }
+
+    /// Lets every background loop do what is due now.
+    pub async fn tick(&self) -> Progress {
+        let [expiry] = self.participant.background.as_slice() else { panic!("one loop is known") };
+        expiry.tick(self.clock.now_ms()).await
+    }
+
+    /// Kinds and payloads of the events under a key, in their order.
+    pub async fn events(&self, key: &str) -> Vec<(String, serde_json::Value)> {
+        let rows = self.participant.outbox.pending(1000).await.unwrap();
+        let rows = rows.into_iter().filter(|row| row.event.key == key);
+        rows.map(|row| (row.event.kind, serde_json::from_slice(&row.event.payload).unwrap())).collect()
+    }
+}
+
+/// A checkout, as far as the cart sees one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Saga(pub Uuid);
+
+impl Saga {
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    pub fn meta(self, step: &str, op: Op) -> CallMeta {
+        CallMeta {
+            saga: self.0,
+            root: self.0,
+            name: "checkout".into(),
+            step: step.into(),
+            op,
+            attempt: 1,
+            traceparent: String::new(),
+        }
+    }
+
+    pub fn call<T>(self, step: &str, op: Op, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        self.meta(step, op).write(request.metadata_mut());
+        request
+    }
+
+    /// What the contract reads from the answer of this saga's call.
+    pub fn verdict(self, step: &str, op: Op, answer: &Result<(), Status>) -> Verdict {
+        let status = answer.as_ref().unwrap_err();
+        let key = self.meta(step, op).key();
+        Verdict::from_status(status, participant_cart::NAME, &key)
+            .unwrap_or_else(|| panic!("no verdict: {status:?}"))
+    }
+
+    /// The refusal of a hold.
+    pub fn refusal(self, answer: &Result<(), Status>) -> Refusal {
+        match self.verdict("hold_cart", Op::Do, answer) {
+            Verdict::Refused(refusal) => refusal,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+}
+
+pub fn lines(items: &[(&str, i64)]) -> Vec<Item> {
+    items.iter().map(|&(sku, quantity)| Item { sku: sku.into(), quantity }).collect()
+}
+
+/// The reason of a plain refusal outside any saga.
+pub fn reason(status: &Status) -> String {
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    status.get_details_error_info().unwrap().reason
+}
+
+/// The field that a request was refused for.
+pub fn field(status: &Status) -> String {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    status.get_details_bad_request().unwrap().field_violations[0].field.clone()
+}
