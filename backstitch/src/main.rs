@@ -1,1 +1,89 @@
-fn main() {}
+//! Backstitch: checkout that never half-happens.
+//!
+//! The one binary. Knows everybody and nobody knows it: it reads settings, opens parts and connects them.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod audit;
+mod bench;
+mod child;
+mod cli;
+mod demo;
+mod logging;
+mod ready;
+mod roles;
+mod settings;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let mut command = Cli::command();
+    if let Some(path) = settings::file_from(&args, std::env::var("BACKSTITCH_CONFIG").ok()) {
+        command = match settings::with_file(command, &path) {
+            Ok(command) => command,
+            Err(error) => return fail(&error),
+        };
+    }
+    let cli = match command.try_get_matches_from(args).and_then(|mut m| Cli::from_arg_matches_mut(&mut m)) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    if let Err(error) = logging::init(&cli.log) {
+        return fail(error.as_ref());
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let outcome = runtime.block_on(run(cli.command));
+    // A blocking call that hangs (a name lookup, a console) must not keep a finished process alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    logging::flush();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::run(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(args).await,
+        Command::Bench(args) => {
+            let report = bench::run(&args).await?;
+            cli::say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Audit(args) => audit::run(&args).await,
+        Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Inventory(args) => roles::participants::run_one("inventory", args).await,
+        Command::Shipping(args) => roles::participants::run_one("shipping", args).await,
+        Command::Payment(args) => roles::participants::run_one("payment", args).await,
+        Command::Order(args) => roles::participants::run_one("order", args).await,
+        Command::Cart(args) => roles::participants::run_one("cart", args).await,
+        Command::Notification(args) => roles::participants::run_one("notification", args).await,
+        Command::Noop(args) => roles::noop::run(args).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Says what went wrong, with every cause, and fails.
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    cli::complain(&format!("backstitch: {text}"));
+    ExitCode::FAILURE
+}

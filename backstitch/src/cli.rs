@@ -1,0 +1,213 @@
+//! The command line: nouns and verbs, and their options. Field docs are the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::audit::AuditArgs;
+use crate::bench::BenchArgs;
+use crate::demo::DemoArgs;
+use crate::logging::LogArgs;
+
+/// Checkout that never half-happens.
+#[derive(Debug, Parser)]
+#[command(name = "backstitch", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Start with `backstitch demo`, then `backstitch up`.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// TOML file with a section for each command and a key for each of its long options.
+    #[arg(long, global = true, env = "BACKSTITCH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process, with nothing to install.
+    Up(UpArgs),
+    /// Watch checkouts complete, be refused, be taken back, and survive a kill -9.
+    Demo(DemoArgs),
+    /// Measure this machine against the raw limit.
+    Bench(BenchArgs),
+    /// Check the invariants over databases at rest.
+    Audit(AuditArgs),
+    /// The orchestrator alone.
+    Orchestrator(OrchestratorArgs),
+    /// All six participants in one process.
+    Participants(ParticipantsArgs),
+    /// Products, stock and reservations.
+    Inventory(ParticipantArgs),
+    /// Quotes and shipments.
+    Shipping(ParticipantArgs),
+    /// Authorizations, captures and refunds.
+    Payment(ParticipantArgs),
+    /// Orders.
+    Order(ParticipantArgs),
+    /// Carts.
+    Cart(ParticipantArgs),
+    /// Messages to customers.
+    Notification(ParticipantArgs),
+    /// A participant that answers at once, for measuring.
+    #[command(hide = true)]
+    Noop(NoopArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Directory of the databases; created if it is missing.
+    #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) doors: Doors,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
+    /// Write the addresses here, as JSON, once everything is ready.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Where the orchestrator is called.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doors {
+    /// Address of the HTTP API.
+    #[arg(long, env = "BACKSTITCH_HTTP", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) http: SocketAddr,
+    /// Address of the gRPC API.
+    #[arg(long, env = "BACKSTITCH_GRPC", value_name = "ADDR", default_value = "127.0.0.1:50050")]
+    pub(crate) grpc: SocketAddr,
+}
+
+/// Real parts in place of built-in ones.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Parts {
+    /// Kafka brokers to publish events to. Without it `up` has a broker of its own, and single roles keep their events
+    /// in the outbox.
+    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…")]
+    pub(crate) kafka: Option<String>,
+    /// Mail server, e.g. smtp://host:25 or smtps://user:password@host. Without it mails are files in DIR/mail.
+    #[arg(long, env = "BACKSTITCH_SMTP", value_name = "URL", hide_env_values = true)]
+    pub(crate) smtp: Option<String>,
+    /// Sender of mails.
+    #[arg(
+        long,
+        env = "BACKSTITCH_MAIL_FROM",
+        value_name = "ADDR",
+        default_value = "Backstitch <shop@localhost>"
+    )]
+    pub(crate) mail_from: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrchestratorArgs {
+    /// Directory of the saga store; created if it is missing.
+    #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) doors: Doors,
+    /// Where a participant is, once for each: inventory, shipping, payment, order, cart, notification.
+    #[arg(
+        long = "participant",
+        env = "BACKSTITCH_PARTICIPANTS",
+        value_name = "NAME=URI",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = participant_at)]
+    pub(crate) participants: Vec<(&'static str, String)>,
+    /// Kafka brokers to publish events to; without it events stay in the outbox.
+    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…")]
+    pub(crate) kafka: Option<String>,
+    /// Sagas in memory at once; one more is answered 429.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_live: u32,
+    /// Offer synthetic sagas of so many steps at POST /bench/v1/sagas; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub(crate) synthetic_steps: u32,
+    /// Write the addresses here, as JSON, once everything is ready.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParticipantsArgs {
+    /// Directory of the databases; created if it is missing.
+    #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
+    /// Write the addresses here, as JSON, once everything is ready.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParticipantArgs {
+    /// Directory of the database; created if it is missing.
+    #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
+    pub(crate) data: PathBuf,
+    /// Address to be called at.
+    #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
+    /// Write the address here, as JSON, once it is ready.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoopArgs {
+    /// Address to be called at.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub(crate) listen: SocketAddr,
+    /// Write the address here, as JSON, once it is ready.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+fn participant_at(text: &str) -> Result<(&'static str, String), String> {
+    let known = backstitch_proto::services::PARTICIPANTS.map(|(name, _)| name);
+    let (name, uri) =
+        text.split_once('=').ok_or("give it as NAME=URI, e.g. inventory=http://127.0.0.1:50051")?;
+    let name = known.into_iter().find(|known| *known == name);
+    let name = name.ok_or_else(|| format!("no participant is called so; there are {}", known.join(", ")))?;
+    if !(uri.starts_with("http://") || uri.starts_with("https://")) {
+        return Err(format!("`{uri}` must begin with http:// or https://"));
+    }
+    Ok((name, uri.to_owned()))
+}
+
+/// Data, on standard output.
+#[allow(clippy::print_stdout, reason = "the one place that writes data to standard output")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Talk, on standard error.
+#[allow(clippy::print_stderr, reason = "the one place that talks on standard error")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_participant_is_named() {
+        assert_eq!(participant_at("cart=http://a:1"), Ok(("cart", "http://a:1".into())));
+        assert!(participant_at("crat=http://a:1").unwrap_err().contains("inventory, shipping"));
+        assert!(participant_at("cart=a:1").unwrap_err().contains("http://"));
+        assert!(participant_at("cart").unwrap_err().contains("NAME=URI"));
+    }
+}

@@ -1,0 +1,7 @@
+//! The parts that a process can be: one, some, or (in `up`) all of them.
+
+pub(crate) mod noop;
+pub(crate) mod orchestrator;
+pub(crate) mod participants;
+pub(crate) mod relays;
+pub(crate) mod stop;

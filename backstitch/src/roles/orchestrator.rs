@@ -1,0 +1,146 @@
+//! The orchestrator: store, engine and faces, connected.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backstitch_core::Catalog;
+use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options, SystemClock, Target};
+use backstitch_proto::services::service_of;
+use backstitch_server::{Clients, Server, channel};
+use backstitch_store::{SqliteOptions, SqliteStore, Store};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use outbox_relay::Source;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::participants::{announce, finish};
+use super::{relays, stop};
+use crate::cli::{Doors, OrchestratorArgs};
+use crate::ready::Ready;
+
+/// The discard port: a participant without an address is unreachable, and readiness says so.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// What an orchestrator is made of.
+pub(crate) struct Setup {
+    pub(crate) data: PathBuf,
+    pub(crate) doors: Doors,
+    /// Name and URI of each participant.
+    pub(crate) participants: Vec<(&'static str, String)>,
+    pub(crate) max_live: u32,
+    /// Steps of the synthetic saga; 0 for none.
+    pub(crate) synthetic_steps: u32,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// An orchestrator that is being served.
+pub(crate) struct Served {
+    pub(crate) http: std::net::SocketAddr,
+    pub(crate) grpc: std::net::SocketAddr,
+    /// Its lanes, one for each shard.
+    pub(crate) lanes: Vec<Arc<dyn Source>>,
+}
+
+/// Installs the process's metrics recorder and describes every metric.
+pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new().install_recorder().context("installing the metrics recorder")?;
+    backstitch_engine::describe_metrics();
+    backstitch_server::describe_metrics();
+    outbox_relay::names::describe();
+    Ok(handle)
+}
+
+/// Opens the store, starts the engine and serves its faces until `shutdown`.
+pub(crate) async fn serve(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    setup: Setup,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Served> {
+    let http =
+        TcpListener::bind(setup.doors.http).await.with_context(|| format!("--http {}", setup.doors.http))?;
+    let grpc =
+        TcpListener::bind(setup.doors.grpc).await.with_context(|| format!("--grpc {}", setup.doors.grpc))?;
+    let (http_at, grpc_at) = (http.local_addr()?, grpc.local_addr()?);
+
+    let store =
+        SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let lanes = Vec::new();
+
+    let targets = setup.participants.iter().filter_map(|(participant, uri)| {
+        Some(Target { participant, service: service_of(participant)?, uri: uri.clone() })
+    });
+    let dispatcher = Arc::new(GrpcDispatcher::new(targets.collect(), GrpcOptions::default())?);
+    let options = Options { max_live: usize::try_from(setup.max_live)?, ..Options::default() };
+    let catalog = catalog(setup.synthetic_steps)?;
+    let engine = Engine::start_up(store, dispatcher, catalog, Arc::new(SystemClock), options)
+        .await
+        .context("starting the engine")?;
+    engine.spawn_recovery();
+
+    let faces = backstitch_server::Options { bench: setup.synthetic_steps > 0, ..Default::default() };
+    let clients = clients(&setup.participants)?;
+    let server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
+    let (stopping, ending) = (shutdown.clone(), shutdown.clone());
+    let fatal = engine.fatal();
+    tasks.spawn(async move {
+        let served = server.serve(http, grpc, stopping).await;
+        // Doors first, then the engine: nothing new comes in while what is in flight comes to rest.
+        engine.drain().await;
+        Ok(served?)
+    });
+    tasks.spawn(async move {
+        let mut upkeep = tokio::time::interval(Duration::from_secs(5));
+        tokio::pin!(fatal);
+        loop {
+            tokio::select! {
+                () = ending.cancelled() => return Ok(()),
+                () = &mut fatal => anyhow::bail!("the saga store can no longer tell what is durable; see the log"),
+                _ = upkeep.tick() => setup.metrics.run_upkeep(),
+            }
+        }
+    });
+    Ok(Served { http: http_at, grpc: grpc_at, lanes })
+}
+
+fn catalog(synthetic_steps: u32) -> anyhow::Result<Catalog> {
+    let catalog = backstitch_sagas::catalog()?;
+    Ok(match usize::try_from(synthetic_steps)? {
+        0 => catalog,
+        steps => catalog.with(backstitch_sagas::synthetic(steps)?),
+    })
+}
+
+/// Clients of those that the faces ask; one that has no address is asked at an address where nobody is.
+fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
+    let uri = |name: &str| participants.iter().find(|(n, _)| *n == name).map(|(_, uri)| uri.as_str());
+    let at = |name: &str| channel(uri(name).unwrap_or(NOWHERE));
+    let mut clients = Clients::new(at("inventory")?, at("cart")?, at("order")?);
+    for (name, uri) in participants.iter().filter(|(name, _)| *name != "noop") {
+        clients = clients.probing(*name, channel(uri)?);
+    }
+    Ok(clients)
+}
+
+/// The role on its own.
+pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
+    let shutdown = stop::token();
+    let mut tasks = JoinSet::new();
+    let setup = Setup {
+        data: args.data,
+        doors: args.doors,
+        participants: args.participants,
+        max_live: args.max_live,
+        synthetic_steps: args.synthetic_steps,
+        metrics: metrics()?,
+    };
+    let served = serve(&mut tasks, setup, &shutdown).await?;
+    if let Some(brokers) = &args.kafka {
+        relays::spawn(&mut tasks, served.lanes, &relays::sink(brokers)?, None, &shutdown);
+    }
+    announce(args.ready_file, &Ready::new().with("http", served.http).with("grpc", served.grpc))?;
+    finish(tasks, &shutdown).await
+}

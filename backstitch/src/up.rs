@@ -1,0 +1,85 @@
+//! Everything in one process, with nothing to install.
+
+use std::time::Duration;
+
+use outbox_relay::EmbeddedBroker;
+use tokio::task::JoinSet;
+
+use crate::cli::{UpArgs, say};
+use crate::ready::Ready;
+use crate::roles::orchestrator::{Setup, metrics};
+use crate::roles::participants::{NAMES, finish, hold};
+use crate::roles::{orchestrator, participants, relays, stop};
+
+/// The embedded broker is a window, not a store: on start the events of so long are published again.
+const BROKER_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Runs until asked to stop.
+pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
+    let shutdown = stop::token();
+    let _held = hold(&args.data, "backstitch")?;
+    let mut tasks = JoinSet::new();
+
+    let served = participants::serve(&mut tasks, &NAMES, &args.data, &args.parts, &shutdown).await?;
+    let setup = Setup {
+        data: args.data.clone(),
+        doors: args.doors,
+        participants: served.addresses.iter().map(|(name, at)| (*name, format!("http://{at}"))).collect(),
+        max_live: 20_000,
+        synthetic_steps: 0,
+        metrics: metrics()?,
+    };
+    let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;
+
+    let broker = match &args.parts.kafka {
+        Some(_) => None,
+        None => Some(EmbeddedBroker::start(&relays::TOPICS)?),
+    };
+    let brokers = broker.as_ref().map(EmbeddedBroker::bootstrap_servers).or(args.parts.kafka.as_deref());
+    let brokers = brokers.unwrap_or_default().to_owned();
+    let sources = doors.lanes.into_iter().chain(served.outboxes).collect();
+    let window = broker.as_ref().map(|_| BROKER_WINDOW);
+    relays::spawn(&mut tasks, sources, &relays::sink(&brokers)?, window, &shutdown);
+
+    let mut ready = Ready::new().with("http", doors.http).with("grpc", doors.grpc).with("kafka", &brokers);
+    for (name, at) in &served.addresses {
+        ready = ready.with(name, at);
+    }
+    say(&welcome(&args.data.display().to_string(), &ready));
+    if let Some(file) = &args.ready_file {
+        ready.write(file)?;
+    }
+    let outcome = finish(tasks, &shutdown).await;
+    drop(broker);
+    outcome
+}
+
+/// What a newcomer needs next.
+fn welcome(data: &str, ready: &Ready) -> String {
+    let at = |name: &str| ready.addresses.get(name).map_or("-", String::as_str);
+    let http = at("http");
+    format!(
+        r#"Backstitch is up.
+
+  HTTP API      http://{http}        (GET /openapi.json describes it)
+  gRPC API      {grpc}        (reflection is on)
+  Kafka         {kafka}        (topics checkout.events, order.events, ...)
+  metrics       http://{http}/metrics
+  data          {data}
+
+Try it:
+
+  curl -X PUT http://{http}/api/v1/products/MUG -H 'content-type: application/json' \
+    -d '{{"name":"Mug","price":{{"amount_minor":1250,"currency":"GBP"}},"stock":10,"weight_grams":350}}'
+  curl -X PUT http://{http}/api/v1/carts/my-cart -H 'content-type: application/json' \
+    -d '{{"items":[{{"sku":"MUG","quantity":2}}]}}'
+  curl -X POST http://{http}/api/v1/checkouts -H 'content-type: application/json' \
+    -H 'Idempotency-Key: my-first-checkout' -H 'Prefer: wait=10' \
+    -d '{{"cart_id":"my-cart","email":"ada@example.com","shipping_method":"standard","payment_method":"tok_ok",
+         "shipping_address":{{"name":"Ada","line1":"1 Loop Road","city":"London","postal_code":"N1 1AA","country":"GB"}}}}'
+
+Press Ctrl-C to stop; nothing is lost."#,
+        grpc = at("grpc"),
+        kafka = at("kafka"),
+    )
+}
