@@ -1,1 +1,34 @@
-//! Faces of the orchestrator: HTTP, gRPC, admission.
+//! Faces of the orchestrator: HTTP and gRPC over the same verbs, and admission, which comes before a saga.
+//!
+//! Answers from durable facts only and decides nothing about sagas: that is the core's. Knows no database and no
+//! step's participant; it asks inventory, carts and orders in their own name, never in a saga's.
+//!
+//! - `admission` turns a request and a cart into the snapshot that a checkout starts with.
+//! - `checkouts`, `sagas` and `ready` are the verbs; `document` and `operator` what they tell.
+//! - `problem` is the one table of everything that can be wrong with a request.
+//! - `faces` parse, call and convert.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod admission;
+mod app;
+mod checkouts;
+mod clients;
+mod countries;
+mod document;
+mod faces;
+mod failures;
+mod fields;
+mod json;
+mod operator;
+mod problem;
+mod ready;
+mod refusals;
+mod request;
+mod sagas;
+mod start;
+
+pub use app::Options;
+pub use clients::{BadAddress, Clients, channel};
+pub use faces::http::describe as describe_metrics;
+pub use start::{ServeError, Server};

@@ -1,0 +1,174 @@
+//! What can be done with a checkout, whichever face asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstitch_engine::{Follow, SagaView};
+use backstitch_store::KeyRow;
+use futures::Stream;
+use futures::stream::unfold;
+use uuid::Uuid;
+
+use crate::admission::Accepted;
+use crate::app::{App, KEY_SCOPE, now_ms};
+use crate::document::{self, CheckoutDocument};
+use crate::failures;
+use crate::problem::{Problem, kind};
+
+/// How often a checkout that is in nobody's memory is looked at for somebody who watches it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A checkout's document, with the number of the last record in it.
+pub(crate) struct Seen {
+    pub(crate) seq: u32,
+    pub(crate) is_final: bool,
+    pub(crate) document: CheckoutDocument,
+}
+
+impl Seen {
+    fn of(view: &SagaView) -> Self {
+        Self {
+            seq: view.state.seq,
+            is_final: view.state.end.is_some(),
+            document: document::of(&view.definition, &view.state),
+        }
+    }
+}
+
+/// The document as it is now.
+pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
+    seen(app.engine.view(id).await.map_err(failures::read)?)
+}
+
+/// The document when the checkout has come to rest, or as it is when patience ends or the node stops.
+pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result<Seen, Problem> {
+    let view = tokio::select! {
+        view = app.engine.wait_final(id, patience) => view,
+        () = app.stopping.cancelled() => app.engine.view(id).await,
+    };
+    seen(view.map_err(failures::read)?)
+}
+
+/// The document of a checkout that was just accepted, when it has come to rest, or as it is when patience ends.
+pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
+    let (id, follow) = match accepted {
+        Accepted::Earlier(id) => return get_final(app, id, patience).await,
+        Accepted::New(id, follow) => (id, follow),
+    };
+    let rested = tokio::select! {
+        rested = follow.rested(patience) => rested,
+        () = app.stopping.cancelled() => None,
+    };
+    match rested {
+        Some(view) => Ok(Seen::of(&view)),
+        None => get(app, id).await,
+    }
+}
+
+/// Sagas of other definitions are nobody's checkouts.
+fn seen(view: Option<SagaView>) -> Result<Seen, Problem> {
+    match view {
+        Some(view) if view.definition.name == document::DEFINITION => Ok(Seen::of(&view)),
+        _ => Err(unknown()),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(&kind::UNKNOWN_CHECKOUT, "No checkout has this id.").at("checkout_id")
+}
+
+/// Turns a checkout back. When this returns, that is durable, or it was so already.
+pub(crate) async fn cancel(app: &App, id: Uuid, why: &str) -> Result<Seen, Problem> {
+    get(app, id).await?;
+    if let Err(error) = app.engine.cancel(id, why).await
+        && let Some(problem) = failures::verb(error, &kind::UNKNOWN_CHECKOUT, "checkout_id")
+    {
+        return Err(problem.with("checkout_id", id.to_string()).location(document::path(id)));
+    }
+    let seen = get(app, id).await?;
+    if seen.document.status == "completed" {
+        return Err(failures::too_late("The checkout has completed.")
+            .with("checkout_id", id.to_string())
+            .location(document::path(id)));
+    }
+    Ok(seen)
+}
+
+/// Gives a key up: cancels its checkout, which is answered, or sees to it that none is ever started with it.
+pub(crate) async fn give_up(app: &App, key: &str) -> Result<Option<Seen>, Problem> {
+    match app.engine.store().block_key(KEY_SCOPE, key, now_ms()).await.map_err(failures::store)? {
+        KeyRow { saga: None, .. } => Ok(None),
+        KeyRow { saga: Some(id), .. } => cancel(app, id, "its idempotency key was given up").await.map(Some),
+    }
+}
+
+/// Tells a checkout that something it waits for may have happened.
+pub(crate) async fn wake(app: &App, id: Uuid) -> Result<Seen, Problem> {
+    get(app, id).await?;
+    if let Err(error) = app.engine.wake(id).await
+        && let Some(problem) = failures::verb(error, &kind::UNKNOWN_CHECKOUT, "checkout_id")
+    {
+        return Err(problem);
+    }
+    get(app, id).await
+}
+
+/// The document now and after every durable change, until it is final or the node stops.
+pub(crate) async fn watch(
+    app: Arc<App>,
+    id: Uuid,
+) -> Result<impl Stream<Item = Result<Seen, Problem>> + use<>, Problem> {
+    // Followed before it is read: a change between the two is seen twice rather than never.
+    let follow = app.engine.follow(id);
+    let first = get(&app, id).await?;
+    let watching = Watching { app, id, follow, next: Some(first), told: 0 };
+    Ok(unfold(Some(watching), async |watching| watching?.step().await))
+}
+
+struct Watching {
+    app: Arc<App>,
+    id: Uuid,
+    follow: Option<Follow>,
+    /// Read and not told yet.
+    next: Option<Seen>,
+    /// The last record told of.
+    told: u32,
+}
+
+impl Watching {
+    /// The next document, with what comes after it; nothing follows a final one or a problem.
+    async fn step(mut self) -> Option<(Result<Seen, Problem>, Option<Self>)> {
+        loop {
+            let seen = match self.next.take() {
+                Some(seen) => seen,
+                None => match get(&self.app, self.id).await {
+                    Ok(seen) => seen,
+                    Err(problem) => return Some((Err(problem), None)),
+                },
+            };
+            if seen.seq > self.told {
+                self.told = seen.seq;
+                let rest = (!seen.is_final).then_some(self);
+                return Some((Ok(seen), rest));
+            }
+            let stopping = self.app.stopping.clone();
+            tokio::select! {
+                () = self.change() => {}
+                () = stopping.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Waits until there may be something new.
+    async fn change(&mut self) {
+        if let Some(follow) = &mut self.follow {
+            if !follow.changed().await {
+                self.follow = None;
+            }
+            return;
+        }
+        // It rests parked, or another node has it: nobody tells us.
+        tokio::time::sleep(LOOK_AGAIN).await;
+        self.follow = self.app.engine.follow(self.id);
+    }
+}

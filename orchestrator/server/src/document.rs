@@ -1,0 +1,250 @@
+//! A checkout as its customer sees it: a reading of the saga's durable facts.
+//!
+//! Nothing that is told here un-happens later: an order is told of only once it stands.
+
+use backstitch_core::{Cause, Definition, Direction, Saga, Status, StepId};
+use backstitch_proto::checkout::CheckoutInput;
+use backstitch_proto::common;
+use backstitch_proto::ids::derived;
+use backstitch_proto::money::Money;
+use backstitch_proto::order::CreateOrderResponse;
+use backstitch_proto::payment::CustomerAction;
+use backstitch_proto::shipping::QuoteResponse;
+use backstitch_sagas::{step, thing};
+use prost::Message;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The definition that checkouts run.
+pub(crate) const DEFINITION: &str = "checkout";
+
+/// Where a checkout is on the HTTP face.
+pub(crate) fn path(id: Uuid) -> String {
+    format!("/api/v1/checkouts/{id}")
+}
+
+/// The document. Members that do not apply yet, or ever, are absent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct CheckoutDocument {
+    pub(crate) checkout_id: Uuid,
+    /// `running | waiting | completed | compensating | compensated | parked`
+    pub(crate) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) total: Option<common::Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_action: Option<NextAction>,
+}
+
+/// Why it is taken back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Refusal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<&'static str>,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub(crate) metadata: std::collections::BTreeMap<String, String>,
+}
+
+/// What the customer has to do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct NextAction {
+    pub(crate) kind: String,
+    pub(crate) url: String,
+}
+
+/// Reads the document off a saga's facts.
+pub(crate) fn of(definition: &Definition, saga: &Saga) -> CheckoutDocument {
+    let number = order_number(definition, saga);
+    CheckoutDocument {
+        checkout_id: saga.id,
+        status: saga.status().as_str(),
+        order_id: number.as_ref().map(|_| derived(saga.id, thing::ORDER)),
+        order_number: number,
+        total: total(definition, saga).map(Money::to_proto),
+        refusal: refusal(definition, saga),
+        next_action: next_action(saga),
+    }
+}
+
+fn output<T: Message + Default>(saga: &Saga, step: StepId) -> Option<T> {
+    T::decode(saga.output(step)?.clone()).ok()
+}
+
+/// The number of the order, once the order stands.
+fn order_number(definition: &Definition, saga: &Saga) -> Option<String> {
+    saga.output(definition.find(step::CONFIRM_ORDER)?)?;
+    let created: CreateOrderResponse = output(saga, definition.find(step::CREATE_ORDER)?)?;
+    Some(created.order_number)
+}
+
+/// Items and shipping, once shipping is quoted.
+fn total(definition: &Definition, saga: &Saga) -> Option<Money> {
+    let quote: QuoteResponse = output(saga, definition.find(step::QUOTE_SHIPPING)?)?;
+    let input = CheckoutInput::decode(saga.start.input.clone()).ok()?;
+    let subtotal = Money::parse(input.subtotal.as_ref()).ok()?;
+    subtotal.plus(Money::parse(quote.price.as_ref()).ok()?).ok()
+}
+
+fn refusal(definition: &Definition, saga: &Saga) -> Option<Refusal> {
+    let told = |step: Option<StepId>, reason: &str, detail: String| Refusal {
+        step: step.map(|id| definition.step(id).name),
+        reason: reason.to_owned(),
+        detail,
+        metadata: Default::default(),
+    };
+    match &saga.direction {
+        Direction::Forward => None,
+        Direction::Back(Cause::Refused(_)) => saga.refusal().map(|(id, refusal)| Refusal {
+            metadata: refusal.metadata.clone(),
+            ..told(Some(id), &refusal.reason, refusal.detail.clone())
+        }),
+        Direction::Back(Cause::GaveUp { step, last }) => {
+            Some(told(Some(*step), "NO_ANSWER", format!("No answer in time; last heard: {last}")))
+        }
+        Direction::Back(Cause::Deadline) => Some(told(
+            None,
+            "DEADLINE",
+            "The checkout was not ready to be paid before its deadline.".to_owned(),
+        )),
+        Direction::Back(Cause::Cancelled(why)) => Some(told(None, "CANCELLED", why.clone())),
+    }
+}
+
+fn next_action(saga: &Saga) -> Option<NextAction> {
+    if saga.status() != Status::Waiting {
+        return None;
+    }
+    let waiting = saga.steps.iter().find_map(|step| step.waiting.as_ref())?;
+    let action = CustomerAction::decode(waiting.next_action.clone()).ok()?;
+    Some(NextAction { kind: action.kind, url: action.url })
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch_core::{Entry, Record, Start, Timestamp};
+    use bytes::Bytes;
+
+    use super::*;
+
+    struct Story {
+        definition: Definition,
+        saga: Saga,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let definition = backstitch_sagas::checkout().unwrap();
+            let subtotal = Some(common::Money { amount_minor: 1000, currency: "GBP".into() });
+            let input = CheckoutInput { subtotal, ..Default::default() };
+            let start = Start {
+                definition: "checkout".into(),
+                version: 1,
+                fingerprint: Bytes::new(),
+                input: input.encode_to_vec().into(),
+                deadline: Timestamp(900_000),
+                traceparent: String::new(),
+                root: Uuid::from_u128(7),
+            };
+            let first = Entry { at: Timestamp(1), record: Record::Started(Box::new(start)) };
+            let saga = Saga::started(&definition, Uuid::from_u128(7), &first).unwrap();
+            Self { definition, saga }
+        }
+
+        fn id(&self, name: &str) -> StepId {
+            self.definition.find(name).unwrap()
+        }
+
+        fn then(mut self, record: Record) -> Self {
+            self.saga.fold(&Entry { at: Timestamp(2), record }).unwrap();
+            self
+        }
+
+        fn done(self, name: &str, output: impl Message) -> Self {
+            let step = self.id(name);
+            self.then(Record::StepDone { step, output: output.encode_to_vec().into(), attempts: 1 })
+        }
+
+        fn quoted(self) -> Self {
+            let price = Some(common::Money { amount_minor: 295, currency: "GBP".into() });
+            self.done(step::QUOTE_SHIPPING, QuoteResponse { price, ..Default::default() })
+        }
+
+        fn json(&self) -> serde_json::Value {
+            serde_json::to_value(of(&self.definition, &self.saga)).unwrap()
+        }
+    }
+
+    const ID: &str = "00000000-0000-0000-0000-000000000007";
+
+    #[test]
+    fn an_order_is_told_of_only_once_it_stands() {
+        let created = CreateOrderResponse { order_number: "BS-000001".into(), ..Default::default() };
+        let story = Story::new();
+        assert_eq!(story.json(), serde_json::json!({"checkout_id": ID, "status": "running"}));
+        let story = story.quoted().done(step::CREATE_ORDER, created);
+        let total = serde_json::json!({"amount_minor": 1295, "currency": "GBP"});
+        assert_eq!(story.json(), serde_json::json!({"checkout_id": ID, "status": "running", "total": total}));
+        let story = story.then(Record::PivotIntent).done(step::CONFIRM_ORDER, ());
+        let order = derived(Uuid::from_u128(7), "order");
+        let expected = serde_json::json!({
+            "checkout_id": ID, "status": "running", "total": total, "order_id": order, "order_number": "BS-000001",
+        });
+        assert_eq!(story.json(), expected);
+        assert_eq!(story.then(Record::Completed).json()["status"], "completed");
+    }
+
+    #[test]
+    fn a_refusal_says_which_step_why_and_its_facts() {
+        let story = Story::new().quoted();
+        let step = story.id(step::AUTHORIZE_PAYMENT);
+        let refusal =
+            backstitch_core::Refusal::new("TOTAL_CHANGED", "it did").with("total_amount_minor", 1295);
+        let story = story
+            .then(Record::StepRefused { step, refusal, attempts: 0, called: false })
+            .then(Record::TurnedBack { cause: Cause::Refused(step) });
+        let json = story.json();
+        assert_eq!(json["status"], "compensating");
+        assert_eq!(json["total"]["amount_minor"], 1295);
+        let expected = serde_json::json!({
+            "step": "authorize_payment", "reason": "TOTAL_CHANGED", "detail": "it did",
+            "metadata": {"total_amount_minor": "1295"},
+        });
+        assert_eq!(json["refusal"], expected);
+        assert_eq!(story.then(Record::Compensated).json()["status"], "compensated");
+    }
+
+    #[test]
+    fn every_cause_of_turning_back_is_told() {
+        let step = Story::new().id(step::RESERVE_STOCK);
+        let cases = [
+            (Cause::GaveUp { step, last: "silence".into() }, "NO_ANSWER", Some("reserve_stock")),
+            (Cause::Deadline, "DEADLINE", None),
+            (Cause::Cancelled("by the customer".into()), "CANCELLED", None),
+        ];
+        for (cause, reason, step) in cases {
+            let json = Story::new().then(Record::TurnedBack { cause }).json();
+            assert_eq!(json["refusal"]["reason"], reason);
+            assert_eq!(json["refusal"].get("step").and_then(|s| s.as_str()), step);
+        }
+    }
+
+    #[test]
+    fn a_waiting_checkout_says_what_the_customer_has_to_do_and_a_turned_back_one_does_not() {
+        let story = Story::new();
+        let step = story.id(step::AUTHORIZE_PAYMENT);
+        let action = CustomerAction { kind: "redirect".into(), url: "https://psp.example/3ds".into() };
+        let next_action = action.encode_to_vec().into();
+        let story = story.then(Record::StepWaiting { step, next_action, until: Timestamp(9) });
+        assert_eq!(story.json()["status"], "waiting");
+        assert_eq!(story.json()["next_action"]["url"], "https://psp.example/3ds");
+        let story = story.then(Record::TurnedBack { cause: Cause::Deadline });
+        assert_eq!(story.json().get("next_action"), None);
+    }
+}

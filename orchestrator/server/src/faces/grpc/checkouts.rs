@@ -1,0 +1,100 @@
+//! Checkouts over gRPC: parses, calls, converts.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstitch_proto::checkout::checkouts_server::Checkouts;
+use backstitch_proto::checkout::{
+    CancelCheckoutRequest, Checkout, GetCheckoutRequest, NextAction, Refusal, StartCheckoutRequest,
+};
+use futures::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status};
+
+use crate::admission::{self, Accepted};
+use crate::app::App;
+use crate::checkouts::{self, Seen};
+use crate::document::CheckoutDocument;
+use crate::faces::http::parse::{MAX_WAIT, traceparent};
+use crate::fields;
+use crate::problem::{Problem, kind};
+use crate::request::CheckoutRequest;
+
+pub(super) struct CheckoutsFace(pub(super) Arc<App>);
+
+impl From<CheckoutDocument> for Checkout {
+    fn from(document: CheckoutDocument) -> Self {
+        Checkout {
+            checkout_id: document.checkout_id.to_string(),
+            status: document.status.to_owned(),
+            order_id: document.order_id.map(|id| id.to_string()).unwrap_or_default(),
+            order_number: document.order_number.unwrap_or_default(),
+            total: document.total,
+            refusal: document.refusal.map(|refusal| Refusal {
+                step: refusal.step.unwrap_or_default().to_owned(),
+                reason: refusal.reason,
+                detail: refusal.detail,
+                metadata: refusal.metadata,
+            }),
+            next_action: document.next_action.map(|action| NextAction { kind: action.kind, url: action.url }),
+        }
+    }
+}
+
+fn answer(seen: Seen) -> Response<Checkout> {
+    Response::new(seen.document.into())
+}
+
+#[tonic::async_trait]
+impl Checkouts for CheckoutsFace {
+    async fn start(&self, request: Request<StartCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let traceparent = traceparent(request.metadata().get("traceparent").map(|v| v.as_bytes()));
+        let mut message = request.into_inner();
+        let key = std::mem::take(&mut message.idempotency_key);
+        fields::key(&kind::INVALID_FIELD, "idempotency_key", &key)?;
+        let most = i64::try_from(MAX_WAIT.as_secs()).unwrap_or(i64::MAX);
+        fields::number("wait_seconds", message.wait_seconds.into(), 0, most)?;
+        let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or(0));
+        let accepted = admission::start(&self.0, &key, CheckoutRequest::check(message)?, traceparent).await?;
+
+        let id = match &accepted {
+            Accepted::New(id, _) | Accepted::Earlier(id) => *id,
+        };
+        let seen = if wait.is_zero() {
+            checkouts::get(&self.0, id).await
+        } else {
+            checkouts::settled(&self.0, accepted, wait).await
+        };
+        // It is accepted, whatever kept us from seeing how it goes on.
+        let running =
+            || Checkout { checkout_id: id.to_string(), status: "running".to_owned(), ..Default::default() };
+        Ok(seen.map_or_else(|_| Response::new(running()), answer))
+    }
+
+    async fn get(&self, request: Request<GetCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
+        Ok(answer(checkouts::get(&self.0, id).await?))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<Checkout, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<GetCheckoutRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
+        let documents = checkouts::watch(self.0.clone(), id).await?;
+        let told = |seen: Result<Seen, Problem>| Ok(seen?.document.into());
+        Ok(Response::new(Box::pin(documents.map(told))))
+    }
+
+    async fn cancel(&self, request: Request<CancelCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
+        Ok(answer(checkouts::cancel(&self.0, id, "cancelled by the customer").await?))
+    }
+
+    async fn wake(&self, request: Request<GetCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
+        Ok(answer(checkouts::wake(&self.0, id).await?))
+    }
+}

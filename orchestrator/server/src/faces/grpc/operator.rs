@@ -1,0 +1,90 @@
+//! The operator's view over gRPC.
+
+use std::sync::Arc;
+
+use backstitch_proto::operator::operator_server::Operator;
+use backstitch_proto::operator::{
+    GetSagaRequest, ListSagasRequest, ListSagasResponse, RecordDetail, SagaDetail, SagaSummary, StepDetail,
+};
+use tonic::{Request, Response, Status};
+
+use super::problem::fit;
+use crate::app::App;
+use crate::fields;
+use crate::operator::{Detail, Step, Summary, Told};
+use crate::problem::Problem;
+use crate::sagas::{self, Wanted};
+
+pub(super) struct OperatorFace(pub(super) Arc<App>);
+
+#[tonic::async_trait]
+impl Operator for OperatorFace {
+    async fn list_sagas(
+        &self,
+        request: Request<ListSagasRequest>,
+    ) -> Result<Response<ListSagasResponse>, Status> {
+        let message = request.into_inner();
+        let wanted = Wanted {
+            status: message.status,
+            definition: message.definition,
+            started_from_unix_ms: Some(message.started_from_unix_ms).filter(|ms| *ms != 0),
+            started_until_unix_ms: Some(message.started_until_unix_ms).filter(|ms| *ms != 0),
+            page_size: Some(i64::from(message.page_size)).filter(|n| *n != 0),
+            cursor: message.cursor,
+        };
+        let listing = sagas::list(&self.0, wanted).await?;
+        let sagas = listing.sagas.into_iter().map(summary).collect::<Result<_, _>>()?;
+        Ok(Response::new(ListSagasResponse { sagas, next_cursor: listing.next_cursor.unwrap_or_default() }))
+    }
+
+    async fn get_saga(&self, request: Request<GetSagaRequest>) -> Result<Response<SagaDetail>, Status> {
+        let id = fields::id("saga_id", &request.into_inner().saga_id)?;
+        Ok(Response::new(detail(sagas::get(&self.0, id).await?)?))
+    }
+}
+
+fn summary(summary: Summary) -> Result<SagaSummary, Problem> {
+    Ok(SagaSummary {
+        saga_id: summary.saga_id.to_string(),
+        definition: summary.definition,
+        version: fit(summary.version)?,
+        status: summary.status.to_owned(),
+        started_at_unix_ms: summary.started_at_unix_ms,
+        updated_at_unix_ms: summary.updated_at_unix_ms,
+    })
+}
+
+fn detail(detail: Detail) -> Result<SagaDetail, Problem> {
+    Ok(SagaDetail {
+        summary: Some(summary(detail.summary)?),
+        explanation: detail.explanation,
+        steps: detail.steps.into_iter().map(step).collect::<Result<_, _>>()?,
+        records: detail.records.into_iter().map(record).collect::<Result<_, _>>()?,
+    })
+}
+
+fn step(step: Step) -> Result<StepDetail, Problem> {
+    Ok(StepDetail {
+        name: step.name.to_owned(),
+        participant: step.participant.to_owned(),
+        class: step.class.to_owned(),
+        forward: step.forward.to_owned(),
+        undo: step.undo.to_owned(),
+        maybe_run: step.maybe_run,
+        attempts: fit(step.attempts)?,
+        undo_attempts: fit(step.undo_attempts)?,
+        detail: step.detail,
+        settled_at_unix_ms: step.settled_at_unix_ms.unwrap_or_default(),
+        undone_at_unix_ms: step.undone_at_unix_ms.unwrap_or_default(),
+    })
+}
+
+fn record(record: Told) -> Result<RecordDetail, Problem> {
+    Ok(RecordDetail {
+        seq: fit(record.seq)?,
+        at_unix_ms: record.at_unix_ms,
+        kind: record.kind.to_owned(),
+        step: record.step.unwrap_or_default().to_owned(),
+        detail: record.detail,
+    })
+}

@@ -1,0 +1,83 @@
+//! Counts and times requests per route.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::response::Response;
+use futures::future::BoxFuture;
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
+use tower::{Layer, Service};
+
+const REQUESTS: &str = "http_requests_total";
+const SECONDS: &str = "http_request_seconds";
+
+/// Describes this face's metrics to the installed recorder.
+pub fn describe() {
+    describe_counter!(REQUESTS, "HTTP requests, by method, route and class of status");
+    describe_histogram!(
+        SECONDS,
+        Unit::Seconds,
+        "Time to the head of an answer, waits that were asked for included"
+    );
+}
+
+/// The counters of one route, looked up once.
+struct Meter {
+    by_class: [Counter; 5],
+    seconds: Histogram,
+}
+
+/// A layer that measures one route.
+pub(super) fn layer(method: &'static str, path: &'static str) -> Measure {
+    let class = |class| counter!(REQUESTS, "method" => method, "route" => path, "class" => class);
+    let by_class = [class("1xx"), class("2xx"), class("3xx"), class("4xx"), class("5xx")];
+    Measure(Arc::new(Meter { by_class, seconds: histogram!(SECONDS, "method" => method, "route" => path) }))
+}
+
+#[derive(Clone)]
+pub(super) struct Measure(Arc<Meter>);
+
+impl<S> Layer<S> for Measure {
+    type Service = Measured<S>;
+
+    fn layer(&self, inner: S) -> Measured<S> {
+        Measured { inner, meter: self.0.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Measured<S> {
+    inner: S,
+    meter: Arc<Meter>,
+}
+
+impl<S> Service<Request> for Measured<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let meter = self.meter.clone();
+        let began = Instant::now();
+        let answering = self.inner.call(request);
+        Box::pin(async move {
+            let response = answering.await?;
+            let class = usize::from(response.status().as_u16() / 100).saturating_sub(1);
+            if let Some(counter) = meter.by_class.get(class) {
+                counter.increment(1);
+            }
+            meter.seconds.record(began.elapsed().as_secs_f64());
+            Ok(response)
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! What machines ask: alive, ready, metrics, the API's description.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::reply;
+use crate::app::App;
+use crate::problem::{Problem, kind};
+use crate::ready;
+
+/// The description, written by hand; a test holds it to the routes that there are.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+/// `GET /healthz`: this process answers.
+pub(super) async fn healthz() -> Response {
+    reply::json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: new work would be accepted and could be done.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let missing = ready::missing(&app).await;
+    if missing.is_empty() {
+        return Ok(reply::json(StatusCode::OK, &json!({ "status": "ready" })));
+    }
+    let told: Vec<_> = missing.iter().map(|part| format!("{} {}", part.name, part.why)).collect();
+    let parts: Vec<_> = missing.iter().map(|part| json!({ "part": part.name, "why": part.why })).collect();
+    Err(Problem::new(&kind::NOT_READY, format!("{}.", told.join("; "))).with("parts", parts))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let Some(handle) = &app.metrics else {
+        return Problem::new(&kind::NOT_READY, "This process records no metrics.").into_response();
+    };
+    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, media_type)], handle.render()).into_response()
+}
+
+/// `GET /openapi.json`
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], OPENAPI).into_response()
+}

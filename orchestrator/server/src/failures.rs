@@ -1,0 +1,86 @@
+//! What the engine's and the store's failures are called at our doors.
+
+use std::time::Duration;
+
+use backstitch_engine::{CancelError, ReadError, StartError};
+use backstitch_store::StoreError;
+
+use crate::problem::{Kind, Problem, kind};
+
+const SOON: Duration = Duration::from_secs(1);
+
+/// A saga was not started.
+pub(crate) fn start(error: StartError) -> Problem {
+    match error {
+        StartError::KeyReused { .. } => {
+            Problem::new(&kind::KEY_REUSED, "This key was used with another request.").at("Idempotency-Key")
+        }
+        StartError::KeyBlocked => {
+            let detail = "This key was deleted before anything was started with it.";
+            Problem::new(&kind::KEY_GIVEN_UP, detail).at("Idempotency-Key")
+        }
+        StartError::Busy { retry_after } => {
+            Problem::new(&kind::BUSY, "As many sagas are under way as this node takes.")
+                .retry_after(retry_after)
+        }
+        StartError::Full => Problem::new(&kind::STORAGE_FULL, "The store has no room for new work."),
+        StartError::ShuttingDown => stopping(),
+        StartError::UnknownDefinition(name) => {
+            Problem::new(&kind::NOT_READY, format!("This node does not run `{name}`."))
+        }
+        StartError::TooLarge { size, limit } => {
+            let detail = format!("Its snapshot has {size} bytes, and may have {limit}.");
+            Problem::new(&kind::BODY_TOO_LARGE, detail).with("limit_bytes", limit)
+        }
+        StartError::Store(why) => unavailable(format!("It is not known whether it was accepted: {why}.")),
+    }
+}
+
+/// A read or a change of the store beside the engine.
+pub(crate) fn store(error: StoreError) -> Problem {
+    match error {
+        StoreError::Full(_) => Problem::new(&kind::STORAGE_FULL, "The store has no room for new work."),
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Fatal(_) => {
+            unavailable(format!("{error}."))
+        }
+        StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
+            Problem::new(&kind::INTERNAL, format!("{error}."))
+        }
+    }
+}
+
+/// A saga could not be read.
+pub(crate) fn read(error: ReadError) -> Problem {
+    match error {
+        ReadError::Store(error) => store(error),
+        ReadError::Definition { source, .. } => Problem::new(&kind::NOT_READY, format!("{source}.")),
+        ReadError::Record { .. } | ReadError::Fold { .. } => {
+            Problem::new(&kind::INTERNAL, format!("{error}."))
+        }
+    }
+}
+
+/// A cancel or a wake-up did not come through. `None`: the saga has ended, and its state says how.
+pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str) -> Option<Problem> {
+    match error {
+        CancelError::NotFound => Some(Problem::new(missing, missing.title).at(at)),
+        CancelError::TooLate => Some(too_late("The capture of the payment has begun.")),
+        CancelError::AlreadyFinal(_) => None,
+        CancelError::ShuttingDown => Some(stopping()),
+        CancelError::Illegal(illegal) => Some(Problem::new(&kind::CONFLICT, format!("{illegal}."))),
+        CancelError::Read(error) => Some(read(error)),
+    }
+}
+
+/// A checkout can no longer be cancelled.
+pub(crate) fn too_late(why: &'static str) -> Problem {
+    Problem::new(&kind::TOO_LATE_TO_CANCEL, why)
+}
+
+fn stopping() -> Problem {
+    Problem::new(&kind::NOT_READY, "This node is stopping.").retry_after(SOON)
+}
+
+fn unavailable(detail: String) -> Problem {
+    Problem::new(&kind::UNAVAILABLE, detail).with("part", "store").retry_after(SOON)
+}

@@ -1,0 +1,71 @@
+//! What operators can ask about sagas, whichever face asks.
+
+use backstitch_store::{Cursor, ListFilter, Status};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::failures;
+use crate::operator::{self, Detail, Listing, Summary};
+use crate::problem::{Problem, kind};
+
+/// The most sagas on a page.
+pub(crate) const MAX_PAGE: i64 = 500;
+
+/// Which sagas to list, as asked for. Empty texts and absent numbers do not restrict.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) status: String,
+    pub(crate) definition: String,
+    pub(crate) started_from_unix_ms: Option<i64>,
+    pub(crate) started_until_unix_ms: Option<i64>,
+    /// 1 ..= [`MAX_PAGE`]; absent means 50.
+    pub(crate) page_size: Option<i64>,
+    pub(crate) cursor: String,
+}
+
+impl Wanted {
+    fn filter(self) -> Result<ListFilter, Problem> {
+        let invalid =
+            |at: &'static str, detail: String| Problem::new(&kind::INVALID_PARAMETER, detail).at(at);
+        let status = match self.status.as_str() {
+            "" => None,
+            word => Some(word.parse::<Status>().map_err(|_| {
+                let words: Vec<_> = Status::ALL.iter().map(|s| s.as_str()).collect();
+                invalid("status", format!("It must be one of {}.", words.join(", ")))
+            })?),
+        };
+        let after = match self.cursor.as_str() {
+            "" => None,
+            text => Some(
+                text.parse::<Cursor>()
+                    .map_err(|_| invalid("cursor", "No page has answered this cursor.".to_owned()))?,
+            ),
+        };
+        let size = self.page_size.unwrap_or(50);
+        let limit = usize::try_from(size).ok().filter(|_| (1..=MAX_PAGE).contains(&size));
+        let limit = limit.ok_or_else(|| invalid("page_size", format!("It must be from 1 to {MAX_PAGE}.")))?;
+        Ok(ListFilter {
+            status,
+            definition: Some(self.definition).filter(|name| !name.is_empty()),
+            started_from_ms: self.started_from_unix_ms,
+            started_before_ms: self.started_until_unix_ms,
+            after,
+            limit,
+        })
+    }
+}
+
+/// A page of sagas, newest first.
+pub(crate) async fn list(app: &App, wanted: Wanted) -> Result<Listing, Problem> {
+    let page = app.engine.store().list(&wanted.filter()?).await.map_err(failures::store)?;
+    let sagas = page.sagas.into_iter().map(Summary::from).collect();
+    Ok(Listing { sagas, next_cursor: page.next.map(|cursor| cursor.to_string()) })
+}
+
+/// Everything about one saga.
+pub(crate) async fn get(app: &App, id: Uuid) -> Result<Detail, Problem> {
+    let history = app.engine.history(id).await.map_err(failures::read)?;
+    let history =
+        history.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))?;
+    Ok(operator::detail(&history.view.definition, &history.view.state, &history.records))
+}
