@@ -42,7 +42,9 @@ impl Row {
 
     /// The stored refusal, if one was stored.
     pub(crate) fn refusal(&self) -> Result<Option<Refusal>, OpError> {
-        self.answer.as_deref().map(decode_refusal).transpose()
+        // An undone row still holds what was once done.
+        let holds_one = matches!(self.state, RowState::Refused | RowState::Closed);
+        self.answer.as_deref().filter(|_| holds_one).map(decode_refusal).transpose()
     }
 }
 
