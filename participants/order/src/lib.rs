@@ -1,1 +1,50 @@
-//! The order participant.
+//! The order participant: orders, what was bought with them, and their numbers.
+//!
+//! An order is written *pending*, which is nobody's business, and then either confirmed, after which it stands and its
+//! event is published, or cancelled. There is one order per checkout, by constraint. Knows the kit, the wire and the
+//! outbox; no other participant and no orchestrator.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod create;
+mod domain;
+mod service;
+mod settle;
+mod store;
+
+use std::sync::Arc;
+
+use backstitch_proto::order::orders_server::OrdersServer;
+use outbox_relay::TableSource;
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use sqlx::migrate::Migrator;
+use tonic::service::Routes;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/order/any");
+static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What the order participant needs.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:/path/file.db` or `postgres://…`.
+    pub database_url: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Opens and migrates the database; the participant is then ready to be served.
+///
+/// # Errors
+/// That the database does not open or belongs to a newer version.
+pub async fn open(options: Options) -> Result<Participant, OpenError> {
+    let kit = Kit::open("order", &options.database_url, &OWN, options.clock).await?;
+    let service = OrdersServer::new(service::Service { kit: kit.clone() })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Participant {
+        name: kit.service(),
+        routes: Routes::new(service),
+        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
+        background: Vec::new(),
+    })
+}
