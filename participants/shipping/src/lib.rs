@@ -1,1 +1,51 @@
-//! The shipping participant.
+//! The shipping participant: what sending costs, and parcels handed to the carrier.
+//!
+//! A quote is an offer that expires by itself and is never looked at again. A shipment copies what its label needs.
+//! Knows the kit, the wire and the outbox; no other participant and no orchestrator.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod domain;
+mod quote;
+mod service;
+mod shipment;
+mod store;
+
+use std::sync::Arc;
+
+use backstitch_proto::shipping::shipping_server::ShippingServer;
+use outbox_relay::TableSource;
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use sqlx::migrate::Migrator;
+use tonic::service::Routes;
+
+use crate::quote::RemoveOldQuotes;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/shipping/any");
+static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What the shipping participant needs.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:/path/file.db` or `postgres://…`.
+    pub database_url: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Opens and migrates the database; the participant is then ready to be served.
+///
+/// # Errors
+/// That the database does not open or belongs to a newer version.
+pub async fn open(options: Options) -> Result<Participant, OpenError> {
+    let kit = Kit::open("shipping", &options.database_url, &OWN, options.clock).await?;
+    let service = ShippingServer::new(service::Service { kit: kit.clone() })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Participant {
+        name: kit.service(),
+        routes: Routes::new(service),
+        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
+        background: vec![Arc::new(RemoveOldQuotes { kit })],
+    })
+}

@@ -1,0 +1,167 @@
+//! What is asked of shipping, parsed once: after the door nobody checks again.
+//!
+//! Parsing looks at form alone. Whether a country, a method or a weight is served is the tariff's to refuse; a request
+//! that is malformed is its builder's bug.
+
+pub(crate) mod geography;
+pub(crate) mod tariff;
+pub(crate) mod tracking;
+
+use std::fmt;
+
+use backstitch_proto::address::PostalAddress;
+use backstitch_proto::money::Currency;
+use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
+use participant_kit::text;
+use uuid::Uuid;
+
+/// Why a request cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {why}")]
+pub(crate) struct Invalid {
+    /// Its path in the request.
+    pub(crate) field: String,
+    /// To be read after the field's name.
+    pub(crate) why: String,
+}
+
+fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Invalid {
+    Invalid { field: field.into(), why: why.to_string() }
+}
+
+/// Parses a UUID that stands in `field`.
+pub(crate) fn id(field: &'static str, value: &str) -> Result<Uuid, Invalid> {
+    text::uuid(value).map_err(|why| invalid(field, why))
+}
+
+/// What a customer wants sent, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QuoteAsked {
+    pub(crate) id: Uuid,
+    /// All of the address that the price depends on; as the customer said it, known or not.
+    pub(crate) country: String,
+    /// As the customer said it, known or not.
+    pub(crate) method: String,
+    pub(crate) weight_grams: i64,
+    pub(crate) currency: Currency,
+}
+
+impl QuoteAsked {
+    pub(crate) fn parse(request: &QuoteRequest) -> Result<Self, Invalid> {
+        let address = request.address.as_ref().ok_or_else(|| invalid("address", "is missing"))?;
+        let country = text::required(&address.country, 100).map_err(|e| invalid("address.country", e))?;
+        Ok(Self {
+            id: id("quote_id", &request.quote_id)?,
+            country: country.to_owned(),
+            method: method(&request.method)?,
+            weight_grams: weight(request.weight_grams)?,
+            currency: Currency::parse(&request.currency).map_err(|e| invalid("currency", e))?,
+        })
+    }
+}
+
+/// A parcel to be handed to the carrier. Was quoted before, so nothing about it is refused any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewShipment {
+    pub(crate) id: Uuid,
+    pub(crate) order: Uuid,
+    pub(crate) address: PostalAddress,
+    pub(crate) method: String,
+    pub(crate) weight_grams: i64,
+}
+
+impl NewShipment {
+    pub(crate) fn parse(request: &CreateShipmentRequest) -> Result<Self, Invalid> {
+        let address = request.address.as_ref().ok_or_else(|| invalid("address", "is missing"))?;
+        Ok(Self {
+            id: id("shipment_id", &request.shipment_id)?,
+            order: id("order_id", &request.order_id)?,
+            address: PostalAddress::parse(Some(address))
+                .map_err(|e| invalid(format!("address.{}", e.field), e.why))?,
+            method: method(&request.method)?,
+            weight_grams: weight(request.weight_grams)?,
+        })
+    }
+}
+
+fn method(value: &str) -> Result<String, Invalid> {
+    text::required(value, 100).map(str::to_owned).map_err(|e| invalid("method", e))
+}
+
+/// A weight of nothing is a letter, or goods whose weight nobody stated.
+fn weight(grams: i64) -> Result<i64, Invalid> {
+    if grams < 0 { Err(invalid("weight_grams", "must not be negative")) } else { Ok(grams) }
+}
+
+#[cfg(test)]
+mod tests {
+    use backstitch_proto::common::Address;
+
+    use super::*;
+
+    fn quote() -> QuoteRequest {
+        QuoteRequest {
+            quote_id: Uuid::from_u128(1).to_string(),
+            address: Some(Address { country: "GB".into(), ..Default::default() }),
+            method: "standard".into(),
+            weight_grams: 0,
+            currency: "GBP".into(),
+        }
+    }
+
+    #[test]
+    fn a_malformed_quote_names_its_field_and_an_unknown_word_is_no_malformed_one() {
+        type Edit = fn(&mut QuoteRequest);
+        let bad: [(&str, Edit); 7] = [
+            ("quote_id", |r| r.quote_id = "1".into()),
+            ("address", |r| r.address = None),
+            ("address.country", |r| r.address = Some(Address::default())),
+            ("method", |r| r.method.clear()),
+            ("method", |r| r.method = "stand\nard".into()),
+            ("weight_grams", |r| r.weight_grams = -1),
+            ("currency", |r| r.currency = "pounds".into()),
+        ];
+        for (field, edit) in bad {
+            let mut request = quote();
+            edit(&mut request);
+            assert_eq!(QuoteAsked::parse(&request).unwrap_err().field, field);
+        }
+        let mut odd = quote();
+        odd.method = "by pigeon".into();
+        odd.address.as_mut().unwrap().country = "Narnia".into();
+        odd.weight_grams = i64::MAX;
+        assert!(QuoteAsked::parse(&odd).is_ok(), "the tariff refuses this, not the parser");
+    }
+
+    #[test]
+    fn a_malformed_shipment_names_its_field() {
+        let good = CreateShipmentRequest {
+            shipment_id: Uuid::from_u128(1).to_string(),
+            order_id: Uuid::from_u128(2).to_string(),
+            address: Some(Address {
+                name: "Ada Lovelace".into(),
+                line1: "12 St James's Square".into(),
+                city: "London".into(),
+                country: "GB".into(),
+                ..Default::default()
+            }),
+            method: "standard".into(),
+            weight_grams: 1,
+        };
+        assert!(NewShipment::parse(&good).is_ok());
+        type Edit = fn(&mut CreateShipmentRequest);
+        let bad: [(&str, Edit); 6] = [
+            ("shipment_id", |r| r.shipment_id.clear()),
+            ("order_id", |r| r.order_id = "BS-000001".into()),
+            ("address", |r| r.address = None),
+            ("address.name", |r| r.address.as_mut().unwrap().name = "a\nb".into()),
+            ("method", |r| r.method.clear()),
+            ("weight_grams", |r| r.weight_grams = -1),
+        ];
+        for (field, edit) in bad {
+            let mut request = good.clone();
+            edit(&mut request);
+            assert_eq!(NewShipment::parse(&request).unwrap_err().field, field);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! CreateShipment, which hands a parcel to the carrier, and CancelShipment, which undoes it.
+
+use async_trait::async_trait;
+use backstitch_proto::events::ShipmentChanged;
+use backstitch_proto::shipping::{
+    CancelShipmentRequest, CancelShipmentResponse, CreateShipmentRequest, CreateShipmentResponse,
+};
+use outbox_relay::Event;
+use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx, Undo};
+use uuid::Uuid;
+
+use crate::domain::tracking::TrackingNumber;
+use crate::domain::{self, Invalid, NewShipment};
+use crate::store;
+
+/// Runs after money was captured: looks at no quote and refuses nothing.
+#[derive(Clone)]
+pub(crate) struct CreateShipment(NewShipment);
+
+impl CreateShipment {
+    pub(crate) fn parse(request: &CreateShipmentRequest) -> Result<Self, Invalid> {
+        NewShipment::parse(request).map(Self)
+    }
+}
+
+#[async_trait]
+impl Action for CreateShipment {
+    type Answer = CreateShipmentResponse;
+
+    fn identity(&self) -> Identity {
+        let NewShipment { id, order, address, method, weight_grams } = &self.0;
+        let address = address.fields();
+        Identity::new("CreateShipment")
+            .text("shipment_id", &id.to_string())
+            .text("order_id", &order.to_string())
+            .text("name", &address.name)
+            .text("line1", &address.line1)
+            .text("line2", &address.line2)
+            .text("city", &address.city)
+            .text("region", &address.region)
+            .text("postal_code", &address.postal_code)
+            .text("country", &address.country)
+            .text("method", method)
+            .int("weight_grams", *weight_grams)
+    }
+
+    fn locks(&self) -> Vec<LockKey> {
+        lock(self.0.id)
+    }
+
+    async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<Self::Answer, OpError> {
+        let CreateShipment(shipment) = self;
+        let now_ms = tx.now_ms();
+        let tracking = TrackingNumber::of(shipment.id).to_string();
+        if !store::insert_shipment(tx.conn(), shipment, &tracking, call.saga, now_ms).await? {
+            let why = format!("shipment {} or tracking number {tracking} exists already", shipment.id);
+            return Err(OpError::broken(why));
+        }
+        store::track(tx.conn(), shipment.id, "created", now_ms).await?;
+        let changed = ShipmentChanged {
+            shipment_id: shipment.id.to_string(),
+            order_id: shipment.order.to_string(),
+            tracking_number: tracking,
+            status: "created".to_owned(),
+        };
+        emit(tx, call, &changed).await?;
+        Ok(CreateShipmentResponse {
+            shipment_id: changed.shipment_id,
+            tracking_number: changed.tracking_number,
+        })
+    }
+}
+
+/// Calls the parcel back. Needs nothing that CreateShipment answered.
+#[derive(Clone)]
+pub(crate) struct CancelShipment {
+    shipment: Uuid,
+}
+
+impl CancelShipment {
+    pub(crate) fn parse(request: &CancelShipmentRequest) -> Result<Self, Invalid> {
+        Ok(Self { shipment: domain::id("shipment_id", &request.shipment_id)? })
+    }
+}
+
+#[async_trait]
+impl Undo for CancelShipment {
+    type Answer = CancelShipmentResponse;
+
+    fn locks(&self) -> Vec<LockKey> {
+        lock(self.shipment)
+    }
+
+    async fn take_back(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+        let now_ms = tx.now_ms();
+        let id = self.shipment;
+        let Some((order_id, tracking_number)) = store::cancel_shipment(tx.conn(), id, call.saga).await?
+        else {
+            return Err(OpError::broken(match store::owner_and_status(tx.conn(), id).await? {
+                None => format!("shipment {id} is unknown, so it cannot be cancelled"),
+                Some((owner, _)) if owner != call.saga.to_string() => {
+                    format!("shipment {id} is saga {owner}'s, so saga {} cannot cancel it", call.saga)
+                }
+                Some((_, status)) => format!("shipment {id} is {status}, so it cannot be cancelled"),
+            }));
+        };
+        store::track(tx.conn(), id, "cancelled", now_ms).await?;
+        let changed = ShipmentChanged {
+            shipment_id: id.to_string(),
+            order_id,
+            tracking_number,
+            status: "cancelled".to_owned(),
+        };
+        emit(tx, call, &changed).await
+    }
+}
+
+fn lock(shipment: Uuid) -> Vec<LockKey> {
+    vec![LockKey::new("shipment", &shipment.to_string())]
+}
+
+/// Publishes that a shipment has changed, as com.backstitch.shipping.<status>.v1.
+async fn emit(tx: &mut Tx<'_>, call: &CallMeta, changed: &ShipmentChanged) -> Result<(), OpError> {
+    let event = Event::json(
+        "shipping.events",
+        format!("com.backstitch.shipping.{}.v1", changed.status),
+        "/backstitch/shipping",
+        call.root.to_string(),
+        changed.shipment_id.clone(),
+        changed,
+        tx.now_ms(),
+    );
+    tx.emit(event.traced(&call.traceparent)).await
+}

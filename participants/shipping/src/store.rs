@@ -1,0 +1,200 @@
+//! The shipping tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
+
+use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::shipping::{Method, Shipment, TrackingEvent};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+use uuid::Uuid;
+
+use crate::domain::geography::Zone;
+use crate::domain::tariff::Rate;
+use crate::domain::{NewShipment, QuoteAsked};
+
+/// The rates of a zone, as they are now.
+pub(crate) async fn rates(conn: &mut AnyConnection, zone: Zone) -> Result<Vec<Rate>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM rates WHERE zone = $1").bind(zone.as_str()).fetch_all(conn).await?;
+    rows.iter().map(rate).collect()
+}
+
+/// Everything on offer, tier by tier.
+pub(crate) async fn methods(conn: &mut AnyConnection) -> Result<Vec<Method>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM rates ORDER BY zone, method, max_weight_grams, currency")
+        .fetch_all(conn)
+        .await?;
+    let method = |row: &AnyRow| {
+        let zone: String = row.try_get("zone")?;
+        let rate = rate(row)?;
+        let countries = Zone::parse(&zone).map(Zone::countries).unwrap_or_default();
+        Ok(Method {
+            method: rate.method,
+            zone,
+            countries: countries.iter().map(|&code| code.to_owned()).collect(),
+            max_weight_grams: rate.max_weight_grams,
+            base_price: Some(rate.base_price.to_proto()),
+            base_weight_grams: rate.base_weight_grams,
+            price_per_extra_kg: Some(Money { minor: rate.extra_kg_minor, ..rate.base_price }.to_proto()),
+        })
+    };
+    rows.iter().map(method).collect()
+}
+
+fn rate(row: &AnyRow) -> Result<Rate, sqlx::Error> {
+    let code: String = row.try_get("currency")?;
+    let currency = Currency::parse(&code).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    Ok(Rate {
+        method: row.try_get("method")?,
+        max_weight_grams: row.try_get("max_weight_grams")?,
+        base_weight_grams: row.try_get("base_weight_grams")?,
+        base_price: Money::new(row.try_get("base_price_minor")?, currency),
+        extra_kg_minor: row.try_get("extra_kg_minor")?,
+    })
+}
+
+/// Remembers an offer. `false`, and nothing written, if there is one under its id.
+pub(crate) async fn insert_quote(
+    conn: &mut AnyConnection,
+    asked: &QuoteAsked,
+    zone: Zone,
+    price: Money,
+    saga: Uuid,
+    now_ms: i64,
+    until_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(include_str!("sql/insert_quote.sql"))
+        .bind(asked.id.to_string())
+        .bind(saga.to_string())
+        .bind(&asked.country)
+        .bind(zone.as_str())
+        .bind(&asked.method)
+        .bind(asked.weight_grams)
+        .bind(price.minor)
+        .bind(price.currency.as_str())
+        .bind(now_ms)
+        .bind(until_ms)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether there is any quote that ended before this time.
+pub(crate) async fn has_quotes_ended_before(
+    conn: &mut AnyConnection,
+    before_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("SELECT 1 AS found FROM quotes WHERE valid_until_ms < $1 LIMIT 1")
+        .bind(before_ms)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Removes at most so many quotes that ended before this time; how many it removed.
+pub(crate) async fn remove_quotes(
+    conn: &mut AnyConnection,
+    before_ms: i64,
+    limit: u64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(include_str!("sql/remove_quotes.sql"))
+        .bind(before_ms)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Writes a shipment. `false`, and nothing written, if its id or its tracking number is taken.
+pub(crate) async fn insert_shipment(
+    conn: &mut AnyConnection,
+    shipment: &NewShipment,
+    tracking: &str,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let address = shipment.address.fields();
+    let done = sqlx::query(include_str!("sql/insert_shipment.sql"))
+        .bind(shipment.id.to_string())
+        .bind(shipment.order.to_string())
+        .bind(saga.to_string())
+        .bind(tracking)
+        .bind(&shipment.method)
+        .bind(shipment.weight_grams)
+        .bind(&address.name)
+        .bind(&address.line1)
+        .bind(&address.line2)
+        .bind(&address.city)
+        .bind(&address.region)
+        .bind(&address.postal_code)
+        .bind(&address.country)
+        .bind(now_ms)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Cancels a shipment that this saga created; its order and tracking number, or `None` if there is no such shipment to
+/// cancel.
+pub(crate) async fn cancel_shipment(
+    conn: &mut AnyConnection,
+    shipment: Uuid,
+    saga: Uuid,
+) -> Result<Option<(String, String)>, sqlx::Error> {
+    let row = sqlx::query(include_str!("sql/cancel_shipment.sql"))
+        .bind(shipment.to_string())
+        .bind(saga.to_string())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok((row.try_get("order_id")?, row.try_get("tracking_number")?))).transpose()
+}
+
+/// Who created the shipment and what has become of it, for explaining why it cannot change.
+pub(crate) async fn owner_and_status(
+    conn: &mut AnyConnection,
+    shipment: Uuid,
+) -> Result<Option<(String, String)>, sqlx::Error> {
+    let row = sqlx::query("SELECT saga_id, status FROM shipments WHERE shipment_id = $1")
+        .bind(shipment.to_string())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok((row.try_get("saga_id")?, row.try_get("status")?))).transpose()
+}
+
+/// Appends to what happened to a parcel.
+pub(crate) async fn track(
+    conn: &mut AnyConnection,
+    shipment: Uuid,
+    status: &str,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(include_str!("sql/track.sql"))
+        .bind(shipment.to_string())
+        .bind(status)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The whole shipment. A cancellation between the two statements shows as an event ahead of the status, never behind.
+pub(crate) async fn find(conn: &mut AnyConnection, shipment: Uuid) -> Result<Option<Shipment>, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT order_id, tracking_number, method, status FROM shipments WHERE shipment_id = $1")
+            .bind(shipment.to_string())
+            .fetch_optional(&mut *conn)
+            .await?;
+    let Some(row) = row else { return Ok(None) };
+    let events = sqlx::query("SELECT status, at_ms FROM tracking_events WHERE shipment_id = $1 ORDER BY seq")
+        .bind(shipment.to_string())
+        .fetch_all(conn)
+        .await?;
+    let event = |row: &AnyRow| {
+        Ok(TrackingEvent { at_unix_ms: row.try_get("at_ms")?, status: row.try_get("status")? })
+    };
+    Ok(Some(Shipment {
+        shipment_id: shipment.to_string(),
+        order_id: row.try_get("order_id")?,
+        tracking_number: row.try_get("tracking_number")?,
+        method: row.try_get("method")?,
+        status: row.try_get("status")?,
+        events: events.iter().map(event).collect::<Result<_, sqlx::Error>>()?,
+    }))
+}
