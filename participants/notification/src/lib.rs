@@ -1,1 +1,82 @@
-//! The notification participant.
+//! The notification participant: messages to customers.
+//!
+//! A saga is done with a notification when its row is committed; sending it is this participant's own business, at least
+//! once and always under the same Message-ID. Knows the kit and the wire; no other participant and no orchestrator.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod mailer;
+mod notify;
+mod post;
+mod service;
+mod store;
+mod template;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use backstitch_proto::notification::notifications_server::NotificationsServer;
+use lettre::message::Mailbox;
+use outbox_relay::TableSource;
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use sqlx::migrate::Migrator;
+use tonic::service::Routes;
+
+use crate::mailer::Mailer;
+use crate::post::{Directory, Post, Smtp};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/notification/any");
+static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What the notification participant needs.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:/path/file.db` or `postgres://…`.
+    pub database_url: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Who the mails are from: `shop@example.com` or `The shop <shop@example.com>`.
+    pub mail_from: String,
+    /// Where the mails go.
+    pub mail_to: Transport,
+}
+
+/// Where mails are handed over. Does not print: an SMTP URL may hold a password.
+#[derive(Clone)]
+pub enum Transport {
+    /// Into a directory of .eml files, created if it is not there.
+    Directory(PathBuf),
+    /// To a mail server: `smtp://host:25`, `smtps://user:password@host`, `smtp://…?tls=required`.
+    Smtp(String),
+}
+
+/// Opens and migrates the database; the participant is then ready to be served. Connects to no mail server yet: one that
+/// is away delays mail and nothing else.
+///
+/// # Errors
+/// That the database does not open or belongs to a newer version, or that a mail option is wrong.
+pub async fn open(options: Options) -> Result<Participant, OpenError> {
+    let from: Mailbox = options
+        .mail_from
+        .parse()
+        .map_err(|e| OpenError::Config { option: "mail_from", why: format!("{e}") })?;
+    let post: Arc<dyn Post> = match &options.mail_to {
+        Transport::Directory(path) => Arc::new(Directory::open(path).map_err(|e| OpenError::Other {
+            what: format!("the mail directory {}", path.display()),
+            why: e.to_string(),
+        })?),
+        Transport::Smtp(url) => {
+            Arc::new(Smtp::new(url).map_err(|why| OpenError::Config { option: "smtp", why })?)
+        }
+    };
+    let kit = Kit::open("notification", &options.database_url, &OWN, options.clock).await?;
+    let service = NotificationsServer::new(service::Service { kit: kit.clone() })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    Ok(Participant {
+        name: kit.service(),
+        routes: Routes::new(service),
+        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
+        background: vec![Arc::new(Mailer { kit, from, post })],
+    })
+}
