@@ -132,6 +132,12 @@ impl Turn<'_> {
     }
 
     pub(super) fn turn_back(&mut self, cause: Cause) {
+        // What this very transition wanted to call was not sent and never will be.
+        for effect in std::mem::take(&mut self.out.effects) {
+            if let Effect::Call(call) = effect {
+                self.saga.step_mut(call.step).activity = Activity::Idle;
+            }
+        }
         for step in &mut self.saga.steps {
             match step.activity {
                 // Sent, or about to be: either way no answer will be believed any more.

@@ -1,7 +1,7 @@
 //! Turning back: who is undone, in which order, and what a parked undo means for the others.
 
 use super::script::{World, check};
-use super::shop::{graph, shop};
+use super::shop::{fork, graph, shop};
 use crate::Status;
 use crate::definition::Definition;
 
@@ -69,6 +69,15 @@ fn a_refusing_guard_is_a_refusal_of_a_step_that_was_never_called() {
     let pay = world.step("pay");
     assert_eq!((world.saga.step(pay).attempts, world.saga.step(pay).maybe_run), (0, false));
     assert_eq!(world.saga.refusal().map(|(step, refusal)| (step, refusal.reason.as_str())), Some((pay, "TOTAL_CHANGED")));
+}
+
+#[test]
+#[rustfmt::skip]
+fn what_the_turn_overtakes_in_its_own_transition_is_neither_called_nor_undone() {
+    check(fork, &[
+        ("own", "a done(dear)", "step_done(a), step_refused(c TOTAL_CHANGED uncalled), turned_back(refused c), undo a#1@4"),
+        ("own; a done(dear)", "a done", "undo_done(a), compensated, rest"),
+    ]);
 }
 
 #[test]

@@ -108,6 +108,22 @@ pub(super) fn shop() -> Definition {
     d.build().unwrap()
 }
 
+/// a -> {b ∥ c (guard: a did not say "dear")}, all compensatable.
+pub(super) fn fork() -> Definition {
+    let mut d = DefinitionBuilder::<Ask>::new("fork", 1);
+    let a = d.step("a", DO).request(|c, ()| c.input.clone()).compensated_by(UNDO_IT, |c| c.input.clone());
+    for name in ["b", "c"] {
+        d.step(name, DO)
+            .reading(a)
+            .guard(move |_, a| {
+                Ok((name == "c" && a.word == "dear").then(|| Refusal::new("TOTAL_CHANGED", "it is dear")))
+            })
+            .request(|c, _| c.input.clone())
+            .compensated_by(UNDO_IT, |c| c.input.clone());
+    }
+    d.build().unwrap()
+}
+
 /// Compensatable steps in this shape, no pivot. A step is written after those it depends on.
 pub(super) fn graph(shape: &[(&'static str, &[&str])]) -> Definition {
     let mut d = DefinitionBuilder::<Ask>::new("graph", 1).deadline(secs(900));
