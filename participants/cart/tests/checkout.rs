@@ -79,11 +79,18 @@ async fn a_repeated_hold_holds_once_and_a_stored_refusal_stays() {
 #[tokio::test]
 async fn a_free_ends_nobody_elses_hold() {
     let shop = Shop::open().await;
-    let cart = shop.put("c", &[("A", 1)]).await;
+    let cart = shop.put("c", &[("A", 2)]).await;
     let (first, second) = (Saga::new(), Saga::new());
     shop.hold(first, "c", cart.version).await.unwrap();
     shop.free(second, "c").await.unwrap();
     assert_eq!(shop.get("c").await.held_by, first.0.to_string());
+
+    // Its own hold is over already, and the cart is somebody else's now.
+    shop.clear(first, "c", &[("A", 1)]).await.unwrap();
+    let third = Saga::new();
+    shop.hold(third, "c", cart.version + 1).await.unwrap();
+    shop.free(first, "c").await.unwrap();
+    assert_eq!(shop.get("c").await.held_by, third.0.to_string());
 }
 
 #[tokio::test]
