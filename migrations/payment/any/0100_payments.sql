@@ -70,7 +70,6 @@ CREATE TABLE refunds (
     root_id        TEXT   NOT NULL,
     amount_minor   BIGINT NOT NULL CHECK (amount_minor > 0),
     status         TEXT   NOT NULL CHECK (status IN ('pending', 'done', 'failed')),
-    provider_id    TEXT   NOT NULL DEFAULT '',  -- the provider's refund
     created_at_ms  BIGINT NOT NULL,
     updated_at_ms  BIGINT NOT NULL
 );

@@ -1,0 +1,271 @@
+//! Authorize: asks the provider to hold the amount.
+//!
+//! Create (holds nothing), store the provider's id, confirm by id. The id is stored by compare-and-swap while the hold
+//! is still wanted, so that after an undo has begun nothing is ever confirmed, and whatever may hold money is known by
+//! its id before it can.
+
+use async_trait::async_trait;
+use backstitch_proto::money::Money;
+use backstitch_proto::payment::{
+    AuthorizeRequest, AuthorizeResponse, Authorized, CustomerAction, authorize_response,
+};
+use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Refusal, Tx, text};
+use prost::Message as _;
+use uuid::Uuid;
+
+use crate::desk::{Desk, Sight, Trouble, key, refusal};
+use crate::gateway::{GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState};
+use crate::ledger;
+use crate::payment::{Payment, Status, verify};
+
+pub(crate) const KIND: &str = "authorize";
+
+/// The longest order id that is passed on to a provider.
+const ORDER_ID_CHARACTERS: usize = 100;
+
+#[derive(Clone)]
+pub(crate) struct Authorize {
+    desk: Desk,
+    sight: Sight,
+    payment: Uuid,
+    amount: Money,
+    /// None in an action that was decoded: a token is not stored, and only `reach` needs it.
+    method: Option<PaymentMethod>,
+    /// What stands for the token in the request's identity.
+    fingerprint: [u8; 32],
+    order_id: String,
+}
+
+/// The action as it waits in the database. Everything but the token.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Stored {
+    #[prost(message, optional, tag = "1")]
+    request: Option<AuthorizeRequest>,
+    #[prost(bytes = "vec", tag = "2")]
+    fingerprint: Vec<u8>,
+}
+
+impl Authorize {
+    /// Parses a request; the words say which field is wrong.
+    pub(crate) fn parse(desk: &Desk, request: AuthorizeRequest) -> Result<Self, String> {
+        let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
+        let amount = Money::parse(request.amount.as_ref()).map_err(|e| format!("amount: {e}"))?;
+        if amount.minor <= 0 {
+            return Err(format!("amount must be positive, not {amount}"));
+        }
+        text::optional(&request.order_id, ORDER_ID_CHARACTERS).map_err(|e| format!("order_id {e}"))?;
+        let fingerprint = Identity::new("PaymentMethod").text("token", &request.payment_method).finish();
+        Ok(Self {
+            desk: desk.clone(),
+            sight: Sight::default(),
+            payment,
+            amount,
+            method: Some(PaymentMethod::new(request.payment_method)),
+            fingerprint,
+            order_id: request.order_id,
+        })
+    }
+
+    /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
+    pub(crate) fn decode(desk: &Desk, bytes: &[u8]) -> Result<Self, String> {
+        let stored = Stored::decode(bytes).map_err(|e| e.to_string())?;
+        let fingerprint = stored.fingerprint.try_into().map_err(|_| "fingerprint: not 32 bytes")?;
+        let parsed = Self::parse(desk, stored.request.unwrap_or_default())?;
+        Ok(Self { method: None, fingerprint, ..parsed })
+    }
+
+    /// Create, store the id, confirm.
+    async fn confirm(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        let Some(method) = &self.method else {
+            return Err(Trouble::Broken("an authorization cannot begin without its token".into()));
+        };
+        let new = NewPayment {
+            reference: self.payment,
+            amount: self.amount,
+            saga: call.saga,
+            root: call.root,
+            order_id: self.order_id.clone(),
+        };
+        let created = match self.desk.gateway.create(&key(call, "create"), &new).await {
+            Ok(created) => created,
+            Err(GatewayError::Refused(decline)) => {
+                return Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let payment = self.desk.payment(self.payment).await?;
+        verify(&payment, &created)?;
+
+        let (id, provider_id) = (self.payment, created.id.clone());
+        let attached = self.desk.write(id, move |tx| {
+            let provider_id = provider_id.clone();
+            Box::pin(async move { ledger::attach(tx, id, &provider_id).await })
+        });
+        if !attached.await? {
+            // It holds nothing and nobody will confirm it; tidiness only, so the answer does not matter.
+            let _ = self.desk.gateway.cancel(&key(call, "cancel"), &created.id).await;
+            return Err(Trouble::Later("the payment was closed before it was confirmed".into()));
+        }
+
+        let confirmed = self.desk.gateway.confirm(&key(call, "confirm"), &created.id, method).await;
+        let seen = match confirmed {
+            Ok(seen) => seen,
+            // Somebody ended it in between; how it ended is read.
+            Err(GatewayError::Refused(_)) => self.desk.gateway.read(&created.id).await?,
+            Err(error) => return Err(error.into()),
+        };
+        // Checked against the id that is stored by now, not against the row read before.
+        let payment = Payment { provider_id: Some(created.id), ..payment };
+        verify(&payment, &seen)?;
+        self.conclude(seen)
+    }
+
+    /// What an object that was verified means for this step.
+    fn conclude(&self, seen: ProviderPayment) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        use authorize_response::Result as Answer;
+
+        self.sight.set(seen.clone());
+        let answer =
+            |result| AuthorizeResponse { payment_id: self.payment.to_string(), result: Some(result) };
+        match seen.state {
+            ProviderState::Authorized { capture_before_ms } => {
+                let left_ms = capture_before_ms.saturating_sub(self.desk.kit.clock().now_ms());
+                Ok(Reached::Done(answer(Answer::Authorized(Authorized {
+                    amount: Some(self.amount.to_proto()),
+                    capturable_for_seconds: left_ms.max(0) / 1_000,
+                }))))
+            }
+            ProviderState::CustomerAction { url } => {
+                Ok(Reached::Pending(answer(Answer::Pending(CustomerAction { kind: "redirect".into(), url }))))
+            }
+            ProviderState::Refused(decline) => Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED"))),
+            ProviderState::Cancelled => Ok(Reached::Refused(abandoned())),
+            ProviderState::Created => {
+                Err(Trouble::Later("the provider has not been seen to confirm the payment".into()))
+            }
+            ProviderState::Captured => {
+                Err(Trouble::Broken("the provider captured a payment that was only to be held".into()))
+            }
+        }
+    }
+
+    /// Reads the object. One that nobody will confirm any more is ended: its task is gone, and a doubt that only an undo
+    /// could settle would keep the customer waiting for nothing.
+    async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        let payment = self.desk.payment(self.payment).await?;
+        let seen = self.desk.sight(&payment).await?;
+        let unconfirmed = seen.as_ref().is_none_or(|seen| seen.state == ProviderState::Created);
+        if unconfirmed && self.desk.is_orphan(&payment) {
+            return self.close(call).await;
+        }
+        match seen {
+            Some(seen) => self.conclude(seen),
+            None => Err(Trouble::Later("the provider's object is not known yet".into())),
+        }
+    }
+
+    /// Finds the hold or makes it impossible.
+    async fn close(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        let id = self.payment;
+        let mut payment = self.desk.payment(id).await?;
+        if payment.provider_id.is_none() {
+            let abandon = self
+                .desk
+                .write(id, move |tx| Box::pin(async move { ledger::abandon_unattached(tx, id).await }));
+            if abandon.await? || payment.status == Status::Voided {
+                return Ok(Reached::Refused(abandoned()));
+            }
+            // The id was stored in this moment.
+            payment = self.desk.payment(id).await?;
+        }
+        let Some(seen) = self.desk.sight(&payment).await? else {
+            return Err(Trouble::Later("the provider's object is not known yet".into()));
+        };
+        match seen.state {
+            ProviderState::Created | ProviderState::CustomerAction { .. } => {
+                let ended = self.desk.cancel(call, &payment, &seen.id).await?;
+                self.conclude(ended)
+            }
+            _ => self.conclude(seen),
+        }
+    }
+}
+
+fn abandoned() -> Refusal {
+    Refusal::new("AUTHORIZATION_ABANDONED", "the payment was ended before anything was held for good")
+}
+
+#[async_trait]
+impl OutsideAction for Authorize {
+    type Answer = AuthorizeResponse;
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let request = AuthorizeRequest {
+            payment_id: self.payment.to_string(),
+            amount: Some(self.amount.to_proto()),
+            payment_method: String::new(),
+            order_id: self.order_id.clone(),
+        };
+        Stored { request: Some(request), fingerprint: self.fingerprint.to_vec() }.encode_to_vec()
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::new("Authorize")
+            .text("payment_id", &self.payment.to_string())
+            .int("amount_minor", self.amount.minor)
+            .text("currency", self.amount.currency.as_str())
+            .bytes("payment_method", &self.fingerprint)
+            .text("order_id", &self.order_id)
+    }
+
+    fn locks(&self) -> Vec<LockKey> {
+        vec![ledger::lock(self.payment)]
+    }
+
+    async fn intend(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+        let provider = self.desk.gateway.name();
+        if ledger::open(tx, call, self.payment, self.amount, &self.order_id, provider).await? {
+            return Ok(());
+        }
+        Err(OpError::broken(format!("payment {} is another step's already", self.payment)))
+    }
+
+    async fn reach(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {
+        self.confirm(call).await.unwrap_or_else(Reached::from)
+    }
+
+    async fn read(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {
+        self.look(call).await.unwrap_or_else(Reached::from)
+    }
+
+    async fn make_impossible(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {
+        self.close(call).await.unwrap_or_else(Reached::from)
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        call: &CallMeta,
+        reached: &Reached<AuthorizeResponse>,
+    ) -> Result<(), OpError> {
+        let Some(payment) = ledger::load(tx.conn(), self.payment).await? else {
+            return Err(OpError::broken(format!("there is no payment {}", self.payment)));
+        };
+        match (self.sight.get(), reached) {
+            (_, Reached::Unknown(_) | Reached::Broken(_)) => Ok(()),
+            (Some(seen), _) => ledger::absorb(tx, call, &payment, &seen).await.map(|_| ()),
+            // Refused before there was an object, or given up before its id was known.
+            (None, Reached::Refused(_)) if payment.status == Status::Authorizing => {
+                ledger::shift(tx, &payment, Status::Refused).await
+            }
+            (None, Reached::Refused(_)) => Ok(()),
+            (None, Reached::Done(_) | Reached::Pending(_)) => {
+                Err(OpError::broken("an authorization without an object of the provider"))
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Capture: takes what was authorized. The pivot of a checkout.
+//!
+//! Our ledger decides first: a payment is capturing by compare-and-swap from authorized, or no capture is sent. A
+//! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended.
+
+use async_trait::async_trait;
+use backstitch_proto::money::Money;
+use backstitch_proto::payment::{CaptureRequest, CaptureResponse};
+use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Refusal, Tx, text};
+use prost::Message as _;
+use uuid::Uuid;
+
+use crate::desk::{Desk, Sight, Trouble, key, refusal};
+use crate::gateway::{Decline, GatewayError, ProviderPayment, ProviderState};
+use crate::ledger::{self, SOON};
+use crate::payment::{Payment, Status, verify};
+
+pub(crate) const KIND: &str = "capture";
+
+#[derive(Clone)]
+pub(crate) struct Capture {
+    desk: Desk,
+    sight: Sight,
+    payment: Uuid,
+    amount: Money,
+}
+
+impl Capture {
+    /// Parses a request; the words say which field is wrong.
+    pub(crate) fn parse(desk: &Desk, request: CaptureRequest) -> Result<Self, String> {
+        let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
+        let amount = Money::parse(request.amount.as_ref()).map_err(|e| format!("amount: {e}"))?;
+        Ok(Self { desk: desk.clone(), sight: Sight::default(), payment, amount })
+    }
+
+    /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
+    pub(crate) fn decode(desk: &Desk, bytes: &[u8]) -> Result<Self, String> {
+        Self::parse(desk, CaptureRequest::decode(bytes).map_err(|e| e.to_string())?)
+    }
+
+    async fn take(&self, call: &CallMeta) -> Result<Reached<CaptureResponse>, Trouble> {
+        let payment = self.desk.payment(self.payment).await?;
+        let Some(id) = payment.provider_id.clone() else {
+            return Err(Trouble::Broken("an authorized payment without an object of the provider".into()));
+        };
+        let (seen, no) = match self.desk.gateway.capture(&key(call, "capture"), &id, self.amount).await {
+            Ok(seen) => (seen, None),
+            // Captured already, ended already, or declined with the hold still there: the object tells.
+            Err(GatewayError::Refused(decline)) => (self.desk.gateway.read(&id).await?, Some(decline)),
+            Err(error) => return Err(error.into()),
+        };
+        verify(&payment, &seen)?;
+        self.conclude(seen, no.as_ref())
+    }
+
+    /// What an object that was verified means for this step. `no` is the provider's answer to the capture itself:
+    /// without one a hold that is still there says nothing, for the capture may yet arrive.
+    fn conclude(
+        &self,
+        seen: ProviderPayment,
+        no: Option<&Decline>,
+    ) -> Result<Reached<CaptureResponse>, Trouble> {
+        self.sight.set(seen.clone());
+        match (seen.state, no) {
+            (ProviderState::Captured, _) => Ok(Reached::Done(CaptureResponse {
+                payment_id: self.payment.to_string(),
+                captured: Some(self.amount.to_proto()),
+            })),
+            (ProviderState::Authorized { .. } | ProviderState::Cancelled, Some(decline)) => {
+                Ok(Reached::Refused(refusal(decline, "CAPTURE_FAILED")))
+            }
+            (ProviderState::Authorized { .. }, None) => {
+                Err(Trouble::Later("the provider has not been seen to capture".into()))
+            }
+            (ProviderState::Cancelled, None) => Ok(Reached::Refused(failed("the payment has ended"))),
+            (other, _) => Err(Trouble::Broken(format!("the provider shows {other:?} where a hold was"))),
+        }
+    }
+
+    /// Finds the capture; if it is not there and `settle` says so, makes it impossible by ending the hold.
+    async fn look(
+        &self,
+        call: &CallMeta,
+        settle: impl FnOnce(&Payment) -> bool,
+    ) -> Result<Reached<CaptureResponse>, Trouble> {
+        let payment = self.desk.payment(self.payment).await?;
+        let Some(seen) = self.desk.sight(&payment).await? else {
+            return Err(Trouble::Broken("an authorized payment without an object of the provider".into()));
+        };
+        match seen.state {
+            ProviderState::Authorized { .. } if settle(&payment) => {
+                let ended = self.desk.cancel(call, &payment, &seen.id).await?;
+                self.conclude(ended, None)
+            }
+            _ => self.conclude(seen, None),
+        }
+    }
+}
+
+fn failed(detail: impl Into<String>) -> Refusal {
+    Refusal::new("CAPTURE_FAILED", detail)
+}
+
+#[async_trait]
+impl OutsideAction for Capture {
+    type Answer = CaptureResponse;
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let request =
+            CaptureRequest { payment_id: self.payment.to_string(), amount: Some(self.amount.to_proto()) };
+        request.encode_to_vec()
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::new("Capture")
+            .text("payment_id", &self.payment.to_string())
+            .int("amount_minor", self.amount.minor)
+            .text("currency", self.amount.currency.as_str())
+    }
+
+    fn locks(&self) -> Vec<LockKey> {
+        vec![ledger::lock(self.payment)]
+    }
+
+    async fn intend(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+        let Some(payment) = ledger::load(tx.conn(), self.payment).await? else {
+            return Err(failed("there is no such payment").into());
+        };
+        if payment.saga != call.saga {
+            return Err(OpError::broken(format!("payment {} is another saga's", self.payment)));
+        }
+        if payment.amount != self.amount {
+            let (held, asked) = (payment.amount, self.amount);
+            let refusal = Refusal::new("AMOUNT_MISMATCH", format!("{held} is held, not {asked}"));
+            return Err(refusal.with("authorized", held).with("asked", asked).into());
+        }
+        match payment.status {
+            Status::Authorized => ledger::shift(tx, &payment, Status::Capturing).await,
+            // Taken already under another step: the provider says so again, and that is Done.
+            Status::Captured => Ok(()),
+            Status::Capturing => Err(OpError::not_now(SOON, "another step captures this payment")),
+            Status::Authorizing | Status::Waiting | Status::Voiding | Status::Voided | Status::Refused => {
+                let status = payment.status.as_str();
+                Err(failed(format!("the payment is {status}, nothing can be taken"))
+                    .with("status", status)
+                    .into())
+            }
+        }
+    }
+
+    async fn reach(&self, call: &CallMeta) -> Reached<CaptureResponse> {
+        self.take(call).await.unwrap_or_else(Reached::from)
+    }
+
+    /// A capture whose task is gone and that the provider does not show is never sent again: it is settled.
+    async fn read(&self, call: &CallMeta) -> Reached<CaptureResponse> {
+        self.look(call, |payment| self.desk.is_orphan(payment)).await.unwrap_or_else(Reached::from)
+    }
+
+    async fn make_impossible(&self, call: &CallMeta) -> Reached<CaptureResponse> {
+        self.look(call, |_| true).await.unwrap_or_else(Reached::from)
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        call: &CallMeta,
+        reached: &Reached<CaptureResponse>,
+    ) -> Result<(), OpError> {
+        let Some(payment) = ledger::load(tx.conn(), self.payment).await? else {
+            return Err(OpError::broken(format!("there is no payment {}", self.payment)));
+        };
+        let Some(seen) = self.sight.get() else {
+            return Err(OpError::broken("a capture without an object of the provider"));
+        };
+        match reached {
+            Reached::Unknown(_) | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
+            // Declined with the hold still there: it can be voided, and this step never captures it.
+            Reached::Refused(_) if matches!(seen.state, ProviderState::Authorized { .. }) => {
+                ledger::shift(tx, &payment, Status::Authorized).await
+            }
+            Reached::Done(_) | Reached::Refused(_) => {
+                ledger::absorb(tx, call, &payment, &seen).await.map(|_| ())
+            }
+        }
+    }
+}

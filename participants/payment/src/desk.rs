@@ -1,0 +1,170 @@
+//! What the actions share: the kit, the gateway, and the few moves that more than one of them makes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use participant_kit::{CallMeta, Kit, OpError, Reached, Refusal, Tx};
+use uuid::Uuid;
+
+use crate::gateway::{
+    Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderState,
+};
+use crate::ledger;
+use crate::payment::{Nonsense, Payment, verify};
+
+/// How long an intent may be without a result before its task is held to be gone. Longer than any gateway waits for
+/// its provider; if it is not gone after all, the provider decides between its call and the cancel.
+const GONE_AFTER_MS: i64 = 30_000;
+
+/// The kit and the gateway. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) kit: Kit,
+    pub(crate) gateway: Arc<dyn PaymentGateway>,
+    /// No other process works on this database, so what was intended before this one started is nobody's.
+    alone: bool,
+    opened_at_ms: i64,
+}
+
+/// Why an action could not find out how things stand. Nothing follows from it about money.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Ask again.
+    Later(String),
+    /// A person has to look.
+    Broken(String),
+}
+
+impl<A> From<Trouble> for Reached<A> {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Later(why) => Reached::Unknown(why),
+            Trouble::Broken(why) => Reached::Broken(why),
+        }
+    }
+}
+
+impl From<Nonsense> for Trouble {
+    fn from(nonsense: Nonsense) -> Self {
+        Trouble::Broken(nonsense.to_string())
+    }
+}
+
+impl From<GatewayError> for Trouble {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Broken(why) => Trouble::Broken(why),
+            other => Trouble::Later(other.to_string()),
+        }
+    }
+}
+
+impl From<OpError> for Trouble {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Database(_) | OpError::NotNow { .. } | OpError::Lock(_) | OpError::Unknown(_) => {
+                Trouble::Later(error.to_string())
+            }
+            other => Trouble::Broken(other.to_string()),
+        }
+    }
+}
+
+impl Desk {
+    /// `alone`: no other process works on the kit's database.
+    pub(crate) fn new(kit: Kit, gateway: Arc<dyn PaymentGateway>, alone: bool) -> Self {
+        let opened_at_ms = kit.clock().now_ms();
+        Self { kit, gateway, alone, opened_at_ms }
+    }
+
+    /// Whether nobody goes on with what `payment` intends, asked by who has the kit's claim on the step. Then an effect
+    /// that the provider does not show is made impossible instead of waited for.
+    pub(crate) fn is_orphan(&self, payment: &Payment) -> bool {
+        let age_ms = self.kit.clock().now_ms().saturating_sub(payment.updated_at_ms);
+        (self.alone && payment.updated_at_ms < self.opened_at_ms) || age_ms > GONE_AFTER_MS
+    }
+
+    /// The payment as it is committed now.
+    pub(crate) async fn payment(&self, id: Uuid) -> Result<Payment, Trouble> {
+        let mut conn = self.kit.reads().acquire().await.map_err(OpError::from)?;
+        let payment = ledger::load(&mut conn, id).await?;
+        payment.ok_or_else(|| Trouble::Broken(format!("there is no payment {id}")))
+    }
+
+    /// The provider's object of a payment, checked to be of this payment. None if no id of one is stored.
+    pub(crate) async fn sight(&self, payment: &Payment) -> Result<Option<ProviderPayment>, Trouble> {
+        let Some(id) = &payment.provider_id else { return Ok(None) };
+        let seen = self.gateway.read(id).await?;
+        verify(payment, &seen)?;
+        Ok(Some(seen))
+    }
+
+    /// Cancels the provider's object and answers how it stands then: ended, or captured before that.
+    pub(crate) async fn cancel(
+        &self,
+        call: &CallMeta,
+        payment: &Payment,
+        id: &ProviderId,
+    ) -> Result<ProviderPayment, Trouble> {
+        let seen = match self.gateway.cancel(&key(call, "cancel"), id).await {
+            Ok(seen) => seen,
+            // It has ended or was captured in the meantime.
+            Err(GatewayError::Refused(_)) => self.gateway.read(id).await?,
+            Err(error) => return Err(error.into()),
+        };
+        verify(payment, &seen)?;
+        match seen.state {
+            ProviderState::Cancelled | ProviderState::Refused(_) | ProviderState::Captured => Ok(seen),
+            _ => Err(Trouble::Later("the provider has not ended the payment yet".into())),
+        }
+    }
+
+    /// Runs one transaction under a payment's lock.
+    pub(crate) async fn write<T, F>(&self, payment: Uuid, op: F) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static,
+    {
+        Ok(self.kit.run(vec![ledger::lock(payment)], op).await?)
+    }
+}
+
+/// The provider's key of a call: the same for every attempt of a (saga, step).
+pub(crate) fn key(call: &CallMeta, verb: &str) -> String {
+    format!("{}/{}/{verb}", call.saga, call.step)
+}
+
+/// What was last seen at the provider, from a call to the transaction that records it. Clones share it; it is a
+/// shortcut past a second read and never the only copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sight(Arc<Mutex<Option<ProviderPayment>>>);
+
+impl Sight {
+    pub(crate) fn set(&self, seen: ProviderPayment) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    pub(crate) fn get(&self) -> Option<ProviderPayment> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A provider's no as a refusal with a stable reason.
+pub(crate) fn refusal(decline: &Decline, otherwise: &str) -> Refusal {
+    let (reason, detail) = match decline.reason {
+        DeclineReason::CardDeclined => ("CARD_DECLINED", "the card was declined"),
+        DeclineReason::InsufficientFunds => ("INSUFFICIENT_FUNDS", "the account cannot cover the amount"),
+        DeclineReason::AuthenticationFailed => {
+            ("AUTHENTICATION_FAILED", "the customer did not prove to be the holder")
+        }
+        DeclineReason::UnknownPaymentMethod => {
+            ("UNKNOWN_PAYMENT_METHOD", "the provider does not know this payment method")
+        }
+        DeclineReason::Expired => ("AUTHORIZATION_EXPIRED", "the hold has run out"),
+        DeclineReason::CaptureDeclined
+        | DeclineReason::RefundDeclined
+        | DeclineReason::AmountNotAllowed
+        | DeclineReason::WrongState => (otherwise, "the provider refused"),
+    };
+    Refusal::new(reason, detail).with("decline_code", &decline.code)
+}

@@ -1,0 +1,4 @@
+SELECT payment_id, saga_id, step, root_id, order_id, amount_minor, currency, status, provider_id, capture_before_ms,
+       authorized_minor, captured_minor, voided_minor, refunded_minor, updated_at_ms
+FROM payments
+WHERE payment_id = $1

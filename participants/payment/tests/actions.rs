@@ -1,0 +1,377 @@
+//! What each token makes of each action, with the state of both ledgers: the manual of the test cards.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use backstitch_proto::contract::Op::{Close, Do, Undo};
+use common::{AMOUNT, Said, Shop, gbp};
+
+const HELD: &[&str] = &["authorized:1000"];
+const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
+const CAPTURED: &[&str] = &["authorized:1000", "captured:1000"];
+const NOTHING: &[&str] = &[];
+
+/// Both ledgers and the outbox say the same.
+fn agree(shop: &Shop, entries: &[&str], why: &str) {
+    assert_eq!(shop.bank(), entries, "{why}: the bank");
+    assert_eq!(shop.ours(), entries, "{why}: ours");
+    let kinds: Vec<_> = entries.iter().map(|e| e.split(':').next().unwrap()).collect();
+    assert_eq!(shop.events(), kinds, "{why}: events");
+}
+
+#[test]
+fn a_token_decides_what_authorize_answers() {
+    for (token, answer, status, entries) in [
+        ("tok_ok", Said::Done, "authorized", HELD),
+        ("tok_capture_fails", Said::Done, "authorized", HELD),
+        ("tok_void_fails_3", Said::Done, "authorized", HELD),
+        ("tok_refund_fails", Said::Done, "authorized", HELD),
+        ("tok_slow_capture", Said::Done, "authorized", HELD),
+        ("tok_declined", Said::refused("CARD_DECLINED"), "refused", NOTHING),
+        ("tok_insufficient_funds", Said::refused("INSUFFICIENT_FUNDS"), "refused", NOTHING),
+        ("tok_nobody_s", Said::refused("UNKNOWN_PAYMENT_METHOD"), "refused", NOTHING),
+        ("", Said::refused("UNKNOWN_PAYMENT_METHOD"), "refused", NOTHING),
+    ] {
+        let shop = Shop::open();
+        for attempt in 0..2 {
+            assert_eq!(shop.authorize(Do, token), answer, "{token}, attempt {attempt}");
+        }
+        assert_eq!(shop.status(), status, "{token}");
+        agree(&shop, entries, token);
+        assert_eq!(shop.asked(), ["create:ok", "confirm:ok"], "{token}: asked once");
+    }
+}
+
+#[test]
+fn a_customer_is_waited_for_and_the_answer_is_read() {
+    for (token, end, status, entries) in [
+        ("tok_3ds_ok", Said::Done, "authorized", HELD),
+        ("tok_3ds_fail", Said::refused("AUTHENTICATION_FAILED"), "refused", NOTHING),
+    ] {
+        let shop = Shop::open();
+        let Said::Pending(url) = shop.authorize(Do, token) else { panic!("{token}") };
+        assert!(url.starts_with("https://"), "{url}");
+        assert_eq!(shop.status(), "waiting");
+        assert_eq!(shop.authorize(Do, token), Said::Pending(url), "{token}: still waiting");
+        assert_eq!(shop.authorize(Do, token), end, "{token}");
+        assert_eq!(shop.authorize(Do, token), end, "{token}: stored");
+        assert_eq!(shop.status(), status, "{token}");
+        agree(&shop, entries, token);
+    }
+}
+
+#[test]
+fn a_customer_who_never_comes_is_waited_for_until_the_undo_and_cannot_come_after_it() {
+    let mut shop = Shop::open();
+    for _ in 0..3 {
+        assert!(matches!(shop.authorize(Do, "tok_3ds_never"), Said::Pending(_)));
+        shop.crash();
+        shop.settle();
+    }
+    assert_eq!(shop.status(), "waiting", "a customer who takes long is no orphan");
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.authorize(Do, "tok_3ds_never"), Said::Superseded);
+    assert_eq!(shop.status(), "voided");
+    agree(&shop, NOTHING, "never held");
+}
+
+#[test]
+fn a_waiting_payment_is_ended_by_its_undo_though_the_customer_would_have_paid() {
+    let shop = Shop::open();
+    assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.status(), "voided");
+    agree(&shop, NOTHING, "ended before the hold");
+
+    // The customer finishes between two reads: what the undo finds is a hold, and it ends that.
+    let shop = Shop::open();
+    for _ in 0..2 {
+        assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
+    }
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.status(), "voided");
+    agree(&shop, VOIDED, "ended after the hold");
+}
+
+#[test]
+fn a_lost_answer_is_read_and_a_lost_request_stays_unknown_until_it_is_settled() {
+    let shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "tok_timeout_executed"), Said::Unknown);
+    assert_eq!(shop.authorize(Do, "tok_timeout_executed"), Said::Done);
+    agree(&shop, HELD, "executed");
+    assert_eq!(shop.asked(), ["create:ok", "confirm:unknown", "read:ok"], "confirmed once");
+
+    let shop = Shop::open();
+    for _ in 0..3 {
+        assert_eq!(shop.authorize(Do, "tok_timeout_not_executed"), Said::Unknown);
+    }
+    agree(&shop, NOTHING, "not executed");
+    shop.settle();
+    assert_eq!(
+        shop.authorize(Do, "tok_timeout_not_executed"),
+        Said::refused("AUTHORIZATION_ABANDONED"),
+        "ended by the participant itself"
+    );
+    agree(&shop, NOTHING, "not executed");
+}
+
+#[test]
+fn void_after_a_lost_answer_finds_the_hold_and_ends_it() {
+    for (token, entries) in [("tok_timeout_executed", VOIDED), ("tok_timeout_not_executed", NOTHING)] {
+        let shop = Shop::open();
+        assert_eq!(shop.authorize(Do, token), Said::Unknown);
+        for _ in 0..2 {
+            assert_eq!(shop.void(), Said::Done, "{token}");
+        }
+        assert_eq!(shop.status(), "voided", "{token}");
+        agree(&shop, entries, token);
+        assert_eq!(shop.authorize(Do, token), Said::Superseded, "{token}");
+        agree(&shop, entries, token);
+    }
+}
+
+#[test]
+fn an_undo_before_its_do_makes_the_do_superseded_and_the_provider_never_hears_of_it() {
+    let shop = Shop::open();
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.asked(), [""; 0]);
+    agree(&shop, NOTHING, "never asked");
+}
+
+#[test]
+fn a_close_before_its_do_is_refused_and_so_is_the_step_for_ever() {
+    let shop = Shop::open();
+    assert!(matches!(shop.authorize(Close, "tok_ok"), Said::Refused(_)));
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
+    assert_eq!(shop.asked(), [""; 0]);
+}
+
+#[test]
+fn an_undo_ends_a_hold_and_has_nothing_to_do_after_a_refusal() {
+    let shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    for _ in 0..2 {
+        assert_eq!(shop.void(), Said::Done);
+    }
+    agree(&shop, VOIDED, "held");
+    assert_eq!(shop.asked(), ["create:ok", "confirm:ok", "read:ok", "cancel:ok"], "cancelled once");
+
+    let shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "tok_declined"), Said::refused("CARD_DECLINED"));
+    assert_eq!(shop.void(), Said::Done);
+    assert_eq!(shop.status(), "refused");
+    agree(&shop, NOTHING, "declined");
+}
+
+#[test]
+fn a_void_that_fails_three_times_is_not_now_until_the_hold_is_gone() {
+    let shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "tok_void_fails_3"), Said::Done);
+    for _ in 0..3 {
+        assert_eq!(shop.void(), Said::NotNow);
+        assert_eq!(shop.status(), "voiding");
+        assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "voiding is never captured");
+    }
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, VOIDED, "the fourth");
+}
+
+#[test]
+fn a_capture_repeated_captures_once() {
+    for token in ["tok_ok", "tok_slow_capture", "tok_void_fails_3", "tok_refund_fails"] {
+        let shop = Shop::open();
+        shop.authorize(Do, token);
+        for _ in 0..3 {
+            assert_eq!(shop.capture(Do), Said::Done, "{token}");
+            assert_eq!(shop.capture(Close), Said::Done, "{token}");
+        }
+        assert_eq!(shop.status(), "captured");
+        agree(&shop, CAPTURED, token);
+        assert_eq!(shop.asked(), ["create:ok", "confirm:ok", "capture:ok"], "{token}: asked once");
+    }
+}
+
+#[test]
+fn captured_already_under_another_step_is_done_and_not_captured_again() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    assert_eq!(shop.capture(Do), Said::Done);
+    assert_eq!(shop.try_capture_as("capture_again", Do, gbp(AMOUNT)), Some(Said::Done));
+    agree(&shop, CAPTURED, "twice asked");
+}
+
+#[test]
+fn a_capture_that_is_declined_is_refused_and_its_hold_can_be_voided() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_capture_fails");
+    for _ in 0..2 {
+        assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
+    }
+    assert_eq!(shop.capture(Close), Said::refused("CAPTURE_FAILED"));
+    assert_eq!(shop.status(), "authorized");
+    agree(&shop, HELD, "declined");
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, VOIDED, "then voided");
+}
+
+#[test]
+fn a_capture_after_the_hold_ran_out_is_refused_by_name_and_nothing_is_held() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.clock.advance(participant_payment::gateway::sandbox::HOLD_MS + 1);
+    assert_eq!(shop.capture(Do), Said::refused("AUTHORIZATION_EXPIRED"));
+    assert_eq!(shop.status(), "voided");
+    agree(&shop, VOIDED, "ran out");
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, VOIDED, "still so");
+}
+
+#[test]
+fn a_capture_of_anything_but_the_hold_is_refused_by_name_and_not_asked() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.asked();
+    let eur =
+        backstitch_proto::money::Money::new(AMOUNT, backstitch_proto::money::Currency::parse("EUR").unwrap());
+    for (step, amount) in
+        [("a", gbp(AMOUNT + 1)), ("b", gbp(AMOUNT - 1)), ("c", gbp(0)), ("d", gbp(-1)), ("e", eur)]
+    {
+        assert_eq!(shop.try_capture_as(step, Do, amount), Some(Said::refused("AMOUNT_MISMATCH")), "{amount}");
+    }
+    assert_eq!(shop.asked(), [""; 0]);
+    assert_eq!(shop.capture(Do), Said::Done, "the right one is not hindered");
+}
+
+#[test]
+fn a_capture_of_nothing_held_is_refused_and_stays_refused() {
+    let shop = Shop::open();
+    assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "a refusal is a promise");
+    agree(&shop, HELD, "only held");
+}
+
+#[test]
+fn an_undo_of_a_captured_payment_gives_everything_back_once() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    for _ in 0..2 {
+        assert_eq!(shop.void(), Said::Done);
+    }
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:1000"], "given back");
+    let document = shop.get().unwrap();
+    assert_eq!((document.captured_minor, document.refunded_minor), (1_000, 1_000));
+}
+
+#[test]
+fn an_undo_of_a_captured_payment_gives_back_what_refunds_left() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    assert_eq!(shop.refund(Do, 1, 300), Said::Done);
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:300", "refunded:700"], "the rest");
+}
+
+#[test]
+fn an_undo_whose_refund_fails_calls_a_person() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_refund_fails");
+    shop.capture(Do);
+    for _ in 0..2 {
+        assert!(shop.void().is_broken());
+    }
+    agree(&shop, CAPTURED, "the money stays taken");
+}
+
+#[test]
+fn refunds_together_never_exceed_what_was_captured() {
+    let shop = Shop::open();
+    assert_eq!(shop.refund(Do, 9, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"), "no payment");
+    shop.authorize(Do, "tok_ok");
+    assert_eq!(shop.refund(Do, 8, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"), "nothing captured");
+    shop.capture(Do);
+    for _ in 0..2 {
+        assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    }
+    assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    assert_eq!(shop.refund(Do, 3, 400), Said::Done);
+    assert_eq!(shop.refund(Do, 4, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:600", "refunded:400"], "all of it");
+}
+
+#[test]
+fn a_refund_that_fails_is_refused_by_name_and_does_not_count() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_refund_fails");
+    shop.capture(Do);
+    for number in 1..=2 {
+        for _ in 0..2 {
+            assert_eq!(shop.refund(Do, number, 1_000), Said::refused("REFUND_FAILED"));
+        }
+    }
+    agree(&shop, CAPTURED, "the money stays taken");
+}
+
+#[test]
+fn another_request_under_the_same_key_is_broken_and_changes_nothing() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    assert!(shop.authorize(Do, "tok_declined").is_broken(), "another token");
+    let step = "authorize_payment";
+    assert!(shop.try_authorize_as(step, shop.payment, Do, "tok_ok", gbp(1)).unwrap().is_broken());
+    shop.capture(Do);
+    assert!(shop.try_capture(Do, gbp(1)).unwrap().is_broken());
+    shop.refund(Do, 1, 10);
+    assert!(shop.refund(Do, 1, 11).is_broken());
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:10"], "as it was");
+}
+
+#[test]
+fn a_payment_or_refund_id_of_another_step_is_broken() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    let again = shop.try_authorize_as("authorize_again", shop.payment, Do, "tok_ok", gbp(AMOUNT));
+    assert!(again.unwrap().is_broken());
+    agree(&shop, HELD, "one hold");
+}
+
+#[test]
+fn amounts_and_ids_that_cannot_be_are_broken_and_nothing_is_written() {
+    let shop = Shop::open();
+    for minor in [0, -1, i64::MIN] {
+        let said = shop.try_authorize_as("authorize_payment", shop.payment, Do, "tok_ok", gbp(minor));
+        assert!(said.unwrap().is_broken(), "{minor}");
+        assert!(shop.refund(Do, 1, minor).is_broken(), "{minor}");
+    }
+    assert!(shop.rows("payment.db", "SELECT saga_id FROM barrier").is_empty());
+    assert_eq!(shop.status(), "NotFound");
+}
+
+#[test]
+fn an_undo_of_another_saga_s_payment_is_broken() {
+    let mut shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    let (saga, payment) = (shop.saga, shop.payment);
+    shop.saga = uuid::Uuid::now_v7();
+    shop.payment = uuid::Uuid::now_v7();
+    shop.authorize(Do, "tok_ok");
+    shop.payment = payment;
+    assert!(shop.void().is_broken());
+    assert!(shop.capture(Do).is_broken());
+    shop.saga = saga;
+    assert_eq!(shop.status(), "authorized");
+    assert_eq!(shop.capture(Do), Said::Done);
+}
+
+#[test]
+fn a_token_is_in_no_database_of_ours_and_no_card_number_is_in_any() {
+    let shop = Shop::open();
+    shop.authorize(Do, "4000056655665556");
+    let _ = Undo;
+    assert!(!shop.everything().contains("4000056655665556"));
+}

@@ -1,0 +1,509 @@
+//! A payment participant that can be killed: a runtime of its own on real SQLite files, with a wire to the sandbox that
+//! can be cut at any call.
+
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backstitch_proto::contract::{CallMeta, Op, Verdict};
+use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::payment::payment_client::PaymentClient;
+use backstitch_proto::payment::{
+    AuthorizeRequest, CaptureRequest, GetPaymentRequest, PaymentDocument, RefundRequest, VoidRequest,
+    authorize_response,
+};
+use participant_kit::{Background, ManualClock};
+use participant_payment::gateway::sandbox::{Patience, Sandbox};
+use participant_payment::gateway::{
+    GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
+};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+pub const AMOUNT: i64 = 1_000;
+
+pub fn gbp(minor: i64) -> Money {
+    Money::new(minor, Currency::parse("GBP").unwrap())
+}
+
+/// What a call came to, by the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Done,
+    Pending(String),
+    Refused(String),
+    NotNow,
+    Unknown,
+    Broken(String),
+    Superseded,
+}
+
+impl Said {
+    pub fn refused(reason: &str) -> Self {
+        Said::Refused(reason.to_owned())
+    }
+
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Said::Broken(_))
+    }
+}
+
+/// What the wire does to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    Pass,
+    /// The provider never hears of it; the caller gets no answer.
+    LoseRequest,
+    /// The provider executes it; the caller gets no answer.
+    LoseAnswer,
+    /// The provider says that it cannot now.
+    Unavailable,
+    /// The call has not left when everything stops.
+    HangBefore,
+    /// The provider has executed it when everything stops.
+    HangAfter,
+}
+
+/// A change of what the provider says about a payment, by verb.
+pub type Lie = fn(&'static str, &mut ProviderPayment);
+
+/// The wire between the participant and the sandbox.
+#[derive(Clone)]
+pub struct Wire {
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    lie: Arc<Mutex<Option<Lie>>>,
+    /// `verb:outcome` of every call that reached the provider.
+    asked: Arc<Mutex<Vec<String>>>,
+    hung: Arc<Notify>,
+    sandbox: Sandbox,
+}
+
+impl Wire {
+    async fn send<T>(
+        &self,
+        verb: &'static str,
+        call: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
+        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::Pass);
+        match fault {
+            Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
+            Fault::Unavailable => return Err(GatewayError::Unavailable("try again".into())),
+            Fault::HangBefore => self.hang().await,
+            Fault::Pass | Fault::LoseAnswer | Fault::HangAfter => {}
+        }
+        let answer = call.await;
+        let outcome = match &answer {
+            Ok(_) => "ok",
+            Err(GatewayError::Refused(_)) => "refused",
+            Err(GatewayError::Unavailable(_)) => "unavailable",
+            Err(GatewayError::Unknown(_)) => "unknown",
+            Err(GatewayError::Broken(_)) => "broken",
+        };
+        self.asked.lock().unwrap().push(format!("{verb}:{outcome}"));
+        match fault {
+            Fault::LoseAnswer => Err(GatewayError::Unknown("the answer was lost".into())),
+            Fault::HangAfter => {
+                self.hang().await;
+                answer
+            }
+            _ => answer,
+        }
+    }
+
+    async fn hang(&self) {
+        self.hung.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    fn lied(
+        &self,
+        verb: &'static str,
+        answer: Result<ProviderPayment, GatewayError>,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let lie = *self.lie.lock().unwrap();
+        answer.map(|mut payment| {
+            if let Some(lie) = lie {
+                lie(verb, &mut payment);
+            }
+            payment
+        })
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for Wire {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("create", self.sandbox.create(key, new)).await;
+        self.lied("create", answer)
+    }
+
+    async fn confirm(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        method: &PaymentMethod,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("confirm", self.sandbox.confirm(key, id, method)).await;
+        self.lied("confirm", answer)
+    }
+
+    async fn capture(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        amount: Money,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("capture", self.sandbox.capture(key, id, amount)).await;
+        self.lied("capture", answer)
+    }
+
+    async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("cancel", self.sandbox.cancel(key, id)).await;
+        self.lied("cancel", answer)
+    }
+
+    async fn refund(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        reference: Uuid,
+        amount: Money,
+    ) -> Result<ProviderRefund, GatewayError> {
+        self.send("refund", self.sandbox.refund(key, id, reference, amount)).await
+    }
+
+    async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("read", self.sandbox.read(id)).await;
+        self.lied("read", answer)
+    }
+
+    async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
+        self.send("refunds", self.sandbox.refunds(id)).await
+    }
+}
+
+/// A running process.
+struct Process {
+    runtime: Runtime,
+    client: PaymentClient<Routes>,
+    background: Vec<Arc<dyn Background>>,
+    wire: Wire,
+}
+
+/// One saga's payment, and the participant that it is made with.
+pub struct Shop {
+    directory: tempfile::TempDir,
+    pub clock: ManualClock,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    lie: Arc<Mutex<Option<Lie>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    process: Option<Process>,
+    pub saga: Uuid,
+    pub payment: Uuid,
+}
+
+impl Shop {
+    pub fn open() -> Self {
+        let mut shop = Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: ManualClock::new(1_700_000_000_000),
+            faults: Arc::default(),
+            lie: Arc::default(),
+            asked: Arc::default(),
+            process: None,
+            saga: Uuid::now_v7(),
+            payment: Uuid::now_v7(),
+        };
+        shop.start();
+        shop
+    }
+
+    pub fn url(&self, name: &str) -> String {
+        format!("sqlite:{}", self.directory.path().join(name).display())
+    }
+
+    fn start(&mut self) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let clock = Arc::new(self.clock.clone());
+        let wire = runtime.block_on(async {
+            Wire {
+                faults: self.faults.clone(),
+                lie: self.lie.clone(),
+                asked: self.asked.clone(),
+                hung: Arc::new(Notify::new()),
+                sandbox: Sandbox::open(&self.url("sandbox.db"), Patience::none(), clock.clone())
+                    .await
+                    .unwrap(),
+            }
+        });
+        let url = self.url("payment.db");
+        let participant =
+            runtime.block_on(participant_payment::open_with(&url, Arc::new(wire.clone()), clock)).unwrap();
+        let client = PaymentClient::new(participant.routes);
+        self.process = Some(Process { runtime, client, background: participant.background, wire });
+    }
+
+    /// Kills the process and starts another, a moment later.
+    pub fn crash(&mut self) {
+        drop(self.process.take());
+        self.faults.lock().unwrap().clear();
+        self.clock.advance(1);
+        self.start();
+    }
+
+    /// What the wire does to the next calls, in order.
+    pub fn faults(&self, faults: &[Fault]) {
+        *self.faults.lock().unwrap() = faults.iter().copied().collect();
+    }
+
+    pub fn lie(&self, lie: Lie) {
+        *self.lie.lock().unwrap() = Some(lie);
+    }
+
+    /// `verb:outcome` of every call that reached the provider since this was last asked.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.process().runtime.block_on(future)
+    }
+
+    pub fn meta(&self, step: &str, op: Op) -> CallMeta {
+        CallMeta {
+            saga: self.saga,
+            root: self.saga,
+            name: "checkout".into(),
+            step: step.into(),
+            op,
+            attempt: 1,
+            traceparent: String::new(),
+        }
+    }
+
+    /// Makes a call, until it is answered or hangs at the provider. None: it hangs there; the caller has gone away.
+    fn call<M, T, F>(
+        &self,
+        meta: &CallMeta,
+        message: M,
+        rpc: impl FnOnce(PaymentClient<Routes>, Request<M>) -> F,
+    ) -> Option<Result<T, Said>>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut request = Request::new(message);
+        meta.write(request.metadata_mut());
+        let process = self.process();
+        let key = meta.key();
+        self.block_on(async {
+            tokio::select! {
+                biased;
+                answer = rpc(process.client.clone(), request) => {
+                    Some(answer.map(Response::into_inner).map_err(|status| said(&status, &key)))
+                }
+                () = process.wire.hung.notified() => None,
+            }
+        })
+    }
+
+    pub fn try_authorize(&self, op: Op, token: &str) -> Option<Said> {
+        self.try_authorize_as("authorize_payment", self.payment, op, token, gbp(AMOUNT))
+    }
+
+    pub fn try_authorize_as(
+        &self,
+        step: &str,
+        payment: Uuid,
+        op: Op,
+        token: &str,
+        amount: Money,
+    ) -> Option<Said> {
+        let request = AuthorizeRequest {
+            payment_id: payment.to_string(),
+            amount: Some(amount.to_proto()),
+            payment_method: token.into(),
+            order_id: "an order".into(),
+        };
+        let meta = self.meta(step, op);
+        let answer = self.call(&meta, request, |mut c, r| async move { c.authorize(r).await })?;
+        Some(match answer {
+            Ok(response) => match response.result.unwrap() {
+                authorize_response::Result::Authorized(authorized) => {
+                    assert_eq!(authorized.amount, Some(amount.to_proto()));
+                    assert!(authorized.capturable_for_seconds > 0);
+                    Said::Done
+                }
+                authorize_response::Result::Pending(action) => Said::Pending(action.url),
+            },
+            Err(said) => said,
+        })
+    }
+
+    pub fn try_void(&self) -> Option<Said> {
+        let meta = self.meta("authorize_payment", Op::Undo);
+        let request = VoidRequest { payment_id: self.payment.to_string() };
+        let answer = self.call(&meta, request, |mut c, r| async move { c.void(r).await })?;
+        Some(answer.map_or_else(|said| said, |_| Said::Done))
+    }
+
+    pub fn try_capture(&self, op: Op, amount: Money) -> Option<Said> {
+        self.try_capture_as("capture_payment", op, amount)
+    }
+
+    pub fn try_capture_as(&self, step: &str, op: Op, amount: Money) -> Option<Said> {
+        let meta = self.meta(step, op);
+        let request =
+            CaptureRequest { payment_id: self.payment.to_string(), amount: Some(amount.to_proto()) };
+        let answer = self.call(&meta, request, |mut c, r| async move { c.capture(r).await })?;
+        Some(answer.map_or_else(
+            |said| said,
+            |response| {
+                assert_eq!(response.captured, Some(amount.to_proto()));
+                Said::Done
+            },
+        ))
+    }
+
+    pub fn try_refund(&self, op: Op, number: u8, amount: Money) -> Option<Said> {
+        let meta = self.meta(&format!("refund_{number}"), op);
+        let request = RefundRequest {
+            refund_id: self.refund_id(number).to_string(),
+            payment_id: self.payment.to_string(),
+            amount: Some(amount.to_proto()),
+        };
+        let answer = self.call(&meta, request, |mut c, r| async move { c.refund(r).await })?;
+        Some(answer.map_or_else(
+            |said| said,
+            |response| {
+                assert_eq!(response.refunded, Some(amount.to_proto()));
+                Said::Done
+            },
+        ))
+    }
+
+    pub fn refund_id(&self, number: u8) -> Uuid {
+        backstitch_proto::ids::derived(self.saga, &format!("refund-{number}"))
+    }
+
+    pub fn authorize(&self, op: Op, token: &str) -> Said {
+        self.try_authorize(op, token).unwrap()
+    }
+
+    pub fn void(&self) -> Said {
+        self.try_void().unwrap()
+    }
+
+    pub fn capture(&self, op: Op) -> Said {
+        self.try_capture(op, gbp(AMOUNT)).unwrap()
+    }
+
+    pub fn refund(&self, op: Op, number: u8, minor: i64) -> Said {
+        self.try_refund(op, number, gbp(minor)).unwrap()
+    }
+
+    pub fn get(&self) -> Result<PaymentDocument, Status> {
+        let request = GetPaymentRequest { payment_id: self.payment.to_string() };
+        let mut client = self.process().client.clone();
+        self.block_on(async move { client.get_payment(request).await }).map(Response::into_inner)
+    }
+
+    pub fn status(&self) -> String {
+        self.get().map_or_else(|status| format!("{:?}", status.code()), |document| document.status)
+    }
+
+    /// Lets the participant's own loops take up what is due in `after`.
+    pub fn tick(&self, after: Duration) {
+        self.clock.advance(i64::try_from(after.as_millis()).unwrap());
+        let now_ms = participant_kit::Clock::now_ms(&self.clock);
+        for background in &self.process().background {
+            self.block_on(background.tick(now_ms));
+        }
+    }
+
+    /// Time passes until nothing is open any more, or nothing changes any more.
+    pub fn settle(&self) {
+        for _ in 0..8 {
+            if self.rows("payment.db", "SELECT saga_id FROM barrier_open").is_empty() {
+                return;
+            }
+            self.tick(Duration::from_secs(61));
+        }
+    }
+
+    /// Rows of a database file, each as its columns joined by `:`.
+    pub fn rows(&self, file: &str, sql: &'static str) -> Vec<String> {
+        self.block_on(async {
+            let mut conn = SqliteConnection::connect(&self.url(file)).await.unwrap();
+            let rows = sqlx::query(sql).fetch_all(&mut conn).await.unwrap();
+            let text = |row: &sqlx::sqlite::SqliteRow, column: usize| {
+                row.try_get::<String, _>(column).unwrap_or_else(|_| row.get::<i64, _>(column).to_string())
+            };
+            let rows = rows.iter().map(|row| {
+                let columns: Vec<_> = (0..row.len()).map(|column| text(row, column)).collect();
+                columns.join(":")
+            });
+            rows.collect()
+        })
+    }
+
+    /// `kind:amount` in our ledger.
+    pub fn ours(&self) -> Vec<String> {
+        self.rows("payment.db", "SELECT kind, amount_minor FROM entries ORDER BY payment_id, number")
+    }
+
+    /// `kind:amount` in the bank's ledger: what moved.
+    pub fn bank(&self) -> Vec<String> {
+        self.rows(
+            "sandbox.db",
+            "SELECT kind, amount_minor FROM entries WHERE kind <> 'created' AND amount_minor > 0
+             ORDER BY account_id, number",
+        )
+    }
+
+    /// `kind` of what waits in the outbox, without the prefix all kinds have.
+    pub fn events(&self) -> Vec<String> {
+        self.rows("payment.db", "SELECT kind FROM outbox ORDER BY number")
+            .iter()
+            .map(|kind| kind.trim_start_matches("com.backstitch.payment.").trim_end_matches(".v1").to_owned())
+            .collect()
+    }
+
+    /// Everything that any table of both databases holds, as text.
+    pub fn everything(&self) -> String {
+        let mut all = String::new();
+        for file in ["payment.db", "sandbox.db"] {
+            for name in [file.to_owned(), format!("{file}-wal")] {
+                if let Ok(bytes) = std::fs::read(self.directory.path().join(name)) {
+                    all.push_str(&String::from_utf8_lossy(&bytes));
+                }
+            }
+        }
+        all
+    }
+}
+
+fn said(status: &Status, key: &str) -> Said {
+    match Verdict::from_status(status, "payment", key) {
+        Some(Verdict::Refused(refusal)) => Said::Refused(refusal.reason),
+        Some(Verdict::NotNow { .. }) => Said::NotNow,
+        Some(Verdict::Broken(why)) => Said::Broken(why),
+        Some(Verdict::Superseded(_)) => Said::Superseded,
+        None => Said::Unknown,
+    }
+}

@@ -1,0 +1,243 @@
+//! Killed between any two lines: what the next process makes of it, alone or with the saga's repetition.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use backstitch_proto::contract::Op::{Close, Do};
+use common::Fault::{HangAfter, HangBefore, LoseAnswer, LoseRequest, Pass, Unavailable};
+use common::{Fault, Said, Shop};
+
+const HELD: &[&str] = &["authorized:1000"];
+const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
+const CAPTURED: &[&str] = &["authorized:1000", "captured:1000"];
+const NOTHING: &[&str] = &[];
+
+fn agree(shop: &Shop, entries: &[&str], why: &str) {
+    assert_eq!(shop.bank(), entries, "{why}: the bank");
+    assert_eq!(shop.ours(), entries, "{why}: ours");
+    assert_eq!(shop.events().len(), entries.len(), "{why}: events");
+}
+
+/// A shop that was killed while `faults` were on the wire of its authorization.
+fn killed_in_authorize(faults: &[Fault]) -> Shop {
+    let mut shop = Shop::open();
+    shop.faults(faults);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None, "it hangs at the provider");
+    shop.crash();
+    shop
+}
+
+fn killed_in_capture(fault: Fault) -> Shop {
+    let mut shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[fault]);
+    assert_eq!(shop.try_capture(Do, common::gbp(common::AMOUNT)), None, "it hangs at the provider");
+    shop.crash();
+    shop
+}
+
+#[test]
+fn killed_in_authorize_the_next_process_settles_it_by_itself() {
+    for (why, faults, status, entries) in [
+        ("before create", &[HangBefore][..], "voided", NOTHING),
+        ("after create", &[HangAfter], "voided", NOTHING),
+        ("before confirm", &[Pass, HangBefore], "voided", NOTHING),
+        ("after confirm", &[Pass, HangAfter], "authorized", HELD),
+    ] {
+        let shop = killed_in_authorize(faults);
+        shop.tick(Duration::from_secs(6));
+        assert_eq!(shop.status(), status, "{why}");
+        agree(&shop, entries, why);
+        let again = shop.authorize(Do, "tok_ok");
+        match status {
+            "authorized" => assert_eq!(again, Said::Done, "{why}"),
+            _ => assert_eq!(again, Said::refused("AUTHORIZATION_ABANDONED"), "{why}"),
+        }
+    }
+}
+
+#[test]
+fn killed_in_authorize_the_undo_leaves_nothing_held() {
+    for (why, faults, entries) in [
+        ("before create", &[HangBefore][..], NOTHING),
+        ("after create", &[HangAfter], NOTHING),
+        ("before confirm", &[Pass, HangBefore], NOTHING),
+        ("after confirm", &[Pass, HangAfter], VOIDED),
+    ] {
+        let shop = killed_in_authorize(faults);
+        assert_eq!(shop.void(), Said::Done, "{why}");
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded, "{why}");
+        agree(&shop, entries, why);
+    }
+}
+
+#[test]
+fn killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible() {
+    for (why, faults, held) in [
+        ("before create", &[HangBefore][..], false),
+        ("after create", &[HangAfter], false),
+        ("before confirm", &[Pass, HangBefore], false),
+        ("after confirm", &[Pass, HangAfter], true),
+    ] {
+        let shop = killed_in_authorize(faults);
+        let said = shop.authorize(Close, "tok_ok");
+        match held {
+            true => assert_eq!(said, Said::Done, "{why}"),
+            false => assert_eq!(said, Said::refused("AUTHORIZATION_ABANDONED"), "{why}"),
+        }
+        agree(&shop, if held { HELD } else { NOTHING }, why);
+    }
+}
+
+#[test]
+fn killed_after_the_capture_it_is_found_and_not_made_again() {
+    let shop = killed_in_capture(HangAfter);
+    assert_eq!(shop.status(), "capturing");
+    assert_eq!(shop.void(), Said::NotNow, "a capture is settled before anything is voided");
+    shop.asked();
+    shop.tick(Duration::from_secs(6));
+    assert_eq!(shop.status(), "captured");
+    assert_eq!(shop.capture(Do), Said::Done);
+    assert_eq!(shop.asked(), ["read:ok"], "never sent again");
+    agree(&shop, CAPTURED, "once");
+}
+
+#[test]
+fn killed_before_the_capture_it_is_never_made() {
+    let settles: [fn(&Shop); 3] = [
+        |shop| shop.tick(Duration::from_secs(6)),
+        |shop| assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED")),
+        |shop| assert_eq!(shop.capture(Close), Said::refused("CAPTURE_FAILED")),
+    ];
+    for settle in settles {
+        let shop = killed_in_capture(HangBefore);
+        shop.asked();
+        settle(&shop);
+        agree(&shop, VOIDED, "the hold is ended");
+        assert_eq!(shop.asked(), ["read:ok", "cancel:ok"], "never sent again");
+        assert!(matches!(shop.capture(Close), Said::Refused(_)));
+        assert_eq!(shop.void(), Said::Done);
+        agree(&shop, VOIDED, "ended once");
+    }
+}
+
+#[test]
+fn killed_in_void_the_next_process_goes_on_with_it() {
+    for (why, faults) in [
+        ("before read", &[HangBefore][..]),
+        ("after read", &[HangAfter]),
+        ("before cancel", &[Pass, HangBefore]),
+        ("after cancel", &[Pass, HangAfter]),
+    ] {
+        for alone in [true, false] {
+            let mut shop = Shop::open();
+            assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+            shop.faults(faults);
+            assert_eq!(shop.try_void(), None, "{why}");
+            shop.crash();
+            if alone {
+                shop.tick(Duration::from_secs(6));
+            }
+            assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "{why}: voiding is never captured");
+            assert_eq!(shop.void(), Said::Done, "{why}");
+            agree(&shop, VOIDED, why);
+        }
+    }
+}
+
+#[test]
+fn killed_in_the_refund_of_an_undo_it_is_given_back_once() {
+    let all: &[&str] = &["authorized:1000", "captured:1000", "refunded:1000"];
+    for (why, fault) in [("before", HangBefore), ("after", HangAfter)] {
+        for alone in [true, false] {
+            let mut shop = Shop::open();
+            shop.authorize(Do, "tok_ok");
+            shop.capture(Do);
+            shop.faults(&[fault]);
+            assert_eq!(shop.try_void(), None, "{why}");
+            shop.crash();
+            if alone {
+                shop.tick(Duration::from_secs(6));
+                agree(&shop, all, why);
+            }
+            assert_eq!(shop.void(), Said::Done, "{why}");
+            agree(&shop, all, why);
+        }
+    }
+}
+
+#[test]
+fn killed_after_a_refund_it_is_found_and_counted_once() {
+    let mut shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    shop.faults(&[HangAfter]);
+    assert_eq!(shop.try_refund(Do, 1, common::gbp(600)), None);
+    shop.crash();
+    assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"), "pending counts");
+    shop.tick(Duration::from_secs(6));
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:600"], "found");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+}
+
+#[test]
+fn a_refund_that_is_not_there_is_neither_done_nor_refused_nor_sent_again() {
+    let mut shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    shop.faults(&[HangBefore]);
+    assert_eq!(shop.try_refund(Do, 1, common::gbp(600)), None);
+    shop.crash();
+    shop.asked();
+    shop.settle();
+    assert_eq!(shop.refund(Do, 1, 600), Said::Unknown);
+    assert_eq!(shop.refund(Close, 1, 600), Said::NotNow);
+    assert!(shop.asked().iter().all(|asked| asked == "refunds:ok"));
+    assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"), "its amount stays claimed");
+    agree(&shop, CAPTURED, "nothing went back");
+}
+
+#[test]
+fn an_answer_that_is_lost_without_a_crash_is_read() {
+    let shop = Shop::open();
+    shop.faults(&[Pass, LoseAnswer]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
+    shop.faults(&[LoseAnswer]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "the read's answer is lost too");
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[LoseAnswer]);
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    assert_eq!(shop.capture(Do), Said::Done);
+    agree(&shop, CAPTURED, "once");
+}
+
+#[test]
+fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled() {
+    for fault in [LoseRequest, Unavailable] {
+        let shop = Shop::open();
+        shop.authorize(Do, "tok_ok");
+        shop.faults(&[fault]);
+        assert_eq!(shop.capture(Do), Said::Unknown);
+        shop.tick(Duration::from_secs(6));
+        assert_eq!(shop.capture(Do), Said::Unknown, "it may yet arrive");
+        agree(&shop, HELD, "nobody has touched it");
+        shop.tick(Duration::from_secs(61));
+        assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
+        agree(&shop, VOIDED, "ended");
+    }
+}
+
+#[test]
+fn a_dropped_request_cancels_nothing() {
+    let shop = Shop::open();
+    shop.faults(&[Pass, HangBefore]);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
+    // The caller has gone away, the task goes on: it has the step, so nobody else reaches for the provider.
+    shop.asked();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
+    assert_eq!(shop.void(), Said::NotNow, "waited for");
+    assert_eq!(shop.asked(), [""; 0]);
+}
