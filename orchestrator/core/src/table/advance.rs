@@ -124,6 +124,10 @@ impl Turn<'_> {
         });
         let used = used.max().unwrap_or(started);
         match op {
+            // One that passes a parked undo waits for the record of it: lost, it would be an undo out of order.
+            Op::Undo if step.descendants.iter().any(|later| self.saga.step(later).undo_parked.is_some()) => {
+                self.saga.seq
+            }
             Op::Undo => self.saga.turned_back.unwrap_or(started),
             Op::Close => self.saga.step(id).closing.unwrap_or(started).max(used),
             Op::Do if step.class == Class::Pivot => self.saga.pivot_intent.unwrap_or(self.saga.seq).max(used),

@@ -76,6 +76,9 @@ fn simulate(trouble: Trouble, sometimes: &[&'static str]) {
         Err(other) => panic!("seed {rng_seed}: {other}"),
     }
     let seen = seen.into_inner();
+    if env("SEEN").is_some() {
+        eprintln!("{seen:#?}");
+    }
     let missing: Vec<_> = sometimes.iter().filter(|what| !seen.contains_key(*what)).collect();
     assert!(cases < CASES || missing.is_empty(), "never seen: {missing:?}; seen: {seen:#?}");
 }

@@ -86,7 +86,8 @@ impl World {
             if !self.tail.is_empty() {
                 possible.extend([Progress::FlushAll, Progress::FlushOne]);
             }
-            possible.extend((0..self.calls.len()).map(Progress::Deliver));
+            let fresh = (0..self.calls.len()).filter(|i| !self.calls[*i].stale);
+            possible.extend(fresh.map(Progress::Deliver));
             possible.extend(
                 self.definition.step_ids().filter(|step| self.is_unsettled(*step)).map(Progress::Settle),
             );
@@ -138,7 +139,7 @@ impl World {
     }
 
     fn network(&mut self) -> Law {
-        match self.tape.pick(7) {
+        match self.tape.pick(9) {
             0 if !self.calls.is_empty() => {
                 let place = self.tape.pick(self.calls.len());
                 let lost = self.calls.remove(place);
@@ -170,6 +171,12 @@ impl World {
                     let event = Event::Replied { step, op, attempt, outcome: outcome.clone() };
                     self.see("a reply to a former owner");
                     return self.happens(Who::Live, event);
+                }
+            }
+            6 => {
+                if let Some(place) = self.calls.iter().position(|call| call.stale) {
+                    self.see("a stale copy");
+                    return self.deliver(place);
                 }
             }
             _ => return self.time_out(),

@@ -86,9 +86,9 @@ fn a_parked_undo_counts_as_passed_for_the_others_and_keeps_the_saga_open() {
     let lost_d = format!("{ALL_OF_DIAMOND}; d broken");
     let lost_both = format!("{lost_d}; b broken");
     check(diamond, &[
-        (ALL_OF_DIAMOND, "d broken", "undo_parked(d: a bug), undo c#1@5, undo b#1@5"),
+        (ALL_OF_DIAMOND, "d broken", "undo_parked(d: a bug), undo c#1@6, undo b#1@6"),
         (&lost_d,        "b broken", "undo_parked(b: a bug)"),
-        (&lost_both,     "c done",   "undo_done(c), undo a#1@5"),
+        (&lost_both,     "c done",   "undo_done(c), undo a#1@8"),
         (&format!("{lost_both}; c done"), "a done", "undo_done(a), rest"),
     ]);
     let mut world = World::new(diamond());
@@ -107,7 +107,7 @@ fn a_parked_undo_counts_as_passed_for_the_others_and_keeps_the_saga_open() {
 fn an_undo_that_gives_up_lets_the_others_go_on() {
     let silent = format!("{ALL_OF_DIAMOND}; d unknown; due d; d unknown; due d; d unknown; due d");
     check(diamond, &[
-        (&silent, "d unknown", "undo_parked(d: no answer within its budget; last: silence), undo c#1@5, undo b#1@5"),
+        (&silent, "d unknown", "undo_parked(d: no answer within its budget; last: silence), undo c#1@6, undo b#1@6"),
     ]);
 }
 
