@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use backstitch_chaos::{AuditPaths, audit};
 use clap::Args;
+
+use crate::cli::say;
+use crate::roles::participants::hold;
 
 /// Check the invariants over databases at rest: money, stock, orders, events.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +22,14 @@ pub(crate) struct AuditArgs {
 
 /// Prints the report; fails if any invariant is violated.
 pub(crate) async fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    let _ = args;
-    anyhow::bail!("not wired")
+    anyhow::ensure!(
+        args.data.is_dir(),
+        "there is no data directory {}; name one with --data",
+        args.data.display()
+    );
+    // A process that writes meanwhile would make the books of different instants.
+    let _held = hold(&args.data, "backstitch")?;
+    let report = audit(&AuditPaths::in_dir(&args.data)).await?;
+    say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

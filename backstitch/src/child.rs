@@ -62,6 +62,20 @@ impl Process {
         self.child.id()
     }
 
+    /// SIGTERM, and waits until the process has come to rest.
+    pub(crate) async fn terminate(&mut self) -> anyhow::Result<()> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid())?);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
+        let patience = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > patience {
+                bail!("{} did not stop within 30 s of being asked", self.name);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed.
     pub(crate) fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill()?;

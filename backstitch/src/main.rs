@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod child;
 mod cli;
+mod client;
 mod demo;
 mod logging;
 mod ready;

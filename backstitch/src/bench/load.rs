@@ -7,7 +7,8 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http::Method;
 
-use super::{Connection, Measured, PAYLOAD, shop};
+use super::{Measured, PAYLOAD, shop};
+use crate::client::Connection;
 
 const WAIT: (&str, &str) = ("prefer", "wait=30");
 

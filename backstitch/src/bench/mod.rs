@@ -2,7 +2,7 @@
 //! the same run the raw limit, the same calls with no durability at all.
 
 mod cpu;
-mod http;
+
 mod load;
 mod raw;
 mod report;
@@ -14,7 +14,6 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 
-pub(crate) use http::Connection;
 pub(crate) use report::Report;
 
 use crate::child::Process;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
 
-use super::{BenchArgs, Connection, Measured, cpu};
+use super::{BenchArgs, Measured, cpu};
+use crate::client::Connection;
 
 /// What the measured part used.
 pub(crate) struct Usage {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::json;
 
-use super::Connection;
+use crate::client::Connection;
 
 const SKUS: usize = 20;
 

@@ -1,10 +1,10 @@
-//! The load's HTTP client: one kept-alive connection per saga in flight, and as little work per request as possible,
-//! because the load shares the machine with what it measures.
+//! A small HTTP client for the demo and the load: one kept-alive connection and as little work per request as
+//! possible, because the load shares the machine with what it measures.
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -45,6 +45,19 @@ impl Connection {
         let response = self.sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();
         Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
+    /// A request without a body, for an answer whose headers matter.
+    pub(crate) async fn send_for_headers(
+        &mut self,
+        method: Method,
+        path: &str,
+    ) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
+        let request = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request.body(Full::default())?).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok((status, headers, response.into_body().collect().await?.to_bytes()))
     }
 
     /// As [`Connection::send`]; a status that is no success is an error with the answer in it.

@@ -1,0 +1,138 @@
+//! Putting a day's products and checking out its invoices, many at a time.
+
+use std::collections::VecDeque;
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::ensure;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::country;
+use super::read::{Day, Invoice, Product};
+use super::summary::{Fate, Summary};
+use crate::demo::shop::{Shop, checkout_of};
+use crate::demo::stage::Stage;
+use crate::demo::timeline::Timeline;
+
+/// Replays a day and says what became of every invoice.
+pub(crate) async fn replay(
+    stage: &mut Stage,
+    day: &Day,
+    in_flight: usize,
+    timeline: &mut Timeline,
+) -> anyhow::Result<Summary> {
+    let repriced = day.products.iter().filter(|p| p.repriced).count();
+    timeline.scene(
+        &format!("The invoices of {}", day.name),
+        &format!(
+            "{} invoices over {} products. {repriced} of those changed their price within the day; here the first \
+             one stands, so totals differ from the paper.",
+            day.invoices.len(),
+            day.products.len()
+        ),
+    );
+    let mut summary = Summary::new(&day.name, repriced);
+    let mut shop = stage.shop().await?;
+    for product in &day.products {
+        if let Some(reason) = put(&mut shop, product).await? {
+            summary.product_refused(&product.sku, &reason);
+        }
+    }
+
+    let bar = progress(day.invoices.len());
+    let queue: Arc<Mutex<VecDeque<usize>>> = Arc::new(Mutex::new((0..day.invoices.len()).collect()));
+    let begun = Instant::now();
+    let workers = (0..in_flight).map(|_| async {
+        let mut shop = stage.shop().await?;
+        let mut fates = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(invoice) = next.and_then(|i| day.invoices.get(i)) else { return anyhow::Ok(fates) };
+            fates.push((invoice.number.clone(), check_out(&mut shop, &day.name, invoice).await?));
+            bar.inc(1);
+        }
+    });
+    for fates in futures::future::try_join_all(workers).await? {
+        fates.into_iter().for_each(|(number, fate)| summary.invoice(&number, fate));
+    }
+    bar.finish_and_clear();
+    summary.took(begun.elapsed());
+    timeline.lines(&summary.to_string());
+    Ok(summary)
+}
+
+/// Puts a product with as much stock as the day asks for; answers why it was refused, if it was.
+async fn put(shop: &mut Shop, product: &Product) -> anyhow::Result<Option<String>> {
+    let there = shop.product_etag(&product.sku).await?;
+    // What an earlier day left stays; this day's wants come on top of it.
+    let left = there.as_ref().map_or(0, |(_, on_hand)| *on_hand);
+    let body = json!({
+        "name": product.name,
+        "price": { "amount_minor": product.price_minor, "currency": "GBP" },
+        "stock": left + product.wanted,
+        "weight_grams": 100,
+    });
+    let etag = there.map(|(etag, _)| etag);
+    let answer = shop.put_product(&product.sku, &body, etag.as_deref()).await?;
+    if answer.status.is_success() {
+        return Ok(None);
+    }
+    ensure!(answer.status.as_u16() == 422, "putting {}: {}", product.sku, answer.problem());
+    Ok(Some(answer.problem()))
+}
+
+async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Result<Fate> {
+    let cart = format!("{day}-{}", invoice.number);
+    let items: Vec<_> = invoice.items.iter().map(|(sku, n)| json!({ "sku": sku, "quantity": n })).collect();
+    let mut body = json!({ "items": items });
+    if !invoice.customer.is_empty() {
+        body["customer_id"] = json!(invoice.customer);
+    }
+    let filled = shop.put_cart(&cart, &body).await?;
+    if !filled.status.is_success() {
+        return Ok(Fate::Refused { kind: filled.problem_kind(), why: filled.problem() });
+    }
+    let who = if invoice.customer.is_empty() {
+        format!("guest-{}", invoice.number)
+    } else {
+        format!("customer-{}", invoice.customer)
+    };
+    let email = format!("{}@example.com", who.to_lowercase());
+    let mut body =
+        checkout_of(&cart, "tok_ok", &email, &who, &invoice.country, country::code(&invoice.country));
+    if !invoice.customer.is_empty() {
+        body["customer_id"] = json!(invoice.customer);
+    }
+    let begun = Instant::now();
+    let answer = shop.check_out(&cart, 30, &body).await?;
+    let took = begun.elapsed();
+    if !answer.status.is_success() {
+        return Ok(Fate::Refused { kind: answer.problem_kind(), why: answer.problem() });
+    }
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let document = &answer.body;
+    Ok(match word(&document["status"]).as_str() {
+        "completed" => {
+            Fate::Completed { minor: document["total"]["amount_minor"].as_i64().unwrap_or(0), took }
+        }
+        "compensated" => Fate::Refused {
+            kind: word(&document["refusal"]["reason"]),
+            why: word(&document["refusal"]["detail"]),
+        },
+        other => Fate::Unfinished { status: other.to_owned() },
+    })
+}
+
+fn progress(invoices: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(invoices as u64);
+    if let Ok(style) = ProgressStyle::with_template("   {bar:40} {pos}/{len} invoices  {per_sec}  {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar
+}

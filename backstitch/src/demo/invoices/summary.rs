@@ -1,0 +1,135 @@
+//! What became of a day's invoices.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// What became of one invoice.
+pub(crate) enum Fate {
+    Completed {
+        minor: i64,
+        took: Duration,
+    },
+    /// By the API, or by the saga, which took everything back.
+    Refused {
+        kind: String,
+        why: String,
+    },
+    Unfinished {
+        status: String,
+    },
+}
+
+#[derive(Default, Serialize)]
+struct Reason {
+    count: usize,
+    invoices: Vec<String>,
+    example: String,
+}
+
+/// The day in numbers.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    day: String,
+    repriced_skus: usize,
+    products_refused: BTreeMap<String, String>,
+    invoices: usize,
+    completed: usize,
+    refused: BTreeMap<String, Reason>,
+    unfinished: BTreeMap<String, Vec<String>>,
+    total_minor: i64,
+    seconds: f64,
+    #[serde(skip)]
+    latencies: Vec<Duration>,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Summary {
+    pub(crate) fn new(day: &str, repriced_skus: usize) -> Self {
+        Self {
+            day: day.to_owned(),
+            repriced_skus,
+            products_refused: BTreeMap::new(),
+            invoices: 0,
+            completed: 0,
+            refused: BTreeMap::new(),
+            unfinished: BTreeMap::new(),
+            total_minor: 0,
+            seconds: 0.0,
+            latencies: Vec::new(),
+            p50_ms: 0.0,
+            p99_ms: 0.0,
+        }
+    }
+
+    pub(crate) fn product_refused(&mut self, sku: &str, why: &str) {
+        self.products_refused.insert(sku.to_owned(), why.to_owned());
+    }
+
+    pub(crate) fn invoice(&mut self, number: &str, fate: Fate) {
+        self.invoices += 1;
+        match fate {
+            Fate::Completed { minor, took } => {
+                self.completed += 1;
+                self.total_minor += minor;
+                self.latencies.push(took);
+            }
+            Fate::Refused { kind, why } => {
+                let reason = self.refused.entry(kind).or_default();
+                reason.count += 1;
+                reason.invoices.push(number.to_owned());
+                if reason.example.is_empty() {
+                    reason.example = why;
+                }
+            }
+            Fate::Unfinished { status } => self.unfinished.entry(status).or_default().push(number.to_owned()),
+        }
+    }
+
+    pub(crate) fn took(&mut self, took: Duration) {
+        self.seconds = took.as_secs_f64();
+        self.latencies.sort_unstable();
+        let at = |percent: usize| {
+            let index = (self.latencies.len() * percent).div_ceil(100).saturating_sub(1);
+            self.latencies.get(index).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+        };
+        (self.p50_ms, self.p99_ms) = (at(50), at(99));
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pounds, pence) = (self.total_minor / 100, self.total_minor % 100);
+        writeln!(
+            f,
+            "{} of {} invoices completed, {pounds}.{pence:02} GBP in all",
+            self.completed, self.invoices
+        )?;
+        writeln!(
+            f,
+            "{:.0} invoices/s, checkout p50 {:.1} ms, p99 {:.1} ms",
+            self.invoices as f64 / self.seconds.max(f64::MIN_POSITIVE),
+            self.p50_ms,
+            self.p99_ms
+        )?;
+        for (kind, reason) in &self.refused {
+            let mut some = reason.invoices.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
+            if reason.invoices.len() > 6 {
+                some.push_str(", …");
+            }
+            writeln!(f, "refused {:>3}  {kind}: {some}\n             e.g. {}", reason.count, reason.example)?;
+        }
+        if !self.products_refused.is_empty() {
+            let example = self.products_refused.values().next().map_or("", String::as_str);
+            let skus: Vec<_> = self.products_refused.keys().cloned().collect();
+            writeln!(f, "products refused: {}\n             e.g. {example}", skus.join(", "))?;
+        }
+        for (status, invoices) in &self.unfinished {
+            writeln!(f, "still {status}: {}", invoices.join(", "))?;
+        }
+        Ok(())
+    }
+}
