@@ -1,6 +1,8 @@
 //! A toy participant: a shop with one product and a provider in memory.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod provider;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
