@@ -1,0 +1,191 @@
+//! A whole orchestrator in a test: both faces on loopback, the real engine over a store in memory, and participants
+//! that do as they are told.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
+
+pub mod participants;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options as EngineOptions, SystemClock, Target};
+use backstitch_server::{Clients, Options, ServeError, Server, channel};
+use backstitch_store::testing::MemoryStore;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use participants::Participants;
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// An address where nobody is.
+pub const NOWHERE: &str = "http://127.0.0.1:1";
+
+const SERVICES: [(&str, &str); 7] = [
+    ("inventory", "backstitch.inventory.v1.Inventory"),
+    ("shipping", "backstitch.shipping.v1.Shipping"),
+    ("payment", "backstitch.payment.v1.Payment"),
+    ("order", "backstitch.order.v1.Orders"),
+    ("cart", "backstitch.cart.v1.Carts"),
+    ("notification", "backstitch.notification.v1.Notifications"),
+    ("noop", "backstitch.noop.v1.Noop"),
+];
+
+/// How a world differs from the usual one.
+pub struct Setup {
+    /// Sagas live at once.
+    pub max_live: usize,
+    /// Offer the benchmark's endpoint.
+    pub bench: bool,
+    /// Participants that nobody answers for.
+    pub away: &'static [&'static str],
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { max_live: 1000, bench: false, away: &[] }
+    }
+}
+
+/// A running orchestrator.
+pub struct World {
+    pub http: String,
+    pub grpc: String,
+    pub participants: Participants,
+    pub store: Arc<MemoryStore>,
+    pub engine: Engine,
+    pub shutdown: CancellationToken,
+    pub serving: JoinHandle<Result<(), ServeError>>,
+    client: reqwest::Client,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let (participants, at) = Participants::serve().await;
+        let uri = |name: &str| if setup.away.contains(&name) { NOWHERE.to_owned() } else { at.clone() };
+        let targets =
+            SERVICES.map(|(participant, service)| Target { participant, service, uri: uri(participant) });
+        let dispatcher = GrpcDispatcher::new(targets.to_vec(), GrpcOptions::default()).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let catalog = backstitch_sagas::catalog().unwrap().with(backstitch_sagas::synthetic(7).unwrap());
+        let options = EngineOptions { max_live: setup.max_live, ..Default::default() };
+        let engine =
+            Engine::start_up(store.clone(), Arc::new(dispatcher), catalog, Arc::new(SystemClock), options);
+        let engine = engine.await.unwrap();
+
+        let at = |name: &str| channel(&uri(name)).unwrap();
+        let clients = Clients::new(at("inventory"), at("cart"), at("order"));
+        let clients = SERVICES.iter().fold(clients, |c, (name, _)| c.probing(*name, at(name)));
+        let options =
+            Options { bench: setup.bench, drain_patience: Duration::from_secs(5), ..Default::default() };
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let server = Server::new(engine.clone(), clients, options).with_metrics(metrics);
+        let (http, grpc) = (listener().await, listener().await);
+        let shutdown = CancellationToken::new();
+        let (http_at, grpc_at) = (http.local_addr().unwrap(), grpc.local_addr().unwrap());
+        let serving = tokio::spawn(server.serve(http, grpc, shutdown.clone()));
+        Self {
+            http: format!("http://{http_at}"),
+            grpc: format!("http://{grpc_at}"),
+            participants,
+            store,
+            engine,
+            shutdown,
+            serving,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.http))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::PUT, path).json(body).send().await.unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str) -> Answer {
+        answer(self.request(Method::POST, path).send().await.unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path).send().await.unwrap()).await
+    }
+
+    /// Posts a checkout.
+    pub async fn checkout(&self, key: &str, body: &Value) -> Answer {
+        answer(self.checkout_request(key, body).send().await.unwrap()).await
+    }
+
+    /// Posts a checkout and waits for its end.
+    pub async fn checkout_final(&self, key: &str, body: &Value) -> Answer {
+        answer(self.checkout_request(key, body).header("Prefer", "wait=30").send().await.unwrap()).await
+    }
+
+    pub fn checkout_request(&self, key: &str, body: &Value) -> RequestBuilder {
+        self.request(Method::POST, "/api/v1/checkouts").header("Idempotency-Key", key).json(body)
+    }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn text(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// Checks that it is a problem of this kind at this place.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, slug: &str, field: &str) {
+        let told = (self.status, self.text("/type"), self.text("/field"));
+        assert_eq!(told, (status, format!("/problems/{slug}").as_str(), field), "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert!(!self.text("/title").is_empty() && !self.text("/detail").is_empty());
+    }
+}
+
+pub async fn answer(response: Response) -> Answer {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.unwrap();
+    let body =
+        serde_json::from_slice(&bytes).unwrap_or(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { status, headers, body }
+}
+
+/// A checkout of this cart.
+pub fn order_of(cart: &str) -> Value {
+    json!({
+        "cart_id": cart,
+        "email": "ada@example.com",
+        "shipping_address": {
+            "name": "Ada Lovelace", "line1": "12 St James's Square", "city": "London", "postal_code": "SW1Y 4JH",
+            "country": "GB",
+        },
+        "shipping_method": "standard",
+        "payment_method": "tok_ok",
+    })
+}
