@@ -73,12 +73,19 @@ impl Shop {
 
     /// The laws of the database at rest; see the migration.
     pub async fn audit(&self) {
-        const SQL: &str = "SELECT s.sku, s.on_hand, s.reserved, s.sold,
-                (SELECT COALESCE(SUM(c.quantity), 0) FROM stock_corrections c WHERE c.sku = s.sku) AS counted,
-                (SELECT COALESCE(SUM(l.quantity), 0) FROM reservation_lines l JOIN reservations r
-                    ON r.reservation_id = l.reservation_id WHERE l.sku = s.sku AND r.status = 'reserved') AS held,
-                (SELECT COALESCE(SUM(l.quantity), 0) FROM reservation_lines l JOIN reservations r
-                    ON r.reservation_id = l.reservation_id WHERE l.sku = s.sku AND r.status = 'sold') AS gone
+        const SQL: &str = "
+            WITH lines AS (
+                SELECT l.sku, l.quantity, r.status
+                FROM reservation_lines l
+                JOIN reservations r ON r.reservation_id = l.reservation_id
+            )
+            SELECT s.sku, s.on_hand, s.reserved, s.sold,
+                CAST(COALESCE((SELECT SUM(c.quantity) FROM stock_corrections c
+                    WHERE c.sku = s.sku), 0) AS BIGINT) AS counted,
+                CAST(COALESCE((SELECT SUM(l.quantity) FROM lines l
+                    WHERE l.sku = s.sku AND l.status = 'reserved'), 0) AS BIGINT) AS held,
+                CAST(COALESCE((SELECT SUM(l.quantity) FROM lines l
+                    WHERE l.sku = s.sku AND l.status = 'sold'), 0) AS BIGINT) AS gone
             FROM stock s";
         let rows = sqlx::query(SQL).fetch_all(&mut self.database().await).await.unwrap();
         for row in rows {
