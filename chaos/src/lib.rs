@@ -1,1 +1,34 @@
-//! The auditor of the invariants.
+//! The auditor: reads every database at rest and says which invariant is broken, by what, and where to look.
+//!
+//! It believes nobody. It opens the files read-only, sums the entries itself instead of trusting totals, compares our
+//! payment ledger with the provider's own books, and folds the journals by itself rather than through the code that
+//! wrote them. It must not depend on the orchestrator's or a participant's code: only their schemas and the protos.
+//!
+//! * [`books`] reads, one module per database, and judges nothing.
+//! * [`laws`] judges, one module per invariant, and reads nothing.
+//! * [`Report`] is what a person reads, and what a test asserts.
+//!
+//! "At rest" means that no process writes. Sagas may still be in flight in such files (a killed process): they are
+//! counted, and only what must hold at every single commit is asked of what they touched. Parked sagas wait for a
+//! person; they are listed, and excused from what only holds at an end.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod books;
+mod error;
+mod laws;
+mod paths;
+mod report;
+
+pub use error::AuditError;
+pub use paths::{AuditPaths, ParticipantPaths};
+pub use report::{Amounts, Counts, Invariant, Parked, Report, Violation};
+
+/// Audits the databases. Opens every file read-only and leaves it as it is.
+///
+/// # Errors
+/// When a file is missing or cannot be read as what it should be. A violation is no error: it is in the report.
+pub async fn audit(paths: &AuditPaths) -> Result<Report, AuditError> {
+    let books = books::Books::read(paths).await?;
+    Ok(laws::judge(&books))
+}

@@ -1,0 +1,138 @@
+//! The journals, folded by the auditor itself to what the laws ask about.
+//!
+//! Streams: a journal may be larger than memory, a saga's facts are small.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstitch_proto::checkout::CheckoutInput;
+use backstitch_proto::journal::{Record, record::Kind};
+use futures::TryStreamExt;
+use prost::Message;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::reader::{Reader, id_bytes};
+use super::sagas::CHECKOUT;
+use crate::AuditError;
+
+/// How a saga ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Completed,
+    Compensated,
+}
+
+/// What a journal says, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// Number of its last record.
+    pub(crate) last: i64,
+    /// Times of its first and its last record, Unix milliseconds.
+    pub(crate) first_at_ms: i64,
+    pub(crate) last_at_ms: i64,
+    /// (expected, found) wherever a number does not follow the one before.
+    pub(crate) holes: Vec<(i64, i64)>,
+    /// Records that do not decode: number and why.
+    pub(crate) unreadable: Vec<(i64, String)>,
+    /// Records that say that it started.
+    pub(crate) starts: Vec<i64>,
+    /// Records that say that it ended, and how.
+    pub(crate) ends: Vec<(i64, End)>,
+    /// Records that say that it turned back.
+    pub(crate) turned_back: Vec<i64>,
+    /// Why steps are parked now, by step; undos apart.
+    pub(crate) parked: BTreeMap<(u32, Part), String>,
+    waiting: BTreeSet<u32>,
+    /// The cart and its version, of a checkout.
+    pub(crate) cart: Option<(String, i64)>,
+}
+
+/// Which half of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Do,
+    Undo,
+}
+
+impl Journal {
+    /// A participant waits for the customer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn take(&mut self, seq: i64, bytes: &[u8]) {
+        let first = self.last == 0;
+        if seq != self.last + 1 {
+            self.holes.push((self.last + 1, seq));
+        }
+        self.last = seq;
+        let record = match Record::decode(bytes) {
+            Ok(record) => record,
+            Err(error) => return self.unreadable.push((seq, error.to_string())),
+        };
+        self.last_at_ms = record.at_unix_ms;
+        if first {
+            self.first_at_ms = record.at_unix_ms;
+        }
+        let Some(kind) = record.kind else {
+            return self.unreadable.push((seq, "a record of no known kind".to_owned()));
+        };
+        match kind {
+            Kind::Started(started) => {
+                self.starts.push(seq);
+                if started.definition == CHECKOUT {
+                    match CheckoutInput::decode(started.input) {
+                        Ok(input) => self.cart = Some((input.cart_id, input.cart_version)),
+                        Err(error) => self.unreadable.push((seq, format!("its input: {error}"))),
+                    }
+                }
+            }
+            Kind::StepDone(done) => self.settled(done.step),
+            Kind::StepRefused(refused) => self.settled(refused.step),
+            Kind::StepWaiting(waiting) => {
+                self.waiting.insert(waiting.step);
+            }
+            Kind::TurnedBack(_) => {
+                self.turned_back.push(seq);
+                self.waiting.clear();
+                self.parked.retain(|(_, part), _| *part == Part::Undo);
+            }
+            Kind::UndoDone(undone) => {
+                self.parked.remove(&(undone.step, Part::Undo));
+            }
+            Kind::StepParked(parked) => {
+                self.parked.insert((parked.step, Part::Do), parked.why);
+            }
+            Kind::UndoParked(parked) => {
+                self.parked.insert((parked.step, Part::Undo), parked.why);
+            }
+            Kind::Resumed(_) => self.parked.clear(),
+            Kind::Completed(_) => self.ends.push((seq, End::Completed)),
+            Kind::Compensated(_) => self.ends.push((seq, End::Compensated)),
+            Kind::PivotIntent(_) | Kind::CloseIntent(_) => {}
+        }
+    }
+
+    fn settled(&mut self, step: u32) {
+        self.waiting.remove(&step);
+        self.parked.remove(&(step, Part::Do));
+    }
+}
+
+/// Every journal, by saga.
+pub(super) async fn read(reader: &mut Reader) -> Result<BTreeMap<Uuid, Journal>, AuditError> {
+    let mut journals: BTreeMap<Uuid, Journal> = BTreeMap::new();
+    let outcome = stream(reader, &mut journals).await;
+    outcome.map_err(|error| reader.unreadable(&error))?;
+    Ok(journals)
+}
+
+async fn stream(reader: &mut Reader, journals: &mut BTreeMap<Uuid, Journal>) -> Result<(), sqlx::Error> {
+    let sql = "SELECT saga_id, seq, record FROM journal ORDER BY saga_id, seq";
+    let mut rows = sqlx::query(sql).fetch(reader.conn());
+    while let Some(row) = rows.try_next().await? {
+        let journal = journals.entry(id_bytes(&row, "saga_id")?).or_default();
+        journal.take(row.try_get("seq")?, row.try_get("record")?);
+    }
+    Ok(())
+}

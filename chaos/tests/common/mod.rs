@@ -1,0 +1,115 @@
+//! A small shop at rest, written row by row as the services write it, to plant faults in.
+// Every test binary uses a part of this.
+#![allow(dead_code)]
+
+mod rows;
+mod stories;
+
+use std::path::{Path, PathBuf};
+
+use backstitch_chaos::{AuditPaths, Invariant, Report, audit};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use uuid::Uuid;
+
+/// Midday of some day; every story happens within minutes of it.
+pub(crate) const NOON: i64 = 1_760_000_000_000;
+
+/// The sagas of the shop, by what became of them.
+pub(crate) struct Shop {
+    dir: tempfile::TempDir,
+    pub(crate) completed: Vec<Uuid>,
+    /// Refused at the stock; nothing but a cart was ever held.
+    pub(crate) out_of_stock: Uuid,
+    /// Cancelled after the hold on the card.
+    pub(crate) cancelled: Uuid,
+    /// Captured, and its order is still pending.
+    pub(crate) parked: Uuid,
+    /// Killed just after the start, after the hold on the card, and between capture and confirmation.
+    pub(crate) in_flight: [Uuid; 3],
+}
+
+/// Ids in the rows, as the participants write them.
+pub(crate) fn thing(saga: Uuid, name: &str) -> Uuid {
+    backstitch_proto::ids::derived(saga, name)
+}
+
+/// `X'…'`
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("X'{digits}'")
+}
+
+impl Shop {
+    /// The shop with all its stories, without a fault.
+    pub(crate) async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        rows::create(dir.path()).await;
+        stories::tell(dir).await
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn paths(&self) -> AuditPaths {
+        AuditPaths::in_dir(self.dir.path())
+    }
+
+    pub(crate) async fn audit(&self) -> Report {
+        audit(&self.paths()).await.unwrap()
+    }
+
+    /// Changes a database behind everybody's back: no constraint, key or trigger stands in the way.
+    pub(crate) async fn plant(&self, book: &str, sql: &str) {
+        let mut conn = open(&self.dir.path().join(format!("{book}.db"))).await;
+        let triggers: Vec<String> = sqlx::query_scalar(
+            "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema \
+             WHERE type = 'trigger' OR (type = 'index' AND sql LIKE 'CREATE UNIQUE%')",
+        )
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+        for statement in triggers {
+            run(&mut conn, &statement).await;
+        }
+        run(&mut conn, "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").await;
+        run(&mut conn, sql).await;
+        conn.close().await.unwrap();
+    }
+}
+
+pub(crate) async fn open(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
+}
+
+pub(crate) async fn run(conn: &mut SqliteConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+}
+
+/// The directory of an owner's migrations.
+pub(crate) fn migrations(owner: &str, dialect: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(owner).join(dialect)
+}
+
+/// The report has this violation: of this invariant, in these words, about this id.
+pub(crate) fn assert_found(report: &Report, invariant: Invariant, words: &str, id: impl ToString) {
+    let id = id.to_string();
+    let found = report
+        .of(invariant)
+        .any(|violation| violation.what.contains(words) && violation.ids.values().any(|of| *of == id));
+    assert!(found, "no {} with “{words}” about {id} in:\n{report}", invariant.code());
+}
+
+/// Plants one fault in a fresh shop and asserts that it is found.
+pub(crate) async fn planted(
+    invariant: Invariant,
+    book: &str,
+    sql: impl Fn(&Shop) -> String,
+    words: &str,
+    id: impl Fn(&Shop) -> String,
+) {
+    let shop = Shop::open().await;
+    shop.plant(book, &sql(&shop)).await;
+    assert_found(&shop.audit().await, invariant, words, id(&shop));
+}
