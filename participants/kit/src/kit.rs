@@ -120,7 +120,7 @@ impl Kit {
         T: Send + 'static,
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static,
     {
-        self.0.transactor.run(locks, Box::new(op), None).await
+        self.0.transactor.run(locks, None, Box::new(op), None).await
     }
 
     /// Handles `do` and `close` of a local action. An action that could not be parsed is Broken.

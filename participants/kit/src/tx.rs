@@ -3,6 +3,7 @@
 use outbox_relay::Event;
 use sqlx::AnyConnection;
 
+use crate::barrier::row::Row;
 use crate::lock::LockKey;
 use crate::outcome::OpError;
 
@@ -13,12 +14,20 @@ pub struct Tx<'t> {
     now_ms: i64,
     /// The keys this operation holds, sorted; `None` where holding the writer is holding everything.
     held: Option<&'t [LockKey]>,
+    /// The operation's barrier row, if it has one, and how the operation leaves it.
+    row: Option<Row>,
+    left: Option<Row>,
     statements: u64,
 }
 
 impl<'t> Tx<'t> {
-    pub(crate) fn new(conn: &'t mut AnyConnection, now_ms: i64, held: Option<&'t [LockKey]>) -> Self {
-        Self { conn, now_ms, held, statements: 0 }
+    pub(crate) fn new(
+        conn: &'t mut AnyConnection,
+        now_ms: i64,
+        held: Option<&'t [LockKey]>,
+        row: Option<Row>,
+    ) -> Self {
+        Self { conn, now_ms, held, row, left: None, statements: 0 }
     }
 
     /// The connection, for one statement: each call counts as one. Return its error at once.
@@ -53,7 +62,18 @@ impl<'t> Tx<'t> {
         }
     }
 
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements
+    /// The operation's barrier row as it found it.
+    pub(crate) fn row(&self) -> Result<Row, OpError> {
+        self.row.clone().ok_or_else(|| OpError::broken("the operation named no barrier row"))
+    }
+
+    /// Leaves the barrier row so, if the operation ends well.
+    pub(crate) fn leave(&mut self, row: Row) {
+        self.left = Some(row);
+    }
+
+    /// The round trips it made, and how it leaves its barrier row.
+    pub(crate) fn finish(self) -> (u64, Option<Row>) {
+        (self.statements, self.left)
     }
 }

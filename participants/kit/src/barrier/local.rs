@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use backstitch_proto::contract::CallMeta;
+use backstitch_proto::contract::{CallMeta, Refusal};
 use prost::Message as _;
 
-use super::row::{self, Row};
+use super::row::{self, Row, RowKey};
 use super::table::{Decision, Manner, RowState, decide};
 use super::{misfit, never_happens, other_request, superseded};
 use crate::action::{Action, Undo};
@@ -19,27 +19,23 @@ type Decided<A> = Result<Result<A, Fault>, OpError>;
 /// Handles a do or a close.
 pub(crate) async fn act<A: Action>(kit: &Kit, action: A, call: CallMeta) -> Result<A::Answer, Fault> {
     let hash = action.identity().finish();
-    let mut locks = action.locks();
-    locks.push(row::lock(&call));
+    let (locks, row) = (action.locks(), RowKey::of(&call));
     let shared = Arc::new((action, call));
-
-    let remaining = shared.clone();
     let decided = kit.transactor().run(
         locks,
+        Some(row),
         Box::new(move |tx| {
             let shared = shared.clone();
             Box::pin(async move { act_in(tx, &shared.0, &shared.1, &hash).await })
         }),
-        // A refusal outlives the effect that it rolled back: the row is written in the same transaction.
-        Some(Box::new(move |tx, refusal| {
-            let shared = remaining.clone();
-            Box::pin(async move {
-                let answer = row::encode_refusal(&refusal);
-                row::insert(tx, &shared.1, RowState::Refused, Some(&hash), Some(answer)).await
-            })
-        })),
+        Some(Box::new(move |refusal| refused(refusal, &hash))),
     );
     decided.await?
+}
+
+/// A refusal outlives the effect that it rolled back.
+pub(super) fn refused(refusal: &Refusal, hash: &[u8; 32]) -> Row {
+    Row::new(RowState::Refused, Some(hash), Some(row::encode_refusal(refusal)))
 }
 
 async fn act_in<A: Action>(
@@ -48,16 +44,16 @@ async fn act_in<A: Action>(
     call: &CallMeta,
     hash: &[u8; 32],
 ) -> Decided<A::Answer> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     Ok(match decide(row.state, call.op, Manner::Local, row.is_of(hash)) {
         Decision::Perform => {
             let answer = action.perform(tx, call).await?;
-            row::insert(tx, call, RowState::Done, Some(hash), Some(answer.encode_to_vec())).await?;
+            tx.leave(Row::new(RowState::Done, Some(hash), Some(answer.encode_to_vec())));
             Ok(answer)
         }
         Decision::Replay => replay(&row)?,
         Decision::Bury => {
-            row::insert(tx, call, RowState::Closed, Some(hash), None).await?;
+            tx.leave(Row::new(RowState::Closed, Some(hash), None));
             Err(Fault::Refused(never_happens()))
         }
         Decision::NeverHappens => Err(Fault::Refused(row.refusal()?.unwrap_or_else(never_happens))),
@@ -74,11 +70,11 @@ async fn act_in<A: Action>(
 
 /// Handles an undo.
 pub(crate) async fn take_back<U: Undo>(kit: &Kit, undo: U, call: CallMeta) -> Result<U::Answer, Fault> {
-    let mut locks = undo.locks();
-    locks.push(row::lock(&call));
+    let (locks, row) = (undo.locks(), RowKey::of(&call));
     let shared = Arc::new((undo, call));
     let decided = kit.transactor().run(
         locks,
+        Some(row),
         Box::new(move |tx| {
             let shared = shared.clone();
             Box::pin(async move { take_back_in(tx, &shared.0, &shared.1).await })
@@ -89,15 +85,15 @@ pub(crate) async fn take_back<U: Undo>(kit: &Kit, undo: U, call: CallMeta) -> Re
 }
 
 async fn take_back_in<U: Undo>(tx: &mut Tx<'_>, undo: &U, call: &CallMeta) -> Decided<U::Answer> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     Ok(match decide(row.state, call.op, Manner::Local, true) {
         Decision::TakeBack => {
             undo.take_back(tx, call).await.map_err(undo_error)?;
-            row::shift(tx, call, RowState::Done, RowState::Undone, None).await?;
+            tx.leave(row.moved(RowState::Undone));
             Ok(U::Answer::default())
         }
         Decision::Bury => {
-            row::insert(tx, call, RowState::Closed, None, None).await?;
+            tx.leave(Row::new(RowState::Closed, None, None));
             Ok(U::Answer::default())
         }
         Decision::Success => Ok(U::Answer::default()),

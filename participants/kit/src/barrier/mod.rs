@@ -1,12 +1,13 @@
 //! The barrier: one row per (saga, step) that decides whether an effect happens, is answered again, or comes too late.
 //!
-//! [`table`] is the whole decision, pure. `row` is the database's side of it, `local` and `outside` carry decisions
-//! out, `open` is what survives a crash between an outside call and its record.
+//! [`table`] is the whole decision, pure. `row` and `rows` are the database's side of it, `local` and `outside` carry
+//! decisions out, `open` is what survives a crash between an outside call and its record.
 
 pub(crate) mod local;
 pub(crate) mod open;
 pub(crate) mod outside;
 pub(crate) mod row;
+pub(crate) mod rows;
 pub mod table;
 
 use backstitch_proto::contract::{CallMeta, Refusal};

@@ -1,4 +1,4 @@
-//! Open rows: who is at the provider for them now, and which are due to be taken up.
+//! Open rows: what it takes to go on with them, who is at the provider for them now, which are due to be taken up.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,16 +7,70 @@ use backstitch_proto::contract::{CallMeta, Op};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::row::{FIRST_TAKE_MS, state_of};
+use super::row::{RowKey, state_of};
 use super::table::{Aim, RowState};
 use crate::kit::Kit;
 use crate::outcome::OpError;
+use crate::tx::Tx;
 
+const OPEN_DO: &str = include_str!("sql/open_do.sql");
+const OPEN_UNDO: &str = include_str!("sql/open_undo.sql");
+const SETTLED: &str = "DELETE FROM barrier_open WHERE saga_id = $1 AND step = $2";
 const DUE: &str = include_str!("sql/due.sql");
 const TAKE: &str = include_str!("sql/take.sql");
 
+/// How long after a row was opened, or first taken up again, its task is believed to be alive. Milliseconds.
+const FIRST_TAKE_MS: i64 = 5_000;
+
 /// The longest time between two takes, in milliseconds.
 const LONGEST_MS: i64 = 60_000;
+
+/// Writes what it takes to go on with a doing row.
+pub(crate) async fn open_do(
+    tx: &mut Tx<'_>,
+    call: &CallMeta,
+    kind: &str,
+    request: Vec<u8>,
+) -> Result<(), OpError> {
+    open(tx, OPEN_DO, call, kind, request).await
+}
+
+/// Writes what it takes to go on with an undo.
+pub(crate) async fn open_undo(
+    tx: &mut Tx<'_>,
+    call: &CallMeta,
+    kind: &str,
+    request: Vec<u8>,
+) -> Result<(), OpError> {
+    open(tx, OPEN_UNDO, call, kind, request).await
+}
+
+async fn open(
+    tx: &mut Tx<'_>,
+    sql: &'static str,
+    call: &CallMeta,
+    kind: &str,
+    request: Vec<u8>,
+) -> Result<(), OpError> {
+    let next_at_ms = tx.now_ms().saturating_add(FIRST_TAKE_MS);
+    let query = sqlx::query(sql)
+        .bind(call.saga.to_string())
+        .bind(&call.step)
+        .bind(call.root.to_string())
+        .bind(&call.name)
+        .bind(&call.traceparent)
+        .bind(kind)
+        .bind(request)
+        .bind(next_at_ms);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets what it took to go on: the row is settled.
+pub(crate) async fn settled(tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+    sqlx::query(SETTLED).bind(call.saga.to_string()).bind(&call.step).execute(tx.conn()).await?;
+    Ok(())
+}
 
 type Held = Arc<Mutex<HashSet<(Uuid, String)>>>;
 
@@ -60,7 +114,7 @@ pub(crate) struct Due {
     next_at_ms: i64,
 }
 
-/// At most `limit` rows that are due at `now_ms`, the longest due first; and how many could not be read.
+/// At most `limit` rows that are due at `now_ms`, the longest due first; or why one cannot be read.
 pub(crate) async fn due(kit: &Kit, now_ms: i64, limit: i64) -> Result<Vec<Result<Due, String>>, sqlx::Error> {
     let rows = sqlx::query(DUE).bind(now_ms).bind(limit).fetch_all(kit.reads()).await?;
     Ok(rows.iter().map(|row| read(row).map_err(|e| e.to_string())).collect())
@@ -94,7 +148,7 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Due, sqlx::Error> {
 pub(crate) async fn take(kit: &Kit, due: &Due, now_ms: i64) -> Result<bool, OpError> {
     let (saga, step) = (due.call.saga.to_string(), due.call.step.clone());
     let (seen_ms, next_ms) = (due.next_at_ms, now_ms.saturating_add(pause_ms(due.takes)));
-    let taken = kit.run(vec![super::row::lock(&due.call)], move |tx| {
+    let taken = kit.run(vec![RowKey::of(&due.call).lock()], move |tx| {
         let (saga, step) = (saga.clone(), step.clone());
         Box::pin(async move {
             let query = sqlx::query(TAKE).bind(saga).bind(step).bind(seen_ms).bind(next_ms);

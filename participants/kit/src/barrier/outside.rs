@@ -9,9 +9,9 @@ use std::sync::Arc;
 use backstitch_proto::contract::{CallMeta, Op};
 use prost::Message as _;
 
-use super::local::{replay, undo_error, unfit};
-use super::open::Claim;
-use super::row;
+use super::local::{refused, replay, undo_error, unfit};
+use super::open::{self, Claim};
+use super::row::{self, Row, RowKey};
 use super::table::{Aim, Decision, Manner, RowState, decide};
 use super::{misfit, never_happens, other_request, superseded};
 use crate::action::{OutsideAction, OutsideUndo, Reached, Undone};
@@ -75,23 +75,17 @@ async fn begin<O: OutsideAction>(
     may_begin: bool,
 ) -> Result<Next<O::Answer>, Fault> {
     let hash = shared.0.identity().finish();
-    let mut locks = shared.0.locks();
-    locks.push(row::lock(&shared.1));
-    let (shared, remaining) = (shared.clone(), shared.clone());
+    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
+    let shared = shared.clone();
     let next = kit.transactor().run(
         locks,
+        Some(row),
         Box::new(move |tx| {
             let shared = shared.clone();
             Box::pin(async move { begin_in(tx, &shared.0, &shared.1, &hash, may_begin).await })
         }),
         // Only `intend` refuses here: the provider is never reached.
-        Some(Box::new(move |tx, refusal| {
-            let shared = remaining.clone();
-            Box::pin(async move {
-                let answer = row::encode_refusal(&refusal);
-                row::insert(tx, &shared.1, RowState::Refused, Some(&hash), Some(answer)).await
-            })
-        })),
+        Some(Box::new(move |refusal| refused(refusal, &hash))),
     );
     Ok(next.await?)
 }
@@ -103,23 +97,23 @@ async fn begin_in<O: OutsideAction>(
     hash: &[u8; 32],
     may_begin: bool,
 ) -> Result<Next<O::Answer>, OpError> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     Ok(match decide(row.state, call.op, Manner::Outside, row.is_of(hash)) {
         Decision::Perform if !may_begin => Next::Answer(Err(Fault::soon("another attempt is beginning"))),
         Decision::Perform => {
             action.intend(tx, call).await?;
-            row::insert(tx, call, RowState::Doing, Some(hash), None).await?;
-            row::open_do(tx, call, action.kind(), action.encode()).await?;
+            tx.leave(Row::new(RowState::Doing, Some(hash), None));
+            open::open_do(tx, call, action.kind(), action.encode()).await?;
             Next::Reach
         }
         Decision::InProgress => Next::Read(row.answer.is_some().then(|| row.answer()).transpose()?),
         Decision::Replay => Next::Answer(replay(&row)?),
         Decision::Bury => {
-            row::insert(tx, call, RowState::Closed, Some(hash), None).await?;
+            tx.leave(Row::new(RowState::Closed, Some(hash), None));
             Next::Answer(Err(Fault::Refused(never_happens())))
         }
         Decision::Open(Aim::Close) => {
-            row::shift(tx, call, row.state, RowState::Closing(Aim::Close), None).await?;
+            tx.leave(row.moved(RowState::Closing(Aim::Close)));
             Next::Settle
         }
         Decision::Settle(Aim::Close) => Next::Settle,
@@ -160,12 +154,12 @@ async fn record<O: OutsideAction>(
         }
         Reached::Done(_) | Reached::Refused(_) | Reached::Pending(_) => {}
     }
-    let mut locks = shared.0.locks();
-    locks.push(row::lock(&shared.1));
+    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
     let (shared, reached) = (shared.clone(), Arc::new(reached));
     let (owner, recorded) = (shared.clone(), reached.clone());
     let committed = kit.transactor().run(
         locks,
+        Some(row),
         Box::new(move |tx| {
             let (shared, reached) = (owner.clone(), recorded.clone());
             Box::pin(async move { record_in(tx, &shared.0, &shared.1, &reached, from).await })
@@ -199,7 +193,7 @@ async fn record_in<O: OutsideAction>(
     reached: &Reached<O::Answer>,
     from: RowState,
 ) -> Result<bool, OpError> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     if row.state != from {
         return Ok(false);
     }
@@ -222,9 +216,9 @@ async fn record_in<O: OutsideAction>(
         }
         error => error,
     })?;
-    row::shift(tx, call, from, to, Some(answer)).await?;
+    tx.leave(row.settled(to, answer));
     if to != RowState::Doing {
-        row::settled(tx, call).await?;
+        open::settled(tx, call).await?;
     }
     Ok(true)
 }
@@ -268,8 +262,7 @@ async fn in_transaction<U: OutsideUndo>(
     shared: &Arc<(U, CallMeta)>,
     phase: Phase,
 ) -> Result<Next<U::Answer>, OpError> {
-    let mut locks = shared.0.locks();
-    locks.push(row::lock(&shared.1));
+    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
     let shared = shared.clone();
     let body: crate::transactor::Body<_> = Box::new(move |tx| {
         let shared = shared.clone();
@@ -280,7 +273,7 @@ async fn in_transaction<U: OutsideUndo>(
             }
         })
     });
-    kit.transactor().run(locks, body, None).await
+    kit.transactor().run(locks, Some(row), body, None).await
 }
 
 async fn begin_undo_in<U: OutsideUndo>(
@@ -288,17 +281,17 @@ async fn begin_undo_in<U: OutsideUndo>(
     undo: &U,
     call: &CallMeta,
 ) -> Result<Next<U::Answer>, OpError> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     Ok(match decide(row.state, Op::Undo, Manner::Outside, true) {
         Decision::Open(Aim::Undo) => {
             undo.intend(tx, call).await.map_err(undo_error)?;
-            row::shift(tx, call, row.state, RowState::Closing(Aim::Undo), None).await?;
-            row::open_undo(tx, call, undo.kind(), undo.encode()).await?;
+            tx.leave(row.moved(RowState::Closing(Aim::Undo)));
+            open::open_undo(tx, call, undo.kind(), undo.encode()).await?;
             Next::Settle
         }
         Decision::Settle(Aim::Undo) => Next::Settle,
         Decision::Bury => {
-            row::insert(tx, call, RowState::Closed, None, None).await?;
+            tx.leave(Row::new(RowState::Closed, None, None));
             Next::Answer(Ok(U::Answer::default()))
         }
         Decision::Success => Next::Answer(Ok(U::Answer::default())),
@@ -320,11 +313,11 @@ async fn record_undo_in<U: OutsideUndo>(
     undo: &U,
     call: &CallMeta,
 ) -> Result<Next<U::Answer>, OpError> {
-    let row = row::find(tx, call).await?;
+    let row = tx.row()?;
     if row.state == RowState::Closing(Aim::Undo) {
         undo.record(tx, call).await.map_err(undo_error)?;
-        row::shift(tx, call, row.state, RowState::Undone, None).await?;
-        row::settled(tx, call).await?;
+        tx.leave(row.moved(RowState::Undone));
+        open::settled(tx, call).await?;
     } else if decide(row.state, Op::Undo, Manner::Outside, true) != Decision::Success {
         return Ok(Next::Settle);
     }

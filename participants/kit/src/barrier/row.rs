@@ -1,34 +1,62 @@
-//! The barrier's rows in the database: finding, creating and moving them inside an operation's transaction.
+//! A row of the barrier: its state, whose request it is of, and what was answered.
+
+use std::collections::BTreeMap;
 
 use backstitch_proto::contract::{CallMeta, Refusal};
 use prost::Message as _;
-use sqlx::Row as _;
-use std::collections::BTreeMap;
+use uuid::Uuid;
 
 use super::table::{Aim, RowState};
 use crate::lock::LockKey;
 use crate::outcome::OpError;
-use crate::tx::Tx;
 
-const FIND: &str = include_str!("sql/find.sql");
-const INSERT: &str = include_str!("sql/insert.sql");
-const MOVE: &str = include_str!("sql/move.sql");
-const OPEN_DO: &str = include_str!("sql/open_do.sql");
-const OPEN_UNDO: &str = include_str!("sql/open_undo.sql");
-const SETTLED: &str = "DELETE FROM barrier_open WHERE saga_id = $1 AND step = $2";
+/// Which row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RowKey {
+    pub(crate) saga: Uuid,
+    pub(crate) step: String,
+}
 
-/// How long after a row was opened, or taken up again, its task is believed to be alive. Milliseconds.
-pub(crate) const FIRST_TAKE_MS: i64 = 5_000;
+impl RowKey {
+    /// The row of a call, whatever its op.
+    pub(crate) fn of(call: &CallMeta) -> Self {
+        Self { saga: call.saga, step: call.step.clone() }
+    }
 
-/// A row as an operation finds it; an absent one too.
-#[derive(Debug)]
+    /// The lock that stands for the row.
+    pub(crate) fn lock(&self) -> LockKey {
+        LockKey::new("barrier", &format!("{}/{}", self.saga, self.step))
+    }
+}
+
+/// A row as an operation finds it, or leaves it; an absent one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) state: RowState,
-    hash: Option<Vec<u8>>,
+    /// Of the do's identity; `None` where no do came first.
+    pub(crate) hash: Option<Vec<u8>>,
+    /// The response message, or the refusal.
     pub(crate) answer: Option<Vec<u8>>,
 }
 
 impl Row {
+    pub(crate) const ABSENT: Self = Self { state: RowState::Absent, hash: None, answer: None };
+
+    /// A new row.
+    pub(crate) fn new(state: RowState, hash: Option<&[u8; 32]>, answer: Option<Vec<u8>>) -> Self {
+        Self { state, hash: hash.map(|hash| hash.to_vec()), answer }
+    }
+
+    /// The row moved to another state, with what it answered before.
+    pub(crate) fn moved(self, state: RowState) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The row moved to another state, with another answer.
+    pub(crate) fn settled(self, state: RowState, answer: Vec<u8>) -> Self {
+        Self { state, answer: Some(answer), ..self }
+    }
+
     /// Whether the row is of the request with this hash, or of none.
     pub(crate) fn is_of(&self, hash: &[u8; 32]) -> bool {
         self.hash.as_deref().is_none_or(|stored| stored == hash)
@@ -48,116 +76,8 @@ impl Row {
     }
 }
 
-/// The lock that stands for a call's row.
-pub(crate) fn lock(call: &CallMeta) -> LockKey {
-    LockKey::new("barrier", &format!("{}/{}", call.saga, call.step))
-}
-
-pub(crate) async fn find(tx: &mut Tx<'_>, call: &CallMeta) -> Result<Row, OpError> {
-    let found =
-        sqlx::query(FIND).bind(call.saga.to_string()).bind(&call.step).fetch_optional(tx.conn()).await?;
-    let Some(found) = found else {
-        return Ok(Row { state: RowState::Absent, hash: None, answer: None });
-    };
-    let (state, aim): (String, String) = (found.try_get(0)?, found.try_get(1)?);
-    let state = state_of(&state, &aim)
-        .ok_or_else(|| OpError::Broken(format!("the barrier row has the unknown state {state:?} {aim:?}")))?;
-    Ok(Row { state, hash: found.try_get(2)?, answer: found.try_get(3)? })
-}
-
-/// Creates the row.
-pub(crate) async fn insert(
-    tx: &mut Tx<'_>,
-    call: &CallMeta,
-    state: RowState,
-    hash: Option<&[u8; 32]>,
-    answer: Option<Vec<u8>>,
-) -> Result<(), OpError> {
-    let now_ms = tx.now_ms();
-    let query = sqlx::query(INSERT)
-        .bind(call.saga.to_string())
-        .bind(&call.step)
-        .bind(words(state).0)
-        .bind(hash.map(|hash| hash.to_vec()))
-        .bind(answer)
-        .bind(now_ms);
-    query.execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// Moves the row that was found in `from`; an answer that is `None` keeps the stored one.
-pub(crate) async fn shift(
-    tx: &mut Tx<'_>,
-    call: &CallMeta,
-    from: RowState,
-    to: RowState,
-    answer: Option<Vec<u8>>,
-) -> Result<(), OpError> {
-    let ((from, from_aim), (to, to_aim), now_ms) = (words(from), words(to), tx.now_ms());
-    let query = sqlx::query(MOVE)
-        .bind(call.saga.to_string())
-        .bind(&call.step)
-        .bind(from)
-        .bind(from_aim)
-        .bind(to)
-        .bind(to_aim)
-        .bind(answer)
-        .bind(now_ms);
-    match query.execute(tx.conn()).await?.rows_affected() {
-        1 => Ok(()),
-        // The row's lock is held, so nobody else can have moved it since it was found.
-        moved => Err(OpError::Broken(format!("{moved} rows moved from {from} to {to}"))),
-    }
-}
-
-/// Writes what it takes to go on with a doing row.
-pub(crate) async fn open_do(
-    tx: &mut Tx<'_>,
-    call: &CallMeta,
-    kind: &str,
-    request: Vec<u8>,
-) -> Result<(), OpError> {
-    open(tx, OPEN_DO, call, kind, request).await
-}
-
-/// Writes what it takes to go on with an undo.
-pub(crate) async fn open_undo(
-    tx: &mut Tx<'_>,
-    call: &CallMeta,
-    kind: &str,
-    request: Vec<u8>,
-) -> Result<(), OpError> {
-    open(tx, OPEN_UNDO, call, kind, request).await
-}
-
-async fn open(
-    tx: &mut Tx<'_>,
-    sql: &'static str,
-    call: &CallMeta,
-    kind: &str,
-    request: Vec<u8>,
-) -> Result<(), OpError> {
-    let next_at_ms = tx.now_ms().saturating_add(FIRST_TAKE_MS);
-    let query = sqlx::query(sql)
-        .bind(call.saga.to_string())
-        .bind(&call.step)
-        .bind(call.root.to_string())
-        .bind(&call.name)
-        .bind(&call.traceparent)
-        .bind(kind)
-        .bind(request)
-        .bind(next_at_ms);
-    query.execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// Forgets what it took to go on: the row is settled.
-pub(crate) async fn settled(tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
-    sqlx::query(SETTLED).bind(call.saga.to_string()).bind(&call.step).execute(tx.conn()).await?;
-    Ok(())
-}
-
-fn words(state: RowState) -> (&'static str, &'static str) {
+/// A state in the words of the table's columns `state` and `aim`.
+pub(crate) fn words(state: RowState) -> (&'static str, &'static str) {
     match state {
         // Never written.
         RowState::Absent => ("absent", ""),

@@ -11,6 +11,8 @@ use futures::FutureExt as _;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::operation::Operation;
+use crate::barrier::row::RowKey;
+use crate::barrier::rows::Rows;
 use crate::database::Dialect;
 use crate::lock::LockKey;
 use crate::outcome::OpError;
@@ -23,9 +25,10 @@ pub(super) enum Abandoned {
     NotBegun(String),
     /// BEGIN, SAVEPOINT, RELEASE or COMMIT failed: anything may be the case.
     Unknown(String),
-    /// Rolled back because of the operation at `index`. [`OpError::Unknown`] if SQLite dropped the transaction under
-    /// it: what *that* operation did after the failing statement may have committed by itself.
-    RolledBack { index: usize, error: OpError },
+    /// Rolled back because of the operation at `index`, or because of reading or writing barrier rows.
+    /// [`OpError::Unknown`] if SQLite dropped the transaction under the operation: what *that* operation did after the
+    /// failing statement may have committed by itself.
+    RolledBack { index: Option<usize>, error: OpError },
 }
 
 pub(super) struct Batch<'c> {
@@ -60,11 +63,19 @@ impl<'c> Batch<'c> {
         // On SQLite the one writer is the lock.
         let locks = if self.dialect == Dialect::Postgres { lock_numbers(operations) } else { Vec::new() };
         self.begin(locks).await?;
+        let keys: Vec<RowKey> = operations.iter().filter_map(|operation| operation.row().cloned()).collect();
+        let mut rows = match Rows::load(self.conn, keys.into_iter(), &mut self.statements).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(self.abandon(None, error).await),
+        };
         for (index, operation) in operations.iter_mut().enumerate() {
             if index > 0 {
                 self.control("RELEASE operation; SAVEPOINT operation").await?;
             }
-            ends.push(self.one(index, operation.as_mut()).await?);
+            ends.push(self.one(index, operation.as_mut(), &mut rows).await?);
+        }
+        if let Err(error) = rows.flush(self.conn, self.now_ms, &mut self.statements).await {
+            return Err(self.abandon(None, error).await);
         }
         self.control("RELEASE operation; COMMIT").await?;
         Ok(ends)
@@ -93,61 +104,48 @@ impl<'c> Batch<'c> {
         &mut self,
         index: usize,
         operation: &mut dyn Operation,
+        rows: &mut Rows,
     ) -> Result<Result<(), OpError>, Abandoned> {
-        let error = match self.guarded(operation, None).await {
-            Ok(()) => return Ok(Ok(())),
-            Err(error) => error,
-        };
-        let error = match error {
-            Stop::Error(error @ (OpError::Database(_) | OpError::Unknown(_))) => {
-                return Err(self.abandon(index, error).await);
-            }
-            Stop::Error(error) => error,
-            Stop::Panic(why) => return Err(self.abandon_after_panic(index, why)),
-        };
-        // An answer, not an accident: only this operation's writes go.
-        self.control("ROLLBACK TO operation").await?;
-        if let OpError::Refused(refusal) = &error {
-            match self.guarded(operation, Some(refusal.clone())).await {
-                Ok(()) => {}
-                Err(Stop::Error(error)) => return Err(self.abandon(index, error).await),
-                Err(Stop::Panic(why)) => return Err(self.abandon_after_panic(index, why)),
-            }
-        }
-        Ok(Err(error))
-    }
-
-    /// Runs the operation, or what remains of it after a refusal, and survives its panic.
-    async fn guarded(
-        &mut self,
-        operation: &mut dyn Operation,
-        refused: Option<crate::Refusal>,
-    ) -> Result<(), Stop> {
+        let key = operation.row().cloned();
+        let row = key.as_ref().map(|key| rows.get(key));
         // On SQLite whoever has the writer has every lock.
         let held = (self.dialect == Dialect::Postgres).then(|| operation.locks().to_vec());
-        let mut tx = Tx::new(self.conn, self.now_ms, held.as_deref());
-        let running = async {
-            match refused {
-                None => operation.run(&mut tx).await,
-                Some(refusal) => operation.remain(&mut tx, refusal).await,
+        let mut tx = Tx::new(self.conn, self.now_ms, held.as_deref(), row);
+        let ended = AssertUnwindSafe(operation.run(&mut tx)).catch_unwind().await;
+        let (statements, mut left) = tx.finish();
+        self.statements += statements;
+        let end = match ended {
+            Err(panic) => return Err(self.abandon_after_panic(index, said(&*panic))),
+            Ok(Err(error @ (OpError::Database(_) | OpError::Unknown(_)))) => {
+                return Err(self.abandon(Some(index), error).await);
             }
+            Ok(Err(error)) => {
+                // An answer, not an accident: only this operation's writes go.
+                self.control("ROLLBACK TO operation").await?;
+                left = match &error {
+                    OpError::Refused(refusal) => operation.remains(refusal),
+                    _ => None,
+                };
+                Err(error)
+            }
+            Ok(Ok(())) => Ok(()),
         };
-        let ended = AssertUnwindSafe(running).catch_unwind().await;
-        self.statements += tx.statements();
-        match ended {
-            Ok(ended) => ended.map_err(Stop::Error),
-            Err(panic) => Err(Stop::Panic(said(&*panic))),
+        if let (Some(key), Some(left)) = (key, left) {
+            rows.set(&key, left);
         }
+        Ok(end)
     }
 
     /// Rolls everything back after an accident of the operation at `index`.
-    async fn abandon(&mut self, index: usize, error: OpError) -> Abandoned {
+    async fn abandon(&mut self, index: Option<usize>, error: OpError) -> Abandoned {
         // ROLLBACK TO first: it fails if the transaction is gone, and a plain ROLLBACK would not tell when.
         match self.control("ROLLBACK TO operation; ROLLBACK").await {
             Ok(()) => {
                 self.sound = true;
                 Abandoned::RolledBack { index, error }
             }
+            // No operation ran after the barrier's own statement, so nothing can have committed by itself.
+            Err(_) if index.is_none() => Abandoned::RolledBack { index, error },
             Err(_) => {
                 let why = format!("the database dropped the transaction: {error}");
                 Abandoned::RolledBack { index, error: OpError::Unknown(why) }
@@ -159,7 +157,10 @@ impl<'c> Batch<'c> {
     fn abandon_after_panic(&mut self, index: usize, why: String) -> Abandoned {
         self.sound = false;
         tracing::error!(why, "an operation panicked");
-        Abandoned::RolledBack { index, error: OpError::Broken(format!("the operation panicked: {why}")) }
+        Abandoned::RolledBack {
+            index: Some(index),
+            error: OpError::Broken(format!("the operation panicked: {why}")),
+        }
     }
 
     /// Sends statements that frame operations. Failing, they leave the connection unsound.
@@ -181,12 +182,6 @@ fn lock_numbers(operations: &[Box<dyn Operation>]) -> Vec<i64> {
     numbers.sort_unstable();
     numbers.dedup();
     numbers
-}
-
-/// What ends an operation early.
-enum Stop {
-    Error(OpError),
-    Panic(String),
 }
 
 /// What a panic said.

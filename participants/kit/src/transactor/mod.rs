@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use self::batch::{Abandoned, Batch};
 pub(crate) use self::operation::{Body, Remains};
 use self::operation::{Operation, Typed};
+use crate::barrier::row::RowKey;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::lock::LockKey;
@@ -72,14 +73,16 @@ impl Transactor {
         Self { queue, counters }
     }
 
-    /// Queues an operation and waits for its commit. Dropping the future does not take it back.
+    /// Queues an operation and waits for its commit. Dropping the future does not take it back. `row` is the barrier
+    /// row it looks at; how it leaves that row, or `remains` says of a refusal, is written with its effect.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         locks: Vec<LockKey>,
+        row: Option<RowKey>,
         body: Body<T>,
         remains: Option<Remains>,
     ) -> Result<T, OpError> {
-        let (operation, answer) = Typed::boxed(locks, body, remains);
+        let (operation, answer) = Typed::boxed(locks, row, body, remains);
         if self.queue.send(operation).await.is_err() {
             return Err(OpError::not_now(Fault::SOON, "the transactor has ended"));
         }
@@ -140,7 +143,7 @@ impl Writer {
             }
             Err(Abandoned::RolledBack { index, error }) => {
                 tracing::warn!(service = self.service, %error, operations = operations.len(), "a batch is run one by one");
-                let lost = matches!(error, OpError::Unknown(_)).then_some((index, error));
+                let lost = index.filter(|_| matches!(error, OpError::Unknown(_))).map(|index| (index, error));
                 self.one_by_one(operations, lost, again).await;
             }
         }

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use backstitch_proto::contract::Refusal;
 
+use crate::barrier::row::{Row, RowKey};
 use crate::lock::LockKey;
 use crate::outcome::OpError;
 use crate::tx::Tx;
@@ -13,10 +14,8 @@ use crate::tx::Tx;
 pub(crate) type Body<T> =
     Box<dyn for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static>;
 
-/// What remains of a refused operation: runs after its effect was rolled back, in the same transaction.
-pub(crate) type Remains = Box<
-    dyn for<'a> Fn(&'a mut Tx<'_>, Refusal) -> BoxFuture<'a, Result<(), OpError>> + Send + Sync + 'static,
->;
+/// What remains of a refused operation after its effect was rolled back: how it leaves its barrier row.
+pub(crate) type Remains = Box<dyn Fn(&Refusal) -> Row + Send + Sync + 'static>;
 
 /// An operation of any type, as the transactor sees it.
 pub(crate) trait Operation: Send {
@@ -26,11 +25,14 @@ pub(crate) trait Operation: Send {
     /// Adds a key that turned out to be needed; false if it is there already.
     fn add_lock(&mut self, key: LockKey) -> bool;
 
+    /// The barrier row that it looks at, if any.
+    fn row(&self) -> Option<&RowKey>;
+
     /// Runs it. May be called again after everything it wrote was rolled back.
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>>;
 
-    /// Writes what remains of a refusal after the rollback.
-    fn remain<'a>(&'a mut self, tx: &'a mut Tx<'_>, refusal: Refusal) -> BoxFuture<'a, Result<(), OpError>>;
+    /// How a refusal leaves the barrier row, once the effect is rolled back.
+    fn remains(&self, refusal: &Refusal) -> Option<Row>;
 
     /// Tells the caller how it ended. `Ok` means that it is committed.
     fn answer(self: Box<Self>, ended: Result<(), OpError>);
@@ -39,6 +41,7 @@ pub(crate) trait Operation: Send {
 /// An operation that answers a `T`.
 pub(crate) struct Typed<T> {
     locks: Vec<LockKey>,
+    row: Option<RowKey>,
     body: Body<T>,
     remains: Option<Remains>,
     result: Option<T>,
@@ -48,13 +51,15 @@ pub(crate) struct Typed<T> {
 impl<T: Send + 'static> Typed<T> {
     pub(crate) fn boxed(
         mut locks: Vec<LockKey>,
+        row: Option<RowKey>,
         body: Body<T>,
         remains: Option<Remains>,
     ) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, OpError>>) {
+        locks.extend(row.as_ref().map(RowKey::lock));
         locks.sort_unstable();
         locks.dedup();
         let (caller, answer) = oneshot::channel();
-        (Box::new(Self { locks, body, remains, result: None, caller }), answer)
+        (Box::new(Self { locks, row, body, remains, result: None, caller }), answer)
     }
 }
 
@@ -73,6 +78,10 @@ impl<T: Send + 'static> Operation for Typed<T> {
         }
     }
 
+    fn row(&self) -> Option<&RowKey> {
+        self.row.as_ref()
+    }
+
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>> {
         self.result = None;
         Box::pin(async move {
@@ -81,11 +90,8 @@ impl<T: Send + 'static> Operation for Typed<T> {
         })
     }
 
-    fn remain<'a>(&'a mut self, tx: &'a mut Tx<'_>, refusal: Refusal) -> BoxFuture<'a, Result<(), OpError>> {
-        match &self.remains {
-            Some(remains) => remains(tx, refusal),
-            None => Box::pin(async { Ok(()) }),
-        }
+    fn remains(&self, refusal: &Refusal) -> Option<Row> {
+        self.remains.as_ref().map(|remains| remains(refusal))
     }
 
     fn answer(self: Box<Self>, ended: Result<(), OpError>) {

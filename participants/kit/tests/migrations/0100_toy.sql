@@ -11,3 +11,8 @@ CREATE TABLE effects (
     what    TEXT   NOT NULL,
     filler  TEXT   NOT NULL
 );
+
+-- For a commit that fails: the reference is looked at when the transaction says so.
+CREATE TABLE orphans (
+    sku TEXT NOT NULL REFERENCES stock (sku)
+);
