@@ -8,7 +8,9 @@ use backstitch_proto::common::{self, Item};
 use backstitch_proto::ids::derived;
 use backstitch_proto::money::Money;
 use backstitch_proto::order::CreateOrderResponse;
-use backstitch_proto::payment::{AuthorizeResponse, CaptureResponse, authorize_response::Result as Authorization};
+use backstitch_proto::payment::{
+    AuthorizeResponse, CaptureResponse, authorize_response::Result as Authorization,
+};
 use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse};
 use bytes::Bytes;
 use prost::Message as _;
@@ -51,7 +53,10 @@ pub(crate) fn quoted(c: &Checkout, (): (), answer: &QuoteResponse) -> Checked {
     let price = Money::parse(answer.price.as_ref()).map_err(Invalid::new)?;
     let asked = Money::parse(c.input.subtotal.as_ref()).map_err(Invalid::new)?;
     if price.currency != asked.currency {
-        return Err(Invalid(format!("asked for a price in {}, quoted in {}", asked.currency, price.currency)));
+        return Err(Invalid(format!(
+            "asked for a price in {}, quoted in {}",
+            asked.currency, price.currency
+        )));
     }
     if price.minor < 0 {
         return Err(Invalid(format!("quoted a negative price, {price}")));
@@ -81,7 +86,11 @@ pub(crate) fn captured(c: &Checkout, quote: QuoteResponse, answer: &CaptureRespo
 
 fn same_payment(c: &Checkout, payment_id: &str) -> Result<(), Invalid> {
     let ours = derived(c.saga, thing::PAYMENT).to_string();
-    if payment_id == ours { Ok(()) } else { Err(Invalid(format!("asked about payment {ours}, answered about {payment_id}"))) }
+    if payment_id == ours {
+        Ok(())
+    } else {
+        Err(Invalid(format!("asked about payment {ours}, answered about {payment_id}")))
+    }
 }
 
 fn same_amount(asked: &common::Money, answered: Option<&common::Money>) -> Result<(), Invalid> {

@@ -6,7 +6,9 @@ use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::ids::derived;
 use backstitch_proto::inventory::{CommitRequest, ReleaseRequest, ReserveRequest};
 use backstitch_proto::notification::NotifyRequest;
-use backstitch_proto::order::{CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse};
+use backstitch_proto::order::{
+    CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse,
+};
 use backstitch_proto::payment::{AuthorizeRequest, CaptureRequest, VoidRequest};
 use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
 
@@ -174,7 +176,11 @@ fn cart_id(c: &Checkout) -> String {
     c.input.cart_id.clone()
 }
 
-fn created(c: &Checkout, _: impl Sized, answer: &CreateOrderResponse) -> Result<Option<bytes::Bytes>, Invalid> {
+fn created(
+    c: &Checkout,
+    _: impl Sized,
+    answer: &CreateOrderResponse,
+) -> Result<Option<bytes::Bytes>, Invalid> {
     if answer.order_id == id(c, thing::ORDER) && !answer.order_number.is_empty() {
         Ok(None)
     } else {

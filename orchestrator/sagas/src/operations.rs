@@ -13,8 +13,10 @@ pub(crate) mod inventory {
     use backstitch_core::Operation;
     use backstitch_proto::inventory::*;
 
-    pub(crate) const RESERVE: Operation<ReserveRequest, ReserveResponse> = Operation::new("inventory", "Reserve");
-    pub(crate) const RELEASE: Operation<ReleaseRequest, ReleaseResponse> = Operation::new("inventory", "Release");
+    pub(crate) const RESERVE: Operation<ReserveRequest, ReserveResponse> =
+        Operation::new("inventory", "Reserve");
+    pub(crate) const RELEASE: Operation<ReleaseRequest, ReleaseResponse> =
+        Operation::new("inventory", "Release");
     pub(crate) const COMMIT: Operation<CommitRequest, CommitResponse> = Operation::new("inventory", "Commit");
 }
 
@@ -34,15 +36,18 @@ pub(crate) mod payment {
     pub(crate) const AUTHORIZE: Operation<AuthorizeRequest, AuthorizeResponse> =
         Operation::new("payment", "Authorize");
     pub(crate) const VOID: Operation<VoidRequest, VoidResponse> = Operation::new("payment", "Void");
-    pub(crate) const CAPTURE: Operation<CaptureRequest, CaptureResponse> = Operation::new("payment", "Capture");
+    pub(crate) const CAPTURE: Operation<CaptureRequest, CaptureResponse> =
+        Operation::new("payment", "Capture");
 }
 
 pub(crate) mod order {
     use backstitch_core::Operation;
     use backstitch_proto::order::*;
 
-    pub(crate) const CREATE: Operation<CreateOrderRequest, CreateOrderResponse> = Operation::new("order", "Create");
-    pub(crate) const CANCEL: Operation<CancelOrderRequest, CancelOrderResponse> = Operation::new("order", "Cancel");
+    pub(crate) const CREATE: Operation<CreateOrderRequest, CreateOrderResponse> =
+        Operation::new("order", "Create");
+    pub(crate) const CANCEL: Operation<CancelOrderRequest, CancelOrderResponse> =
+        Operation::new("order", "Cancel");
     pub(crate) const CONFIRM: Operation<ConfirmOrderRequest, ConfirmOrderResponse> =
         Operation::new("order", "Confirm");
 }
@@ -51,7 +56,8 @@ pub(crate) mod notification {
     use backstitch_core::Operation;
     use backstitch_proto::notification::*;
 
-    pub(crate) const NOTIFY: Operation<NotifyRequest, NotifyResponse> = Operation::new("notification", "Notify");
+    pub(crate) const NOTIFY: Operation<NotifyRequest, NotifyResponse> =
+        Operation::new("notification", "Notify");
 }
 
 pub(crate) mod noop {

@@ -7,8 +7,8 @@ use backstitch_proto::noop::{ActRequest, ActResponse, SyntheticInput, UndoReques
 use crate::operations::noop;
 
 const NAMES: [&str; MAX_STEPS] = [
-    "step_1", "step_2", "step_3", "step_4", "step_5", "step_6", "step_7", "step_8", "step_9", "step_10", "step_11",
-    "step_12", "step_13", "step_14", "step_15", "step_16",
+    "step_1", "step_2", "step_3", "step_4", "step_5", "step_6", "step_7", "step_8", "step_9", "step_10",
+    "step_11", "step_12", "step_13", "step_14", "step_15", "step_16",
 ];
 
 /// The most steps it can have.
@@ -29,9 +29,8 @@ pub fn synthetic(steps: usize) -> Result<Definition, DefinitionError> {
             step = step.after([before.step()]);
         }
         before = Some(match i {
-            _ if i < pivot => {
-                step.compensated_by(noop::UNDO, move |c| UndoRequest { id: derived(c.saga, name).to_string() })
-            }
+            _ if i < pivot => step
+                .compensated_by(noop::UNDO, move |c| UndoRequest { id: derived(c.saga, name).to_string() }),
             _ if i == pivot => step.pivot(),
             _ => step.retriable(),
         });
