@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions, Row as _};
 use uuid::Uuid;
@@ -51,8 +52,16 @@ impl Reader {
         sql: &'static str,
         read: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, AuditError> {
-        let rows = sqlx::query(sql).fetch_all(&mut self.conn).await;
-        rows.and_then(|rows| rows.iter().map(read).collect()).map_err(|error| self.unreadable(&error))
+        let mut all = Vec::new();
+        let outcome: Result<(), sqlx::Error> = async {
+            let mut rows = sqlx::query(sql).fetch(&mut self.conn);
+            while let Some(row) = rows.try_next().await? {
+                all.push(read(&row)?);
+            }
+            Ok(())
+        }
+        .await;
+        outcome.map(|()| all).map_err(|error| self.unreadable(&error))
     }
 
     pub(super) fn unreadable(&self, error: &sqlx::Error) -> AuditError {

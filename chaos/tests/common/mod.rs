@@ -8,7 +8,7 @@ mod stories;
 use std::path::{Path, PathBuf};
 
 use backstitch_chaos::{AuditPaths, Invariant, Report, audit};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
@@ -80,11 +80,20 @@ impl Shop {
 }
 
 pub(crate) async fn open(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
+    // These files need not survive the machine.
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    options.synchronous(SqliteSynchronous::Off).connect().await.unwrap()
 }
 
 pub(crate) async fn run(conn: &mut SqliteConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+}
+
+/// Takes a table's own constraints away, which cannot be switched off.
+pub(crate) fn unconstrained(table: &str) -> String {
+    format!(
+        "CREATE TABLE copy AS SELECT * FROM {table}; DROP TABLE {table}; ALTER TABLE copy RENAME TO {table};"
+    )
 }
 
 /// The directory of an owner's migrations.
