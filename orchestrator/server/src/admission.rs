@@ -28,6 +28,18 @@ pub(crate) enum Accepted {
     Earlier(Uuid),
 }
 
+impl Accepted {
+    pub(crate) fn id(&self) -> Uuid {
+        match self {
+            Accepted::New(id, _) | Accepted::Earlier(id) => *id,
+        }
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, Accepted::New(..))
+    }
+}
+
 /// Accepts a checkout, or says what is wrong.
 pub(crate) async fn start(
     app: &App,

@@ -224,6 +224,8 @@ impl NodeVisitor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn problem(read: impl FnOnce(&mut Object<'_>) -> Result<(), Problem>, body: &str) -> (String, String) {
@@ -301,5 +303,46 @@ mod tests {
         let body = "[".repeat(100_000);
         let problem = object(body.as_bytes()).err().unwrap();
         assert_eq!(problem.kind().slug, "malformed-json");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_read_or_refused_with_a_reason(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let read = object(&body).and_then(|mut o| {
+                read(&mut o)?;
+                o.finish()
+            });
+            if let Err(problem) = read {
+                prop_assert!(problem.kind().status == 400 && !problem.detail().is_empty());
+            }
+        }
+
+        #[test]
+        fn any_json_is_read_or_refused_at_a_place_that_is_a_pointer(body in json(4)) {
+            if let Err(problem) = object(body.as_bytes()).and_then(|mut o| read(&mut o).and_then(|()| o.finish())) {
+                let field = problem.field().unwrap_or("");
+                prop_assert!(field.is_empty() || field.starts_with('/'), "{field}");
+                prop_assert_ne!(problem.kind().slug, "malformed-json");
+            }
+        }
+    }
+
+    /// Objects whose members often have the names that are read here.
+    fn json(depth: u32) -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            any::<i64>().prop_map(|n| n.to_string()),
+            "[a-z ]{0,8}".prop_map(|text| format!("\"{text}\"")),
+        ];
+        leaf.prop_recursive(depth, 32, 5, |inner| {
+            let name =
+                prop_oneof!["name", "note", "count", "price", "amount_minor", "items", "sku", "[a-z/~]{1,5}"];
+            let member = (name, inner.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+            prop_oneof![
+                prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))),
+                prop::collection::vec(inner, 0..4).prop_map(|nodes| format!("[{}]", nodes.join(","))),
+            ]
+        })
     }
 }

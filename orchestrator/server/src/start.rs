@@ -3,7 +3,6 @@
 use std::future::IntoFuture as _;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::serve::ListenerExt as _;
 use backstitch_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -38,16 +37,12 @@ impl Server {
         Self { app: App { engine, clients, options, metrics: None, stopping: CancellationToken::new() } }
     }
 
-    /// Shows the recorder's metrics at `/metrics`; without it there is a 503. The recorder's upkeep is its owner's.
+    /// Shows the recorder's metrics at `/metrics`; without it there is a 503. Install the recorder before serving;
+    /// its upkeep is its owner's.
     #[must_use]
     pub fn with_metrics(mut self, handle: PrometheusHandle) -> Self {
         self.app.metrics = Some(handle);
         self
-    }
-
-    /// The HTTP face by itself, for those who bring their own listener. Nothing tells it of a shutdown.
-    pub fn into_router(self) -> Router {
-        faces::http::router(Arc::new(self.app))
     }
 
     /// Serves both faces until `shutdown`; then takes no more connections, answers who waits with what is known,

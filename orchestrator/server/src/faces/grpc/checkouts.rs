@@ -11,7 +11,7 @@ use backstitch_proto::checkout::{
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 
-use crate::admission::{self, Accepted};
+use crate::admission;
 use crate::app::App;
 use crate::checkouts::{self, Seen};
 use crate::document::CheckoutDocument;
@@ -57,18 +57,21 @@ impl Checkouts for CheckoutsFace {
         let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or(0));
         let accepted = admission::start(&self.0, &key, CheckoutRequest::check(message)?, traceparent).await?;
 
-        let id = match &accepted {
-            Accepted::New(id, _) | Accepted::Earlier(id) => *id,
-        };
+        let (id, fresh) = (accepted.id(), accepted.is_new());
         let seen = if wait.is_zero() {
             checkouts::get(&self.0, id).await
         } else {
             checkouts::settled(&self.0, accepted, wait).await
         };
-        // It is accepted, whatever kept us from seeing how it goes on.
-        let running =
-            || Checkout { checkout_id: id.to_string(), status: "running".to_owned(), ..Default::default() };
-        Ok(seen.map_or_else(|_| Response::new(running()), answer))
+        match seen {
+            Ok(seen) => Ok(answer(seen)),
+            Err(problem) if !fresh => Err(problem.into()),
+            // It was accepted, whatever keeps us from seeing how it goes on.
+            Err(_) => {
+                let status = "running".to_owned();
+                Ok(Response::new(Checkout { checkout_id: id.to_string(), status, ..Default::default() }))
+            }
+        }
     }
 
     async fn get(&self, request: Request<GetCheckoutRequest>) -> Result<Response<Checkout>, Status> {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::parse::{self, JsonBody, Parameters, Segment};
 use super::reply;
-use crate::admission::{self, Accepted};
+use crate::admission;
 use crate::app::App;
 use crate::checkouts::{self, Seen};
 use crate::problem::{Problem, kind};
@@ -45,14 +45,12 @@ pub(super) async fn start(
     let traceparent = parse::traceparent(headers.get("traceparent").map(|v| v.as_bytes()));
     let accepted = admission::start(&app, key, request, traceparent).await?;
 
-    let id = match &accepted {
-        Accepted::New(id, _) | Accepted::Earlier(id) => *id,
-    };
-    let fresh = matches!(accepted, Accepted::New(..));
+    let (id, fresh) = (accepted.id(), accepted.is_new());
     let answer = match parse::wait(&headers) {
         Some(wait) => match checkouts::settled(&app, accepted, wait).await {
             Ok(seen) => applied(told(&seen), wait),
-            // It is accepted, whatever kept us from seeing how it goes on.
+            Err(problem) if !fresh => return Err(problem),
+            // It was accepted, whatever keeps us from seeing how it goes on.
             Err(_) => reply::json(StatusCode::ACCEPTED, &Receipt { checkout_id: id, status: "running" }),
         },
         None => {

@@ -9,18 +9,32 @@ use axum::response::Response;
 use futures::future::BoxFuture;
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 use tower::{Layer, Service};
+use tracing::debug;
+
+use crate::problem::Problem;
 
 const REQUESTS: &str = "http_requests_total";
 const SECONDS: &str = "http_request_seconds";
+const PROBLEMS: &str = "http_problems_total";
 
 /// Describes this face's metrics to the installed recorder.
 pub fn describe() {
     describe_counter!(REQUESTS, "HTTP requests, by method, route and class of status");
+    describe_counter!(PROBLEMS, "Problems answered over HTTP, by kind");
     describe_histogram!(
         SECONDS,
         Unit::Seconds,
         "Time to the head of an answer, waits that were asked for included"
     );
+}
+
+/// Counts a problem that is answered. What is not the caller's doing can be logged with its detail.
+pub(super) fn problem(problem: &Problem) {
+    let kind = problem.kind();
+    counter!(PROBLEMS, "kind" => kind.slug).increment(1);
+    if kind.status >= 500 {
+        debug!(kind = kind.slug, detail = problem.detail(), "answered with a problem of our own");
+    }
 }
 
 /// The counters of one route, looked up once.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use super::reply;
+use super::{measure, reply};
 use crate::problem::{ALL, Kind, Problem, kind};
 
 /// The media type of every error body.
@@ -36,6 +36,7 @@ impl Serialize for Written<'_> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        measure::problem(&self);
         let status = StatusCode::from_u16(self.kind().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&Written(&self)).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
