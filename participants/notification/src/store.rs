@@ -103,7 +103,8 @@ pub(crate) enum Ended {
     Failed { why: String },
 }
 
-/// Writes how an attempt ended. Nothing happens if that attempt is no longer the mail's.
+/// Writes how an attempt ended. That a mail was sent counts whoever says it; that one was not counts only from the
+/// latest attempt.
 pub(crate) async fn settle(
     conn: &mut AnyConnection,
     id: Uuid,
@@ -111,16 +112,18 @@ pub(crate) async fn settle(
     ended: &Ended,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let (status, sent_at_ms, why, next_ms) = match ended {
-        Ended::Sent { at_ms } => ("sent", Some(*at_ms), None, now_ms),
-        Ended::TryAgain { at_ms, why } => ("queued", None, Some(why.as_str()), *at_ms),
-        Ended::Failed { why } => ("failed", None, Some(why.as_str()), now_ms),
+    let (status, why, next_ms) = match ended {
+        Ended::Sent { at_ms } => {
+            let sent = sqlx::query(include_str!("sql/mark_sent.sql")).bind(id.to_string()).bind(*at_ms);
+            return sent.execute(conn).await.map(drop);
+        }
+        Ended::TryAgain { at_ms, why } => ("queued", why, *at_ms),
+        Ended::Failed { why } => ("failed", why, now_ms),
     };
-    sqlx::query(include_str!("sql/settle.sql"))
+    sqlx::query(include_str!("sql/mark_unsent.sql"))
         .bind(id.to_string())
         .bind(attempt)
         .bind(status)
-        .bind(sent_at_ms)
         .bind(why)
         .bind(next_ms)
         .execute(conn)

@@ -193,24 +193,49 @@ async fn an_address_that_does_not_exist_fails_at_once_and_holds_up_nobody() {
     assert_eq!(house.mailer.tick(i64::MAX).await, Progress::idle());
 }
 
+impl House {
+    /// A sender freezes past its claim; another tries the same mail meanwhile; then the first one wakes and writes down
+    /// what became of its attempt. The mail's status between the two, and at the end.
+    async fn freeze(&self, id: Uuid, frozen: Option<NotSent>, other: Option<NotSent>) -> [String; 2] {
+        let fate = |fate: Option<NotSent>| {
+            let mut fates = self.stand.fate.lock().unwrap();
+            fates.clear();
+            fates.extend(fate.map(|why| ("ada@example.com".to_owned(), why)));
+        };
+        fate(frozen);
+        *self.stand.holds.lock().unwrap() = true;
+        let first = self.mailer.tick(NOW_MS);
+        let meanwhile = async {
+            self.stand.delivered.notified().await;
+            *self.stand.holds.lock().unwrap() = false;
+            fate(other);
+            mailer(&self.kit, &self.stand).tick(NOW_MS + CLAIM_MS).await;
+            let between = self.status(id).await;
+            self.stand.answer.notify_one();
+            between
+        };
+        let (_, between) = tokio::join!(first, meanwhile);
+        [between, self.status(id).await]
+    }
+}
+
 #[tokio::test]
-async fn a_sender_that_was_frozen_past_its_claim_changes_nothing_when_it_wakes() {
-    let house = house().await;
-    let id = house.queue("ada@example.com").await;
-    house.stand.refuses("ada@example.com", NotSent::ForGood("seen too late".into()));
-    *house.stand.holds.lock().unwrap() = true;
-    let frozen = house.mailer.tick(NOW_MS);
-    let meanwhile = async {
-        house.stand.delivered.notified().await;
-        *house.stand.holds.lock().unwrap() = false;
-        house.stand.fate.lock().unwrap().clear();
-        let other = mailer(&house.kit, &house.stand);
-        assert_eq!(other.tick(NOW_MS + CLAIM_MS).await, Progress::done(1, false));
-        house.stand.answer.notify_one();
-    };
-    let (woken, ()) = tokio::join!(frozen, meanwhile);
-    assert!(woken.problem.is_some_and(|why| why.contains("seen too late")));
-    assert_eq!(house.status(id).await, "sent");
+async fn a_sender_that_wakes_past_its_claim_can_only_add_that_the_mail_was_sent() {
+    let gone = || Some(NotSent::ForGood("no such mailbox".into()));
+    let away = || Some(NotSent::ForNow("the server is away".into()));
+    for (frozen, other, expected) in [
+        (gone(), None, ["sent", "sent"]),
+        (away(), gone(), ["failed", "failed"]),
+        (gone(), away(), ["queued", "queued"]),
+        (None, away(), ["queued", "sent"]),
+        (None, gone(), ["failed", "sent"]),
+    ] {
+        let house = house().await;
+        let id = house.queue("ada@example.com").await;
+        let said = format!("{frozen:?}, {other:?}");
+        assert_eq!(house.freeze(id, frozen, other).await, expected, "{said}");
+        assert_eq!(house.find(id).await.attempts, 2);
+    }
 }
 
 #[tokio::test]
