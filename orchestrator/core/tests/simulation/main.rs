@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod anything;
 mod laws;
 mod moves;
 mod participant;
@@ -29,6 +30,19 @@ use world::World;
 const CASES: u32 = 5_000;
 const SEED: u64 = 0x0bac_5717_c400_0001;
 
+fn config() -> Config {
+    let env = |name: &str| std::env::var(name).ok();
+    let cases = env("PROPTEST_CASES").and_then(|n| n.parse().ok()).unwrap_or(CASES);
+    let seed = env("PROPTEST_RNG_SEED").and_then(|n| n.parse().ok()).unwrap_or(SEED);
+    Config {
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    }
+}
+
 /// What was seen in all cases of a test, and how often.
 type Seen = BTreeMap<&'static str, u32>;
 
@@ -48,16 +62,8 @@ fn trace(plan: &Plan, tape: &[u16], trouble: &Trouble) -> String {
 
 /// Runs the cases of one kind of trouble and requires that what they are for was seen.
 fn simulate(trouble: Trouble, sometimes: &[&'static str]) {
-    let env = |name: &str| std::env::var(name).ok();
-    let cases = env("PROPTEST_CASES").and_then(|n| n.parse().ok()).unwrap_or(CASES);
-    let rng_seed = env("PROPTEST_RNG_SEED").and_then(|n| n.parse().ok()).unwrap_or(SEED);
-    let config = Config {
-        cases,
-        rng_seed: RngSeed::Fixed(rng_seed),
-        failure_persistence: None,
-        max_shrink_iters: 20_000,
-        ..Config::default()
-    };
+    let config = config();
+    let (cases, seed) = (config.cases, config.rng_seed);
     let seen = RefCell::new(Seen::new());
     let case = (any_plan(), prop::collection::vec(any::<u16>(), 0..240));
     let result = TestRunner::new(config).run(&case, |(plan, tape)| {
@@ -70,15 +76,12 @@ fn simulate(trouble: Trouble, sometimes: &[&'static str]) {
     match result {
         Ok(()) => {}
         Err(TestError::Fail(reason, (plan, tape))) => panic!(
-            "{reason}\n\nseed {rng_seed}, {trouble:?}\n{plan:#?}\ntape {tape:?}\n\n{}",
+            "{reason}\n\nseed {seed}, {trouble:?}\n{plan:#?}\ntape {tape:?}\n\n{}",
             trace(&plan, &tape, &trouble)
         ),
-        Err(other) => panic!("seed {rng_seed}: {other}"),
+        Err(other) => panic!("seed {seed}: {other}"),
     }
     let seen = seen.into_inner();
-    if env("SEEN").is_some() {
-        eprintln!("{seen:#?}");
-    }
     let missing: Vec<_> = sometimes.iter().filter(|what| !seen.contains_key(*what)).collect();
     assert!(cases < CASES || missing.is_empty(), "never seen: {missing:?}; seen: {seen:#?}");
 }
@@ -105,4 +108,10 @@ fn nothing_half_happens_when_owners_crash() {
 fn nothing_half_happens_when_an_owner_lives_on_after_its_lease() {
     let trouble = Trouble { network: 15, people: 2, clock: 5, crash: 1, takeover: 4 };
     simulate(trouble, &["completed", "compensated", "superseded", "a stale copy after the end"]);
+}
+
+#[test]
+fn nothing_half_happens_when_everything_comes_at_once() {
+    let trouble = Trouble { network: 20, people: 5, clock: 10, crash: 3, takeover: 3 };
+    simulate(trouble, &["completed", "compensated", "superseded", "a stale copy", "a crash", "resumed"]);
 }

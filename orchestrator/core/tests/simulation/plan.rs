@@ -188,7 +188,7 @@ impl Plan {
 
 /// Pure: refuses one in four.
 fn guard(_: &Context<Ask>, outputs: Vec<u64>) -> Result<Option<Refusal>, Invalid> {
-    Ok((hash(1, &outputs) % 4 == 0).then(|| Refusal::new("GUARDED", "by what it read")))
+    Ok((hash(1, &outputs).is_multiple_of(4)).then(|| Refusal::new("GUARDED", "by what it read")))
 }
 
 fn hash(seed: u64, outputs: &[u64]) -> u64 {
