@@ -4,8 +4,8 @@
 //! payment ledger with the provider's own books, and folds the journals by itself rather than through the code that
 //! wrote them. It must not depend on the orchestrator's or a participant's code: only their schemas and the protos.
 //!
-//! * [`books`] reads, one module per database, and judges nothing.
-//! * [`laws`] judges, one module per invariant, and reads nothing.
+//! * `books` reads, one module per database, and judges nothing.
+//! * `laws` judges, one module per invariant, and reads nothing.
 //! * [`Report`] is what a person reads, and what a test asserts.
 //!
 //! "At rest" means that no process writes. Sagas may still be in flight in such files (a killed process): they are
