@@ -1,8 +1,9 @@
 //! The order participant: orders, what was bought with them, and their numbers.
 //!
 //! An order is written *pending*, which is nobody's business, and then either confirmed, after which it stands and its
-//! event is published, or cancelled. There is one order per checkout, by constraint. Knows the kit, the wire and the
-//! outbox; no other participant and no orchestrator.
+//! event is published, or cancelled. There is one order per checkout, by constraint. Numbers for people rise and are
+//! given once; a cancelled order keeps its own, so those of orders that stand have gaps. Knows the kit, the wire and
+//! the outbox; no other participant and no orchestrator.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
