@@ -96,6 +96,7 @@ pub trait OutsideAction: Clone + Send + Sync + 'static {
 
     /// Settles a doubt: an effect that is there is Done; else the provider's object is cancelled, and only that
     /// terminal state (or that no object was ever confirmed) is Refused. Repeated until it answers one of the two.
+    /// `call` is the close, so a key for the provider is derived from ids, not from `call`'s op.
     async fn make_impossible(&self, call: &CallMeta) -> Reached<Self::Answer>;
 
     /// Writes what was reached (Done, Refused or Pending) to the participant's own tables, in the transaction that

@@ -105,12 +105,19 @@ impl Kit {
     /// Runs an operation that belongs to no saga in the transactor: many operations share a commit, and this returns
     /// after it. `op` may be run several times, of which at most one is committed.
     ///
-    /// ```ignore
+    /// ```no_run
+    /// # async fn forget(kit: &participant_kit::Kit, sku: String) -> Result<(), participant_kit::OpError> {
+    /// use participant_kit::LockKey;
+    ///
     /// kit.run(vec![LockKey::new("sku", &sku)], move |tx| {
     ///     let sku = sku.clone();
-    ///     Box::pin(async move { store::put(tx, &sku).await })
+    ///     Box::pin(async move {
+    ///         sqlx::query("DELETE FROM products WHERE sku = $1").bind(sku).execute(tx.conn()).await?;
+    ///         Ok(())
+    ///     })
     /// })
-    /// .await?
+    /// .await
+    /// # }
     /// ```
     ///
     /// # Errors

@@ -168,3 +168,34 @@ fn database(error: &sqlx::Error) -> Fault {
         _ => Fault::soon(format!("database: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_carries_a_verdict_exactly_if_it_promises_something() {
+        let refusal = || Refusal::new("OUT_OF_STOCK", "only 2 left").with("sku", "A");
+        let after = Duration::from_millis(250);
+        let promises = [
+            (Fault::Refused(refusal()), Verdict::Refused(refusal())),
+            (Fault::NotNow { after, why: "busy".into() }, Verdict::NotNow { after, why: "busy".into() }),
+            (Fault::Broken("bug".into()), Verdict::Broken("bug".into())),
+            (Fault::Superseded("undone".into()), Verdict::Superseded("undone".into())),
+        ];
+        for (fault, verdict) in promises {
+            let status = fault.into_status("inventory", "k");
+            assert_eq!(Verdict::from_status(&status, "inventory", "k"), Some(verdict));
+        }
+        for fault in [Fault::Unknown("lost".into()), Fault::Status(Status::aborted("plain"))] {
+            let status = fault.into_status("inventory", "k");
+            assert_eq!(Verdict::from_status(&status, "inventory", "k"), None);
+        }
+    }
+
+    #[test]
+    fn a_database_error_that_was_rolled_back_promises_that_this_attempt_had_no_effect() {
+        assert!(matches!(Fault::from(OpError::Database(sqlx::Error::PoolClosed)), Fault::NotNow { .. }));
+        assert!(matches!(Fault::from(OpError::Unknown("commit".into())), Fault::Unknown(_)));
+    }
+}

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use backstitch_proto::contract::CallMeta;
+use backstitch_proto::contract::{CallMeta, Op};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
@@ -25,10 +25,15 @@ type Resume = Box<dyn Fn(Kit, CallMeta, &[u8]) -> BoxFuture<'static, Result<(), 
 
 /// The participant's own tick over its open barrier rows.
 ///
-/// ```ignore
-/// Resolver::new(kit.clone())
-///     .action("authorize", move |bytes| Authorize::decode(gateway.clone(), bytes))
-///     .undo("void", move |bytes| Void::decode(other.clone(), bytes))
+/// ```no_run
+/// # use participant_kit::{Kit, OutsideAction, OutsideUndo, Resolver};
+/// # fn resolver<A: OutsideAction, V: OutsideUndo>(
+/// #     kit: &Kit,
+/// #     authorize: fn(&[u8]) -> Result<A, String>,
+/// #     void: fn(&[u8]) -> Result<V, String>,
+/// # ) -> Resolver {
+/// Resolver::new(kit.clone()).action("authorize", authorize).undo("void", void)
+/// # }
 /// ```
 pub struct Resolver {
     kit: Kit,
@@ -72,11 +77,11 @@ impl Resolver {
         self
     }
 
-    /// Takes one row up; whether it is settled.
+    /// Takes one row up; whether that got anywhere: settled, or waiting for the customer.
     async fn take_up(&self, due: Due, now_ms: i64) -> Result<bool, String> {
         let known = match due.call.op {
-            backstitch_proto::contract::Op::Undo => self.undos.get(due.kind.as_str()),
-            _ => self.actions.get(due.kind.as_str()),
+            Op::Undo => self.undos.get(due.kind.as_str()),
+            Op::Do | Op::Close => self.actions.get(due.kind.as_str()),
         };
         // Before anything else, so that a row nobody can go on with is not met again at once.
         if !open::take(&self.kit, &due, now_ms).await.map_err(|error| error.to_string())? {

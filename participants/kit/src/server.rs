@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -108,7 +108,8 @@ pub enum ServeError {
 impl Participant {
     /// Serves on `listener`, beside the participant's own services gRPC health and reflection, and ticks the background
     /// loops. At `shutdown` health says not serving, no call is accepted any more, and calls in flight get
-    /// ten seconds to finish; then the loops end after their current tick.
+    /// ten seconds to finish; then the loops have as long to end their
+    /// current tick.
     ///
     /// # Errors
     /// That the transport failed.
@@ -131,12 +132,11 @@ impl Participant {
         let reflection =
             reflection.build_v1().map_err(|error| ServeError::Reflection { name, why: error.to_string() })?;
 
-        let loops = TaskTracker::new();
+        let mut loops = JoinSet::new();
         let stop_loops = CancellationToken::new();
         for background in self.background {
             loops.spawn(tick_until(name, background, stop_loops.clone()));
         }
-        loops.close();
 
         let closing = shutdown.clone();
         let announced = async move {
@@ -162,7 +162,10 @@ impl Participant {
             }
         };
         stop_loops.cancel();
-        loops.wait().await;
+        let ended = async { while loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!(name, "a background tick did not end in time");
+        }
         served
     }
 }

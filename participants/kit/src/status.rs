@@ -41,3 +41,47 @@ fn with_info(code: Code, reason: &str, why: &str, metadata: BTreeMap<String, Str
         ErrorDetails::with_error_info(reason, DOMAIN, metadata.into_iter().collect::<HashMap<_, _>>());
     Status::with_error_details(code, why, details)
 }
+
+#[cfg(test)]
+mod tests {
+    use backstitch_proto::contract::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        let status = invalid("items[3].quantity", "must be positive");
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "items[3].quantity: must be positive")
+        );
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(
+            (violations[0].field.as_str(), violations[0].description.as_str()),
+            ("items[3].quantity", "must be positive")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let status = not_found("product", "85123A");
+        let resource = status.get_details_resource_info().unwrap();
+        assert_eq!((resource.resource_type.as_str(), resource.resource_name.as_str()), ("product", "85123A"));
+    }
+
+    #[test]
+    fn a_door_s_status_keeps_its_reason_and_is_no_verdict() {
+        let facts = BTreeMap::from([
+            ("key".to_owned(), "k".to_owned()),
+            ("verdict".to_owned(), "refused".to_owned()),
+        ]);
+        for status in
+            [precondition("STALE", "it changed", facts.clone()), conflict("STALE", "it changed", facts)]
+        {
+            assert_eq!(status.get_details_error_info().unwrap().reason, "STALE");
+            for service in ["inventory", "shipping", "payment", "order", "cart", "notification"] {
+                assert_eq!(Verdict::from_status(&status, service, "k"), None);
+            }
+        }
+    }
+}

@@ -106,10 +106,10 @@ async fn acts_of_one_batch_read_their_barrier_rows_with_one_statement_and_write_
     });
     let answers = join_all(acts).await;
     assert_eq!(answers[..50], answers[50..]);
-    // BEGIN, the rows, the toy's two statements for each effect, 99 changes of savepoint, the rows, COMMIT.
+    // BEGIN, the rows, the toy's two statements for each effect, a look for each savepoint, the rows, COMMIT.
     assert_eq!(
         since(&shop, before),
-        Counts { commits: 1, operations: 100, statements: 1 + 1 + 2 * 50 + 99 + 1 + 1 }
+        Counts { commits: 1, operations: 100, statements: 1 + 1 + 2 * 50 + 100 + 1 + 1 }
     );
     assert_eq!(shop.effects("reserve").await, 50);
 }
@@ -282,15 +282,27 @@ async fn an_operation_that_goes_on_in_a_dropped_transaction_is_unknown_and_nobod
             write(tx, "by itself", 0).await
         })
     });
-    let (before, careless, after) = futures::join!(
+    shop.stock("tea", 10).await;
+    let (early, late) = (Uuid::now_v7(), Uuid::now_v7());
+    let (early_meta, late_meta) = (meta(early, "reserve", Op::Do), meta(late, "reserve", Op::Do));
+    let (acted, before, careless) = futures::join!(
+        shop_act(&shop.kit, &early_meta),
         run(&shop.kit, "before".into(), Then::Finish),
         careless,
-        run(&shop.kit, "after".into(), Then::Finish),
     );
+    let (after, acted_late) =
+        futures::join!(run(&shop.kit, "after".into(), Then::Finish), shop_act(&shop.kit, &late_meta),);
     assert!(matches!(careless, Err(OpError::Unknown(_))), "{careless:?}");
     for (what, end) in [("before", before), ("after", after)] {
         assert_eq!(shop.effects(what).await, i64::from(end.is_ok()), "{what}: {end:?}");
     }
+    // No barrier row without its effect: that would be a promise nobody kept.
+    let mut effects = 0;
+    for (saga, acted) in [(early, acted), (late, acted_late)] {
+        assert_eq!(shop.row(saga, "reserve").await, if acted.is_ok() { "done" } else { "absent" });
+        effects += i64::from(acted.is_ok());
+    }
+    assert_eq!(shop.effects("reserve").await, effects);
     // The danger is real: it is there although nobody committed it.
     assert_eq!(shop.effects("by itself").await, 1);
 }

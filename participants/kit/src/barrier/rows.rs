@@ -40,10 +40,11 @@ impl Rows {
             return Ok(rows);
         }
         let places = places(rows.0.len(), 2);
-        // Both dialects call the columns of VALUES column1, column2.
+        // Both dialects call the columns of VALUES column1, column2. CROSS JOIN keeps SQLite to this order: the few
+        // keys outside, the table's primary key inside.
         let sql = format!(
             "SELECT b.saga_id, b.step, b.state, b.aim, b.request_hash, b.answer FROM (VALUES {places}) AS k \
-             JOIN barrier b ON b.saga_id = k.column1 AND b.step = k.column2"
+             CROSS JOIN barrier b WHERE b.saga_id = k.column1 AND b.step = k.column2"
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for key in rows.0.keys() {
@@ -74,6 +75,11 @@ impl Rows {
             entry.row = row;
             entry.changed = true;
         }
+    }
+
+    /// Whether there is anything to write.
+    pub(crate) fn changed(&self) -> bool {
+        self.0.values().any(|entry| entry.changed)
     }
 
     /// Writes what changed. Counts its round trips.

@@ -74,8 +74,13 @@ impl<'c> Batch<'c> {
             }
             ends.push(self.one(index, operation.as_mut(), &mut rows).await?);
         }
-        if let Err(error) = rows.flush(self.conn, self.now_ms, &mut self.statements).await {
-            return Err(self.abandon(None, error).await);
+        if rows.changed() {
+            // The last operation's savepoint is looked for first: in a dropped transaction these rows would commit by
+            // themselves, and without their effects.
+            self.control("RELEASE operation; SAVEPOINT operation").await?;
+            if let Err(error) = rows.flush(self.conn, self.now_ms, &mut self.statements).await {
+                return Err(self.abandon(None, error).await);
+            }
         }
         self.control("RELEASE operation; COMMIT").await?;
         Ok(ends)
@@ -144,7 +149,7 @@ impl<'c> Batch<'c> {
                 self.sound = true;
                 Abandoned::RolledBack { index, error }
             }
-            // No operation ran after the barrier's own statement, so nothing can have committed by itself.
+            // Nobody went on after the barrier's own statement, so nothing can have committed by itself.
             Err(_) if index.is_none() => Abandoned::RolledBack { index, error },
             Err(_) => {
                 let why = format!("the database dropped the transaction: {error}");
