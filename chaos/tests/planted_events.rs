@@ -187,7 +187,7 @@ async fn an_order_confirmed_and_never_placed() {
             let saga = shop.completed[0];
             format!("DELETE FROM outbox WHERE key = '{saga}'; DELETE FROM outbox_keys WHERE key = '{saga}'")
         },
-        "order was confirmed once but there is 0 event",
+        "No event says that an order was confirmed",
         |shop| thing(shop.completed[0], "order").to_string(),
     )
     .await;
@@ -199,7 +199,7 @@ async fn an_order_placed_and_never_confirmed_or_placed_twice() {
         Events,
         "order",
         |shop| format!("UPDATE orders SET status = 'pending' WHERE saga_id = '{}'", shop.completed[0]),
-        "1 events say that a order was confirmed",
+        "One event says that an order was confirmed",
         |shop| thing(shop.completed[0], "order").to_string(),
     )
     .await;
@@ -214,7 +214,7 @@ async fn an_order_placed_and_never_confirmed_or_placed_twice() {
                      published_at_ms, NULL, NULL FROM outbox WHERE key = '{saga}'"
             )
         },
-        "2 events say",
+        "2 events say that an order was confirmed",
         |shop| thing(shop.completed[0], "order").to_string(),
     )
     .await;
@@ -237,13 +237,13 @@ async fn money_goods_and_parcels_that_moved_in_silence() {
                     shop.completed[0]
                 )
             },
-            "once but there is 0 event",
+            "No event says that a",
             |shop| thing(shop.completed[0], name).to_string(),
         )
         .await;
     }
     let sql = |_: &Shop| "UPDATE outbox SET kind = 'com.backstitch.else.v1' WHERE key = 'A'".to_owned();
-    planted(Events, "inventory", sql, "SKU was counted once but there is 0 event", |_| "A".to_owned()).await;
+    planted(Events, "inventory", sql, "No event says that a SKU was counted", |_| "A".to_owned()).await;
 }
 
 #[tokio::test]

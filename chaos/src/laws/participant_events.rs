@@ -77,17 +77,17 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         &Telling {
             outbox: &orders.outbox,
             kind: "com.backstitch.order.placed.v1",
-            what: "order was confirmed",
+            what: "an order was confirmed",
             facts: placed.collect(),
         },
         found,
     );
     let payments = &participants.payments;
     for (entry, kind, what) in [
-        ("authorized", "com.backstitch.payment.authorized.v1", "payment was authorized"),
-        ("captured", "com.backstitch.payment.captured.v1", "payment was captured"),
-        ("voided", "com.backstitch.payment.voided.v1", "payment was voided"),
-        ("refunded", "com.backstitch.payment.refunded.v1", "payment was refunded"),
+        ("authorized", "com.backstitch.payment.authorized.v1", "a payment was authorized"),
+        ("captured", "com.backstitch.payment.captured.v1", "a payment was captured"),
+        ("voided", "com.backstitch.payment.voided.v1", "a payment was voided"),
+        ("refunded", "com.backstitch.payment.refunded.v1", "a payment was refunded"),
     ] {
         let mut facts = BTreeMap::new();
         for payment in payments.all.values() {
@@ -104,7 +104,7 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         &Telling {
             outbox: &stock.outbox,
             kind: "com.backstitch.inventory.sold.v1",
-            what: "reservation was sold",
+            what: "a reservation was sold",
             facts: sold.map(|r| (r.id.to_string(), (1, r.sold_at_ms.unwrap_or(0)))).collect(),
         },
         found,
@@ -114,7 +114,7 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         &Telling {
             outbox: &stock.outbox,
             kind: "com.backstitch.inventory.corrected.v1",
-            what: "SKU was counted",
+            what: "a SKU was counted",
             facts: counted
                 .map(|(sku, of)| (sku.clone(), (of.corrections, of.first_corrected_at_ms)))
                 .collect(),
@@ -127,7 +127,7 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         &Telling {
             outbox: &shipments.outbox,
             kind: "com.backstitch.shipping.created.v1",
-            what: "parcel was created",
+            what: "a parcel was created",
             facts: created.collect(),
         },
         found,
@@ -137,27 +137,29 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
 fn check_telling(telling: &Telling<'_>, found: &mut Findings) {
     let Telling { outbox, kind, what, facts } = telling;
     let told = outbox.by_subject(kind);
-    let look_at = format!("{}: outbox of this subject, and what it is about", outbox.book);
+    let mut tell = |subject: &str, events: usize, times: usize| {
+        let say = match events {
+            0 => "No event says".to_owned(),
+            1 => "One event says".to_owned(),
+            n => format!("{n} events say"),
+        };
+        found.add(
+            Events,
+            format!("{say} that {what} ({kind}), but it happened {}.", often(times)),
+            [("subject", &subject)],
+            format!("{}: outbox of this subject, and what it is about", outbox.book),
+        );
+    };
     for (subject, (times, first_at_ms)) in facts {
         let events = told.get(subject.as_str()).copied().unwrap_or(0);
         if events < *times && !outbox.may_have_purged(*first_at_ms) {
-            found.add(
-                Events,
-                format!("A {what} {} but there is {events} event of it ({kind}).", often(*times)),
-                [("subject", subject)],
-                look_at.clone(),
-            );
+            tell(subject, events, *times);
         }
     }
     for (subject, events) in told {
         let times = facts.get(subject).map_or(0, |(times, _)| *times);
         if events > times {
-            found.add(
-                Events,
-                format!("{events} events say that a {what} ({kind}), but it was so {}.", often(times)),
-                [("subject", &subject)],
-                look_at.clone(),
-            );
+            tell(subject, events, times);
         }
     }
 }
