@@ -62,7 +62,7 @@ pub struct NewSaga {
 pub struct Summary {
     /// Where the saga stands.
     pub status: Status,
-    /// When it changed, Unix milliseconds.
+    /// When it changed, Unix milliseconds. The row keeps the latest time it was told.
     pub updated_at_ms: i64,
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod lanes;
 mod listing;
 mod saga;
+pub mod sqlite;
 mod store;
 pub mod testing;
 
@@ -22,4 +23,5 @@ pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
 pub use saga::{SagaRow, StoredSaga};
 // One word for one thing: where a saga stands is the core's word.
 pub use backstitch_core::{Status, UnknownStatus};
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
 pub use store::{KEY_LIFE_MS, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};

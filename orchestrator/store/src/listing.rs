@@ -73,7 +73,7 @@ pub struct Purge {
     /// Finished sagas that have not changed for this long go, in milliseconds.
     pub sagas_after_ms: i64,
     /// Keys this old whose saga is gone (or that were blocked) go; raised to
-    /// [`KEY_LIFE_MS`](crate::KEY_LIFE_MS) where it is less.
+    /// [`KEY_LIFE_MS`](crate::KEY_LIFE_MS) and to `sagas_after_ms` where it is less.
     pub keys_after_ms: i64,
     /// How many sagas, and how many keys, at most in this call.
     pub limit: usize,

@@ -94,8 +94,8 @@ pub trait Store: Send + Sync + 'static {
     /// As [`StoreError`] says.
     async fn lane_pending(&self, shard: u16, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Marks events as published. The lane's watermark moves over every leading event that is in `numbers` or
-    /// held back; what lies behind a gap stays pending and is published again.
+    /// Marks events as published. The lane's watermark moves, up to the highest of `numbers`, over every leading
+    /// event that is among them or held back; what lies behind a gap stays pending and is published again.
     ///
     /// # Errors
     /// As [`StoreError`] says.

@@ -244,7 +244,7 @@ impl State {
         saga.records.extend(append.records.iter().cloned());
         if let Some(summary) = append.summary {
             saga.row.status = summary.status;
-            saga.row.updated_at_ms = summary.updated_at_ms;
+            saga.row.updated_at_ms = saga.row.updated_at_ms.max(summary.updated_at_ms);
         }
         for event in &append.events {
             saga.events += 1;
@@ -359,7 +359,7 @@ impl Store for MemoryStore {
         for (_, saga) in &old {
             state.sagas.remove(saga);
         }
-        let before = what.now_ms.saturating_sub(what.keys_after_ms.max(KEY_LIFE_MS));
+        let before = what.now_ms.saturating_sub(what.keys_after_ms.max(KEY_LIFE_MS).max(what.sagas_after_ms));
         let mut keys: Vec<(i64, (String, String))> = state
             .keys
             .iter()
@@ -392,7 +392,10 @@ impl Store for MemoryStore {
         let numbers: BTreeSet<i64> = numbers.iter().copied().collect();
         let at_s = now_ms.div_euclid(1000).max(lane.moved_at_s);
         let mut watermark = lane.watermark;
-        for (number, row) in lane.rows.range(lane.watermark + 1..) {
+        let highest = numbers.last().copied().unwrap_or(0);
+        for (number, row) in
+            lane.rows.range(lane.watermark + 1..).take_while(|(number, _)| **number <= highest)
+        {
             let held = lane.is_held(row);
             if !held && !numbers.contains(number) {
                 break;

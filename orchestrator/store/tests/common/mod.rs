@@ -1,0 +1,64 @@
+//! The stores under test.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backstitch_store::{
+    SqliteOptions, SqliteStore, Store,
+    sqlite::DATABASE_FILE,
+    testing::{MemoryStore, Subject},
+};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The store in memory: what is durable is what it still has.
+#[derive(Default)]
+pub(crate) struct Memory(Arc<MemoryStore>);
+
+#[async_trait]
+impl Subject for Memory {
+    async fn open(&mut self) -> Arc<dyn Store> {
+        Arc::clone(&self.0) as Arc<dyn Store>
+    }
+
+    async fn poison(&self, saga: Uuid) {
+        self.0.poison(saga);
+    }
+}
+
+/// The SQLite store in a directory of its own.
+pub(crate) struct Sqlite(TempDir);
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+#[async_trait]
+impl Subject for Sqlite {
+    async fn open(&mut self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(self.0.path(), &SqliteOptions::default()).await.unwrap())
+    }
+
+    async fn poison(&self, saga: Uuid) {
+        let name = saga.simple();
+        execute(
+            self.0.path(),
+            &format!(
+                "CREATE TRIGGER poison_{name} BEFORE INSERT ON journal WHEN new.saga_id = x'{name}' \
+                 BEGIN SELECT RAISE (ABORT, 'poisoned'); END"
+            ),
+        )
+        .await;
+    }
+}
+
+/// Runs SQL on the database as somebody else would, past the store.
+pub(crate) async fn execute(directory: &std::path::Path, sql: &str) {
+    let options = SqliteConnectOptions::new().filename(directory.join(DATABASE_FILE));
+    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+}
