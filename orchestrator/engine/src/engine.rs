@@ -202,7 +202,12 @@ impl Engine {
             return Err(StartError::Store(format!("saga {} is in memory already", new.id)));
         }
         let (answer, answered) = oneshot::channel();
-        shared.writer.submit(Job { append, durable: channels.durable.clone(), answer: Some(answer) });
+        shared.writer.submit(Job {
+            append,
+            urgent: true,
+            durable: channels.durable.clone(),
+            answer: Some(answer),
+        });
         counter!(names::STARTED, "definition" => definition.name).increment(1);
         let runner = Runner::new(shared.clone(), definition, saga, lease, channels);
         self.spawn(runner, false, Some(permit));

@@ -168,6 +168,7 @@ impl Engine {
         let (channels, _live) = channels(0);
         self.shared.writer.submit(Job {
             append,
+            urgent: true,
             durable: Arc::clone(&channels.durable),
             answer: Some(answer),
         });

@@ -137,7 +137,7 @@ impl Runner {
     }
 
     fn obey(&mut self, command: Command) {
-        match self.turn(command.event) {
+        match self.turn(command.event, true) {
             Ok(()) => self.answers.push((self.saga.seq, command.answer)),
             Err(illegal) => {
                 let _ = command.answer.send(Err(illegal));
@@ -146,22 +146,27 @@ impl Runner {
     }
 
     fn feed(&mut self, event: Event) {
-        if let Err(illegal) = self.turn(event) {
+        if let Err(illegal) = self.turn(event, false) {
             // Own events and replies to own calls are legal in every state; seeing this means a bug in the shell.
             warn!(saga = %self.saga.id, %illegal, "an event of the engine's own was illegal");
         }
     }
 
-    fn turn(&mut self, event: Event) -> Result<(), Illegal> {
+    /// Takes an event. `awaited`: whoever brought it waits until what follows from it is durable.
+    fn turn(&mut self, event: Event, awaited: bool) -> Result<(), Illegal> {
         let first_seq = self.saga.seq + 1;
         let status = self.saga.status();
         let (now, jitter) = (self.shared.clock.now(), rand::random());
         let out = backstitch_core::next(&self.definition, &mut self.saga, event, now, jitter)?;
+        self.resting = self.saga.steps.iter().all(|step| step.activity == Activity::Idle);
         if !out.records.is_empty() {
+            let durable = self.durable.borrow().seq;
+            let gates = |effect: &Effect| matches!(effect, Effect::Call(call) if call.after > durable);
+            let urgent = awaited || self.resting || out.effects.iter().any(gates);
             let changed = self.saga.status() != status;
             let append =
                 append(&self.definition, &self.saga, self.lease, first_seq, &out.records, changed, None);
-            self.shared.writer.submit(Job { append, durable: self.durable.clone(), answer: None });
+            self.shared.writer.submit(Job { append, urgent, durable: self.durable.clone(), answer: None });
         }
         for effect in out.effects {
             match effect {
@@ -173,7 +178,6 @@ impl Runner {
                 Effect::Rest => {}
             }
         }
-        self.resting = self.saga.steps.iter().all(|step| step.activity == Activity::Idle);
         Ok(())
     }
 

@@ -3,6 +3,9 @@
 //! Every saga of the node hands its appends in here. The writer drains what is queued, commits it as one batch, and
 //! only then acknowledges. It has exactly one batch in flight; the flush trigger is "the previous commit returned",
 //! so batches grow with load and an idle saga waits for one commit only.
+//!
+//! An append that nobody waits for rides: alone it lingers a moment for one that somebody does wait for, so that a
+//! saga pays for the commits that the safety table asks for and no more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +20,9 @@ use tracing::{error, warn};
 use crate::follow::Durable;
 use crate::metrics as names;
 use crate::runner::Exit;
+
+/// How long appends that nobody waits for wait for one that somebody does.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// Why an append will never be durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,17 +40,26 @@ pub(crate) enum Lost {
 /// One append and who waits for it.
 pub(crate) struct Job {
     pub(crate) append: Append,
+    /// Somebody waits for it: an effect, an answer, the end of the saga.
+    pub(crate) urgent: bool,
     /// Told the saga's new durable number, or that it is lost.
     pub(crate) durable: Arc<watch::Sender<Durable>>,
     /// Told in detail, where somebody asked.
     pub(crate) answer: Option<oneshot::Sender<Result<(), Lost>>>,
 }
 
-impl Job {
+/// Who waits for an append, once the append itself is in a batch.
+struct Waiter {
+    /// The append's last record.
+    seq: u32,
+    durable: Arc<watch::Sender<Durable>>,
+    answer: Option<oneshot::Sender<Result<(), Lost>>>,
+}
+
+impl Waiter {
     fn settle(self, verdict: Result<(), Lost>) {
-        let seq = self.append.first_seq - 1 + u32::try_from(self.append.records.len()).unwrap_or(u32::MAX);
         self.durable.send_modify(|durable| match &verdict {
-            Ok(()) => durable.seq = seq,
+            Ok(()) => durable.seq = self.seq,
             Err(Lost::Refused(_)) => durable.lost = Some(Exit::Refused),
             Err(_) => durable.lost = Some(Exit::Dropped),
         });
@@ -52,6 +67,56 @@ impl Job {
             // Nobody waits any more: the client went away, the saga goes on.
             let _ = answer.send(verdict);
         }
+    }
+}
+
+/// Appends as the store takes them, and beside each who waits for it.
+#[derive(Default)]
+struct Batch {
+    appends: Vec<Append>,
+    waiters: Vec<Waiter>,
+    urgent: bool,
+}
+
+impl Batch {
+    fn push(&mut self, Job { append, urgent, durable, answer }: Job) {
+        self.urgent |= urgent;
+        let seq = append.first_seq - 1 + u32::try_from(append.records.len()).unwrap_or(u32::MAX);
+        self.appends.push(append);
+        self.waiters.push(Waiter { seq, durable, answer });
+    }
+
+    fn settle(self, verdicts: Vec<Verdict>) {
+        for (waiter, verdict) in self.waiters.into_iter().zip(verdicts) {
+            waiter.settle(match verdict {
+                Verdict::Committed => Ok(()),
+                Verdict::KeyTaken(row) => Err(Lost::KeyTaken(row)),
+                Verdict::Fenced => Err(Lost::Fenced),
+                Verdict::Refused(why) => Err(Lost::Refused(why)),
+            });
+        }
+    }
+
+    fn lose(self, why: &Lost) {
+        self.waiters.into_iter().for_each(|waiter| waiter.settle(Err(why.clone())));
+    }
+
+    /// Everything from `at` on, taken out.
+    fn split_off(&mut self, at: usize) -> Self {
+        Self { appends: self.appends.split_off(at), waiters: self.waiters.split_off(at), urgent: self.urgent }
+    }
+
+    /// First appends, taken out. Later appends of a given-up saga cannot exist: its task begins only after its first
+    /// append is durable.
+    fn take_new(&mut self) -> Self {
+        let (mut new, mut old) = (Self::default(), Self::default());
+        for (append, waiter) in self.appends.drain(..).zip(self.waiters.drain(..)) {
+            let to = if append.start.is_some() { &mut new } else { &mut old };
+            to.appends.push(append);
+            to.waiters.push(waiter);
+        }
+        *self = old;
+        new
     }
 }
 
@@ -82,9 +147,19 @@ async fn write(
     max_batch: usize,
     fatal: CancellationToken,
 ) {
-    let mut batch: Vec<Job> = Vec::new();
-    while jobs.recv_many(&mut batch, max_batch).await > 0 {
-        if let Err(why) = commit(store.as_ref(), &mut batch).await {
+    let mut drained: Vec<Job> = Vec::new();
+    while jobs.recv_many(&mut drained, max_batch).await > 0 {
+        let mut batch = Batch::default();
+        drained.drain(..).for_each(|job| batch.push(job));
+        let deadline = tokio::time::Instant::now() + LINGER;
+        while !batch.urgent && batch.appends.len() < max_batch {
+            let room = max_batch - batch.appends.len();
+            match tokio::time::timeout_at(deadline, jobs.recv_many(&mut drained, room)).await {
+                Ok(1..) => drained.drain(..).for_each(|job| batch.push(job)),
+                Ok(0) | Err(_) => break,
+            }
+        }
+        if let Err(why) = commit(store.as_ref(), batch).await {
             error!(why, "the saga store cannot go on; ending the process");
             fatal.cancel();
             return;
@@ -93,56 +168,40 @@ async fn write(
 }
 
 /// Commits everything in `batch`, however long it takes. An error is fatal.
-async fn commit(store: &dyn Store, batch: &mut Vec<Job>) -> Result<(), String> {
+async fn commit(store: &dyn Store, mut batch: Batch) -> Result<(), String> {
     let mut pauses = pauses();
-    while !batch.is_empty() {
-        let appends: Vec<Append> = batch.iter().map(|job| job.append.clone()).collect();
+    while !batch.appends.is_empty() {
         let begun = Instant::now();
-        let error = match store.commit(&appends).await {
+        let error = match store.commit(&batch.appends).await {
             Ok(verdicts) => {
-                measure(&appends, begun.elapsed());
-                for (job, verdict) in batch.drain(..).zip(verdicts) {
-                    job.settle(match verdict {
-                        Verdict::Committed => Ok(()),
-                        Verdict::KeyTaken(row) => Err(Lost::KeyTaken(row)),
-                        Verdict::Fenced => Err(Lost::Fenced),
-                        Verdict::Refused(why) => Err(Lost::Refused(why)),
-                    });
-                }
+                measure(&batch.appends, begun.elapsed());
+                batch.settle(verdicts);
                 return Ok(());
             }
             Err(error) => error,
         };
         match &error {
             StoreError::Fatal(why) => return Err(why.clone()),
-            StoreError::Full(_) => give_up_new_sagas(batch),
+            StoreError::Full(_) => batch.take_new().lose(&Lost::Full),
             // Concerns single appends; the store names them when they come alone.
-            StoreError::Invalid(why) | StoreError::Corrupt { why, .. } if batch.len() == 1 => {
-                let lost = Lost::Refused(why.clone());
-                batch.drain(..).for_each(|job| job.settle(Err(lost.clone())));
+            StoreError::Invalid(why) | StoreError::Corrupt { why, .. } if batch.appends.len() == 1 => {
+                batch.lose(&Lost::Refused(why.clone()));
+                return Ok(());
             }
             StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
-                let mut later = batch.split_off(batch.len() / 2);
+                let later = batch.split_off(batch.appends.len() / 2);
                 Box::pin(commit(store, batch)).await?;
-                batch.append(&mut later);
+                batch = later;
                 continue;
             }
             // `Unknown` too: what was committed is recognised by its bytes.
             StoreError::Unavailable(_) | StoreError::Unknown(_) => {}
         }
         counter!(names::STORE_ERRORS).increment(1);
-        warn!(%error, appends = batch.len(), "the saga store did not commit; trying again");
+        warn!(%error, appends = batch.appends.len(), "the saga store did not commit; trying again");
         tokio::time::sleep(pauses.next().unwrap_or(Duration::from_secs(2))).await;
     }
     Ok(())
-}
-
-fn give_up_new_sagas(batch: &mut Vec<Job>) {
-    let (new, old) = batch.drain(..).partition(|job| job.append.start.is_some());
-    *batch = old;
-    let new: Vec<Job> = new;
-    // Later appends of a given-up saga cannot exist: it starts only after its first append is durable.
-    new.into_iter().for_each(|job| job.settle(Err(Lost::Full)));
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {
