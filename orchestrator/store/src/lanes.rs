@@ -1,9 +1,12 @@
 //! What a lane carries: the events of one shard, in commit order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::NewEvent;
+use crate::{Append, NewEvent, Verdict};
 
 /// An event on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,4 +53,29 @@ pub struct LaneLag {
     pub held: u64,
     /// Roots that are parked, with everything after their poisoned event held back.
     pub parked_roots: u64,
+}
+
+/// One bell per lane.
+pub(crate) struct Bells(Vec<Arc<Notify>>);
+
+impl Bells {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self((0..shards).map(|_| Arc::default()).collect())
+    }
+
+    pub(crate) fn of(&self, shard: u16) -> Arc<Notify> {
+        self.0.get(usize::from(shard)).cloned().unwrap_or_default()
+    }
+
+    /// Rings for every lane that a committed append of the batch has put events into.
+    pub(crate) fn ring(&self, batch: &[Append], verdicts: &[Verdict]) {
+        for (append, verdict) in batch.iter().zip(verdicts) {
+            if !append.events.is_empty()
+                && *verdict == Verdict::Committed
+                && let Some(bell) = self.0.get(usize::from(append.shard))
+            {
+                bell.notify_one();
+            }
+        }
+    }
 }

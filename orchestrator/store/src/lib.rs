@@ -9,6 +9,7 @@ mod append;
 pub mod codec;
 mod door;
 mod error;
+mod lane_source;
 mod lanes;
 mod listing;
 mod saga;
@@ -18,6 +19,7 @@ pub mod testing;
 
 pub use append::{Append, KeyRow, Lease, NewEvent, NewSaga, Summary, Verdict};
 pub use error::StoreError;
+pub use lane_source::{EVENT_SOURCE, LaneSource};
 pub use lanes::{LaneLag, OutboxRow, event_id};
 pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
 pub use saga::{SagaRow, StoredSaga};

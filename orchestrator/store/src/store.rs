@@ -1,6 +1,9 @@
 //! The guarantees. Whatever implements [`Store`] passes every law of [`testing`](crate::testing).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
@@ -87,6 +90,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many shards there are: fixed when the store was created.
     fn shards(&self) -> u16;
+
+    /// Notified after every commit that put events into this lane: a hint for who publishes them, not a promise.
+    /// A shard that is not there has a bell that never rings.
+    fn lane_wake(&self, shard: u16) -> Arc<Notify>;
 
     /// The next events of a lane to publish, in order; none of a parked root from its poisoned event on.
     ///

@@ -15,18 +15,18 @@ mod statements;
 mod tails;
 mod writer;
 
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{SqlSafeStr as _, SqlitePool};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 pub use self::open::{DATABASE_FILE, OpenError, SqliteOptions};
 use self::{lookup::key_row, outbox::counted, reads::limit_of, rows::Binds, writer::Writer};
 use crate::{
     Append, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, Store,
-    StoreError, StoredSaga, Verdict, door,
+    StoreError, StoredSaga, Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a data directory that belongs to this process.
@@ -34,6 +34,7 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
     shards: u16,
+    bells: Bells,
     /// The last field, so that the directory is free only when the connections are told to close.
     _lock: File,
 }
@@ -52,7 +53,8 @@ impl SqliteStore {
         let writer = Writer::new(opened.writer).await.map_err(damaged)?;
         let shards = u16::try_from(writer.epochs.len())
             .map_err(|_| damaged(StoreError::Fatal("it has too many shards".to_owned())))?;
-        Ok(Self { writer: Mutex::new(writer), readers: opened.readers, shards, _lock: opened.lock })
+        let bells = Bells::new(shards);
+        Ok(Self { writer: Mutex::new(writer), readers: opened.readers, shards, bells, _lock: opened.lock })
     }
 
     /// Closes every connection, which moves the log into the database file. Dropping the store is as durable.
@@ -90,7 +92,9 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
-        self.writer().await.commit(batch).await
+        let verdicts = self.writer().await.commit(batch).await?;
+        self.bells.ring(batch, &verdicts);
+        Ok(verdicts)
     }
 
     async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError> {
@@ -136,6 +140,10 @@ impl Store for SqliteStore {
 
     fn shards(&self) -> u16 {
         self.shards
+    }
+
+    fn lane_wake(&self, shard: u16) -> Arc<Notify> {
+        self.bells.of(shard)
     }
 
     async fn lane_pending(&self, shard: u16, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {

@@ -3,18 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::{
     Append, Cursor, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, SagaRow,
     Status, Store, StoreError, StoredSaga, Verdict,
     door::{self, reason},
+    lanes::Bells,
 };
 
 /// What happens to a coming commit.
@@ -36,6 +37,7 @@ pub enum Fault {
 pub struct MemoryStore {
     state: Mutex<State>,
     held: watch::Sender<bool>,
+    bells: Bells,
 }
 
 #[derive(Default)]
@@ -90,7 +92,7 @@ impl MemoryStore {
             lanes: (0..shards).map(|_| Lane::default()).collect(),
             ..State::default()
         };
-        Self { state: Mutex::new(state), held: watch::channel(false).0 }
+        Self { state: Mutex::new(state), held: watch::channel(false).0, bells: Bells::new(shards) }
     }
 
     /// The next commit that is not spoken for meets this fault. Call it again for the one after.
@@ -290,6 +292,7 @@ impl Store for MemoryStore {
         }
         let verdicts = state.commit(batch);
         state.commits += 1;
+        self.bells.ring(batch, &verdicts);
         if fault.is_some() { Err(StoreError::Unknown("injected".to_owned())) } else { Ok(verdicts) }
     }
 
@@ -377,6 +380,10 @@ impl Store for MemoryStore {
 
     fn shards(&self) -> u16 {
         self.shards_of(&self.state())
+    }
+
+    fn lane_wake(&self, shard: u16) -> Arc<Notify> {
+        self.bells.of(shard)
     }
 
     async fn lane_pending(&self, shard: u16, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {

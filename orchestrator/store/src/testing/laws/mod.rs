@@ -122,6 +122,7 @@ macro_rules! for_each_law {
         $run! { outbox the_lag_counts_what_waits }
         $run! { outbox events_outlive_their_saga }
         $run! { outbox a_lane_that_is_not_there_is_told_so }
+        $run! { outbox a_lane_is_woken_by_its_own_events }
         $run! { listing the_newest_comes_first }
         $run! { listing a_listed_row_is_the_row_that_is_loaded }
         $run! { listing an_empty_store_lists_nothing }

@@ -323,3 +323,16 @@ pub async fn a_lane_that_is_not_there_is_told_so(t: &mut Trial) {
     assert!(matches!(store.lane_lag(shard).await, Err(StoreError::Invalid(_))));
     assert!(matches!(store.lane_published_since(shard, 0, None, 1).await, Err(StoreError::Invalid(_))));
 }
+
+/// Whoever publishes a lane is woken by a commit that puts events into it, and by no other.
+pub async fn a_lane_is_woken_by_its_own_events(t: &mut Trial) {
+    let (a, b, c) = (t.id(), t.id(), t.id());
+    t.accept(&[t.start(a), t.in_shard(1, t.start(b).event("elsewhere"))]).await;
+    t.commit(&[t.more(a, 9, 1).event("refused")]).await;
+    let (own, other) = (t.store().lane_wake(0), t.store().lane_wake(1));
+    let mut notified = std::pin::pin!(own.notified());
+    assert!(!notified.as_mut().enable());
+    t.accept(&[t.start(c).event("here")]).await;
+    notified.await;
+    other.notified().await;
+}
