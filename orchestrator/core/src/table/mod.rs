@@ -249,8 +249,10 @@ impl Turn<'_> {
     }
 
     fn own(&mut self, recovered: bool) {
-        self.saga.recovered = recovered;
+        // Owned again or not, no doubt is forgotten.
+        self.saga.recovered |= recovered;
         for step in &mut self.saga.steps {
+            step.maybe_run |= matches!(step.activity, Activity::Calling { op: Op::Do, .. });
             step.activity = Activity::Idle;
             (step.attempts, step.undo_attempts, step.since) = (0, 0, self.now);
         }
@@ -293,15 +295,10 @@ impl Turn<'_> {
     }
 
     fn resume(&mut self, why: String) -> Result<(), Illegal> {
-        if !self.saga.is_parked() {
+        if self.saga.end.is_some() || !self.saga.is_parked() {
             return Err(Illegal::NotParked);
         }
         self.record(Record::Resumed { why });
-        for step in &mut self.saga.steps {
-            if step.activity == Activity::Idle {
-                step.since = self.now;
-            }
-        }
         self.advance();
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! Events in any order and of any content, believable or not, at times that jump: the table answers each with records
 //! that fold to its state, or with an error that changes nothing, and never falls silent.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use backstitch_core::{Event, Op, Outcome, Refusal, Saga, StepId, Timestamp, begin, next};
 use bytes::Bytes;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{TestError, TestRunner};
 use prost::Message;
 use uuid::Uuid;
 
@@ -67,7 +68,7 @@ fn a_time(tape: &mut Tape) -> i64 {
     [near, 4 * near, i64::MAX, i64::MIN][tape.weighted(&[20, 3, 1, 1])]
 }
 
-fn run(plan: &Plan, tape: &[u16]) -> Result<(), String> {
+fn run(plan: &Plan, tape: &[u16], mut story: Option<&mut Vec<String>>) -> Result<(), String> {
     let definition = plan.build();
     let id = Uuid::from_u128(1);
     let (mut saga, first) = begin(&definition, id, id, input(), String::new(), Timestamp(0));
@@ -75,6 +76,9 @@ fn run(plan: &Plan, tape: &[u16]) -> Result<(), String> {
     let mut tape = Tape::new(tape);
     let mut event = Event::Own { recovered: false };
     while !tape.is_used_up() {
+        if let Some(story) = &mut story {
+            story.push(format!("{event:?}"));
+        }
         let before = saga.clone();
         let (at, jitter) = (Timestamp(a_time(&mut tape)), u32::try_from(tape.pick(65_536)).unwrap() * 65_537);
         match next(&definition, &mut saga, event.clone(), at, jitter) {
@@ -84,6 +88,9 @@ fn run(plan: &Plan, tape: &[u16]) -> Result<(), String> {
             Err(_) => {}
             Ok(transition) => {
                 laws::transition(&definition, &saga, &transition).map_err(|e| format!("{event:?}: {e}"))?;
+                if let Some(story) = &mut story {
+                    story.extend(transition.records.iter().map(|entry| format!("    + {entry:?}")));
+                }
                 journal.extend(transition.records);
             }
         }
@@ -98,9 +105,15 @@ fn any_event_at_any_time_is_answered_or_refused_and_never_panics() {
     let config = crate::config();
     let seed = config.rng_seed;
     let case = (any_plan(), prop::collection::vec(any::<u16>(), 0..400));
-    let result =
-        TestRunner::new(config).run(&case, |(plan, tape)| run(&plan, &tape).map_err(TestCaseError::fail));
-    if let Err(error) = result {
-        panic!("seed {seed}: {error}");
+    let result = TestRunner::new(config)
+        .run(&case, |(plan, tape)| run(&plan, &tape, None).map_err(TestCaseError::fail));
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (plan, tape))) => {
+            let mut story = Vec::new();
+            let told = catch_unwind(AssertUnwindSafe(|| run(&plan, &tape, Some(&mut story))));
+            panic!("{reason}\n\nseed {seed}\n{plan:#?}\n\n{}\n{told:?}", story.join("\n"));
+        }
+        Err(other) => panic!("seed {seed}: {other}"),
     }
 }

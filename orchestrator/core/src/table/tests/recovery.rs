@@ -158,6 +158,21 @@ fn what_is_parked_stays_parked_for_the_new_owner_until_it_is_resumed() {
 }
 
 #[test]
+fn owning_a_saga_again_forgets_no_doubt() {
+    let said = |script: &str, event: &str| {
+        let mut world = World::new(graph(&[("a", &[])]));
+        world.run(script);
+        world.when(event)
+    };
+    assert_eq!(said("own; own; a notnow", "cancel"), "turned_back(cancelled: asked to), undo a#1@2");
+    assert_eq!(
+        said("recover; a notnow; own; a notnow", "cancel"),
+        "turned_back(cancelled: asked to), undo a#1@2"
+    );
+    assert_eq!(said("recover; cancel; a broken; own", "resume"), "resumed, undo a#1@2");
+}
+
+#[test]
 fn records_that_cannot_follow_are_no_journal() {
     let mut world = World::new(shop());
     world.run("own; hold refused; stock done");
