@@ -9,14 +9,14 @@ use backstitch_core::Catalog;
 use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options, SystemClock, Target};
 use backstitch_proto::services::service_of;
 use backstitch_server::{Clients, Server, channel};
-use backstitch_store::{SqliteOptions, SqliteStore, Store};
+use backstitch_store::{LaneSource, SqliteOptions, SqliteStore, Store};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use outbox_relay::Source;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::participants::{announce, finish};
+use super::relays::Outbox;
 use super::{relays, stop};
 use crate::cli::{Doors, OrchestratorArgs};
 use crate::ready::Ready;
@@ -41,7 +41,7 @@ pub(crate) struct Served {
     pub(crate) http: std::net::SocketAddr,
     pub(crate) grpc: std::net::SocketAddr,
     /// Its lanes, one for each shard.
-    pub(crate) lanes: Vec<Arc<dyn Source>>,
+    pub(crate) lanes: Vec<Outbox>,
 }
 
 /// Installs the process's metrics recorder and describes every metric.
@@ -68,7 +68,6 @@ pub(crate) async fn serve(
     let store =
         SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
     let store: Arc<dyn Store> = Arc::new(store);
-    let lanes = Vec::new();
 
     let targets = setup.participants.iter().filter_map(|(participant, uri)| {
         Some(Target { participant, service: service_of(participant)?, uri: uri.clone() })
@@ -76,10 +75,15 @@ pub(crate) async fn serve(
     let dispatcher = Arc::new(GrpcDispatcher::new(targets.collect(), GrpcOptions::default())?);
     let options = Options { max_live: usize::try_from(setup.max_live)?, ..Options::default() };
     let catalog = catalog(setup.synthetic_steps)?;
-    let engine = Engine::start_up(store, dispatcher, catalog, Arc::new(SystemClock), options)
+    let engine = Engine::start_up(store.clone(), dispatcher, catalog, Arc::new(SystemClock), options)
         .await
         .context("starting the engine")?;
     engine.spawn_recovery();
+    let lanes = (0..store.shards()).map(|shard| {
+        let source = Arc::new(LaneSource::new(store.clone(), shard));
+        Outbox { source, wake: engine.committed(shard) }
+    });
+    let lanes = lanes.collect();
 
     let faces = backstitch_server::Options { bench: setup.synthetic_steps > 0, ..Default::default() };
     let clients = clients(&setup.participants)?;

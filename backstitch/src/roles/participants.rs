@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use outbox_relay::Source;
 use participant_kit::{Participant, SystemClock};
 use participant_notification::Transport;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::relays::Outbox;
 use super::{relays, stop};
 use crate::cli::{ParticipantArgs, ParticipantsArgs, Parts};
 use crate::ready::Ready;
@@ -77,7 +77,7 @@ pub(crate) struct Served {
     /// Name and address of each.
     pub(crate) addresses: Vec<(&'static str, std::net::SocketAddr)>,
     /// Their outboxes.
-    pub(crate) outboxes: Vec<Arc<dyn Source>>,
+    pub(crate) outboxes: Vec<Outbox>,
 }
 
 /// Opens and serves these participants on free loopback ports until `shutdown`.
@@ -93,7 +93,7 @@ pub(crate) async fn serve(
         let participant = open(name, directory, parts).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         served.addresses.push((name, listener.local_addr()?));
-        served.outboxes.push(participant.outbox.clone());
+        served.outboxes.push(Outbox::polled(participant.outbox.clone()));
         let shutdown = shutdown.clone();
         tasks.spawn(async move { participant.serve(listener, shutdown).await.map_err(Into::into) });
     }
@@ -124,7 +124,13 @@ pub(crate) async fn run_one(name: &'static str, args: ParticipantArgs) -> anyhow
     let ready = Ready::new().with(name, listener.local_addr()?);
     let mut tasks = JoinSet::new();
     if let Some(brokers) = &args.parts.kafka {
-        relays::spawn(&mut tasks, vec![participant.outbox.clone()], &relays::sink(brokers)?, None, &shutdown);
+        relays::spawn(
+            &mut tasks,
+            vec![Outbox::polled(participant.outbox.clone())],
+            &relays::sink(brokers)?,
+            None,
+            &shutdown,
+        );
     }
     let serving = shutdown.clone();
     tasks.spawn(async move { participant.serve(listener, serving).await.map_err(Into::into) });

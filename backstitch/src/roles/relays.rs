@@ -24,16 +24,29 @@ pub(crate) fn sink(brokers: &str) -> anyhow::Result<Arc<dyn Sink>> {
     Ok(Arc::new(KafkaSink::new(KafkaOptions::new(brokers)).with_context(|| format!("--kafka `{brokers}`"))?))
 }
 
+/// An outbox, and what is notified when something is committed to it.
+pub(crate) struct Outbox {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Outbox {
+    /// One that is looked at once in a while.
+    pub(crate) fn polled(source: Arc<dyn Source>) -> Self {
+        Self { source, wake: Arc::default() }
+    }
+}
+
 /// Relays `sources` until told to stop. With `window`, what was published within it is published again first: an
 /// embedded broker starts empty.
 pub(crate) fn spawn(
     tasks: &mut JoinSet<anyhow::Result<()>>,
-    sources: Vec<Arc<dyn Source>>,
+    sources: Vec<Outbox>,
     sink: &Arc<dyn Sink>,
     window: Option<std::time::Duration>,
     shutdown: &CancellationToken,
 ) {
-    for source in sources {
+    for Outbox { source, wake } in sources {
         let relay = Arc::new(Relay::new(source, sink.clone(), Options::default()));
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
@@ -42,7 +55,6 @@ pub(crate) fn spawn(
             {
                 tracing::warn!(source = relay.name(), %error, "the last hour's events could not be published again");
             }
-            let wake = Arc::new(Notify::new());
             outbox_relay::run(relay, wake, || SystemClock.now_ms(), Pace::default(), shutdown).await;
             Ok(())
         });

@@ -13,6 +13,7 @@ mod clock;
 mod dispatch;
 mod engine;
 mod follow;
+mod lanes;
 mod metrics;
 mod options;
 mod recovery;
