@@ -123,16 +123,16 @@ impl Void {
                         }
                     };
                 }
-                let claimed = ledger::claimed(tx, id).await?;
-                let left = payment.captured_minor.saturating_sub(claimed);
-                if left > 0 {
-                    ledger::open_refund(tx, &call, refund, &payment, left).await?;
-                    return Ok(Some((left, false)));
-                }
-                if claimed > payment.refunded_minor {
+                // Other refunds first: one that fails leaves more to give back, and this one is for all of it.
+                if ledger::claimed(tx, id).await? > payment.refunded_minor {
                     return Err(OpError::not_now(SOON, "another refund of this payment is not settled"));
                 }
-                Ok(None)
+                let left = payment.captured_minor.saturating_sub(payment.refunded_minor);
+                if left == 0 {
+                    return Ok(None);
+                }
+                ledger::open_refund(tx, &call, refund, &payment, left).await?;
+                Ok(Some((left, false)))
             })
         });
         promise.await

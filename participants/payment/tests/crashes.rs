@@ -39,6 +39,11 @@ fn killed_in_capture(fault: Fault) -> Shop {
     shop
 }
 
+/// Repeats a call while its step's task is still on its way, as a saga does.
+fn waited(call: impl Fn() -> Said) -> Said {
+    (0..1_000).map(|_| call()).find(|said| *said != Said::NotNow).unwrap_or(Said::NotNow)
+}
+
 #[test]
 fn killed_in_authorize_the_next_process_settles_it_by_itself() {
     for (why, faults, status, entries) in [
@@ -240,4 +245,61 @@ fn a_dropped_request_cancels_nothing() {
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
     assert_eq!(shop.void(), Said::NotNow, "waited for");
     assert_eq!(shop.asked(), [""; 0]);
+}
+
+#[test]
+fn an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed() {
+    for fault in [HangBefore, HangAfter] {
+        let shop = Shop::open();
+        shop.faults(&[fault]);
+        assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
+        assert_eq!(shop.void(), Said::NotNow, "waited for");
+        shop.release();
+        assert_eq!(waited(|| shop.void()), Said::Done);
+        assert_eq!(shop.asked(), ["create:ok", "cancel:ok"], "{fault:?}");
+        agree(&shop, NOTHING, "never held");
+    }
+}
+
+#[test]
+fn an_undo_that_begins_while_the_hold_is_made_ends_it() {
+    for fault in [HangBefore, HangAfter] {
+        let shop = Shop::open();
+        shop.faults(&[Pass, fault]);
+        assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
+        assert_eq!(shop.void(), Said::NotNow, "waited for");
+        shop.release();
+        assert_eq!(waited(|| shop.void()), Said::Done);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
+        agree(&shop, VOIDED, "held, then ended");
+    }
+}
+
+#[test]
+fn a_close_that_begins_while_the_capture_is_made_waits_for_it_and_is_done() {
+    for fault in [HangBefore, HangAfter] {
+        let shop = Shop::open();
+        shop.authorize(Do, "tok_ok");
+        shop.faults(&[fault]);
+        assert_eq!(shop.try_capture(Do, common::gbp(common::AMOUNT)), None);
+        assert_eq!(shop.capture(Close), Said::NotNow, "waited for");
+        assert_eq!(shop.void(), Said::NotNow, "a capture is settled before anything is voided");
+        shop.release();
+        assert_eq!(waited(|| shop.capture(Close)), Said::Done, "{fault:?}");
+        agree(&shop, CAPTURED, "once");
+    }
+}
+
+#[test]
+fn an_undo_waits_for_a_refund_in_doubt_before_it_gives_back_the_rest() {
+    let mut shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    shop.faults(&[HangAfter]);
+    assert_eq!(shop.try_refund(Do, 1, common::gbp(400)), None);
+    shop.crash();
+    assert_eq!(shop.void(), Said::NotNow);
+    assert_eq!(shop.refund(Do, 1, 400), Said::Done);
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:400", "refunded:600"], "all of it");
 }

@@ -66,9 +66,9 @@ pub enum Fault {
     LoseAnswer,
     /// The provider says that it cannot now.
     Unavailable,
-    /// The call has not left when everything stops.
+    /// The call has not left until it is released, or everything stops.
     HangBefore,
-    /// The provider has executed it when everything stops.
+    /// The provider has executed it, and the answer is on its way until it is released, or everything stops.
     HangAfter,
 }
 
@@ -83,6 +83,7 @@ pub struct Wire {
     /// `verb:outcome` of every call that reached the provider.
     asked: Arc<Mutex<Vec<String>>>,
     hung: Arc<Notify>,
+    release: Arc<Notify>,
     sandbox: Sandbox,
 }
 
@@ -119,8 +120,9 @@ impl Wire {
     }
 
     async fn hang(&self) {
+        let released = self.release.notified();
         self.hung.notify_one();
-        std::future::pending::<()>().await;
+        released.await;
     }
 
     fn lied(
@@ -242,7 +244,8 @@ impl Shop {
                 faults: self.faults.clone(),
                 lie: self.lie.clone(),
                 asked: self.asked.clone(),
-                hung: Arc::new(Notify::new()),
+                hung: Arc::default(),
+                release: Arc::default(),
                 sandbox: Sandbox::open(&self.url("sandbox.db"), Patience::none(), clock.clone())
                     .await
                     .unwrap(),
@@ -266,6 +269,18 @@ impl Shop {
     /// What the wire does to the next calls, in order.
     pub fn faults(&self, faults: &[Fault]) {
         *self.faults.lock().unwrap() = faults.iter().copied().collect();
+    }
+
+    /// Lets every call that hangs go on, and their tasks run until they end or hang again.
+    pub fn release(&self) {
+        self.block_on(async {
+            self.process().wire.release.notify_waiters();
+            // The tasks go through the databases' threads, so turns alone are not enough to wait for: a step that
+            // somebody is still at the provider for answers an undo or a close with NotNow, and the caller repeats.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     pub fn lie(&self, lie: Lie) {

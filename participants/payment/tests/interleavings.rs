@@ -1,0 +1,214 @@
+//! Any calls in any order, on a wire that loses and a process that dies: money is never captured and voided, never given
+//! back beyond what was taken, and once everything has settled both ledgers say the same.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use backstitch_proto::contract::Op::{Close, Do};
+use common::{AMOUNT, Fault, Said, Shop, gbp};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Authorize,
+    CloseAuthorize,
+    Void,
+    Capture,
+    CaptureElsewhere,
+    CloseCapture,
+    Refund(u8, i64),
+    CloseRefund(u8, i64),
+    Wire(Vec<Fault>),
+    Release,
+    Crash,
+    Tick(u64),
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        3 => Just(Fault::Pass),
+        1 => Just(Fault::LoseRequest),
+        1 => Just(Fault::LoseAnswer),
+        1 => Just(Fault::Unavailable),
+        1 => Just(Fault::HangBefore),
+        2 => Just(Fault::HangAfter),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let refund = || (1..=3_u8, prop_oneof![Just(400_i64), Just(700), Just(AMOUNT)]);
+    prop_oneof![
+        4 => Just(Step::Authorize),
+        1 => Just(Step::CloseAuthorize),
+        2 => Just(Step::Void),
+        4 => Just(Step::Capture),
+        1 => Just(Step::CaptureElsewhere),
+        2 => Just(Step::CloseCapture),
+        2 => refund().prop_map(|(n, a)| Step::Refund(n, a)),
+        1 => refund().prop_map(|(n, a)| Step::CloseRefund(n, a)),
+        4 => prop::collection::vec(fault(), 1..4).prop_map(Step::Wire),
+        2 => Just(Step::Release),
+        2 => Just(Step::Crash),
+        2 => prop_oneof![Just(6_u64), Just(40)].prop_map(Step::Tick),
+    ]
+}
+
+fn token() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        6 => Just("tok_ok"),
+        1 => Just("tok_declined"),
+        2 => Just("tok_3ds_ok"),
+        1 => Just("tok_3ds_fail"),
+        1 => Just("tok_3ds_never"),
+        2 => Just("tok_timeout_executed"),
+        1 => Just("tok_timeout_not_executed"),
+        1 => Just("tok_capture_fails"),
+        1 => Just("tok_void_fails_3"),
+        1 => Just("tok_refund_fails"),
+        1 => Just("tok_slow_capture"),
+    ]
+}
+
+/// Half of the stories begin with a payment that goes well so far, or little would ever be refunded.
+fn story() -> impl Strategy<Value = Vec<Step>> {
+    let begun = prop_oneof![
+        2 => Just(vec![]),
+        1 => Just(vec![Step::Authorize]),
+        1 => Just(vec![Step::Authorize, Step::Capture]),
+    ];
+    (begun, prop::collection::vec(step(), 3..14)).prop_map(|(mut story, rest)| {
+        story.extend(rest);
+        story
+    })
+}
+
+/// Promises: a definite answer of a (step, op) is never taken back by a later one.
+#[derive(Default)]
+struct Promises(HashMap<String, Said>);
+
+impl Promises {
+    fn hear(&mut self, call: String, said: Option<Said>) {
+        let Some(said) = said.filter(|s| matches!(s, Said::Done | Said::Refused(_))) else { return };
+        if let Some(before) = self.0.get(&call) {
+            assert_eq!(before, &said, "{call} was answered otherwise before");
+        }
+        self.0.insert(call, said);
+    }
+}
+
+fn run(token: &'static str, steps: &[Step]) {
+    let mut shop = Shop::open();
+    let mut promises = Promises::default();
+    for step in steps {
+        match step {
+            Step::Authorize => promises.hear("authorize".into(), shop.try_authorize(Do, token)),
+            Step::CloseAuthorize => {
+                // A close may be answered with the end of what a do was once answered to have done.
+                shop.try_authorize(Close, token);
+            }
+            Step::Void => promises.hear("void".into(), shop.try_void()),
+            Step::Capture => promises.hear("capture".into(), shop.try_capture(Do, gbp(AMOUNT))),
+            Step::CaptureElsewhere => {
+                promises.hear("elsewhere".into(), shop.try_capture_as("capture_2", Do, gbp(AMOUNT)));
+            }
+            Step::CloseCapture => promises.hear("close capture".into(), shop.try_capture(Close, gbp(AMOUNT))),
+            Step::Refund(n, a) => promises.hear(format!("refund {n}"), shop.try_refund(Do, *n, gbp(*a))),
+            Step::CloseRefund(n, a) => {
+                shop.try_refund(Close, *n, gbp(*a));
+            }
+            Step::Wire(faults) => shop.faults(faults),
+            Step::Release => shop.release(),
+            Step::Crash => shop.crash(),
+            Step::Tick(seconds) => {
+                // A tick that meets a hanging wire would wait for it for ever; the process is killed there instead.
+                shop.faults(&[]);
+                shop.tick(Duration::from_secs(*seconds));
+            }
+        }
+        check_always(&shop);
+    }
+    shop.crash();
+    shop.settle();
+    check_always(&shop);
+    let elsewhere = steps.iter().any(|step| matches!(step, Step::CaptureElsewhere));
+    check_settled(&shop, &promises, elsewhere);
+}
+
+/// What holds at every moment.
+fn check_always(shop: &Shop) {
+    let sums = "SELECT captures, voids, captured_minor, refunded_minor FROM statement";
+    for line in shop.rows("sandbox.db", sums) {
+        let n: Vec<i64> = line.split(':').map(|n| n.parse().unwrap()).collect();
+        assert!(n[0] + n[1] <= 1, "captured and voided: {line}");
+        assert!(n[3] <= n[2], "given back more than taken: {line}");
+    }
+    let accounts =
+        shop.rows("sandbox.db", "SELECT id FROM accounts WHERE state IN ('authorized', 'captured')");
+    assert!(accounts.len() <= 1, "one payment holds at most once: {accounts:?}");
+    let claims = "SELECT p.captured_minor,
+                         (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r
+                          WHERE r.payment_id = p.payment_id AND r.status IN ('pending', 'done'))
+                  FROM payments p";
+    for line in shop.rows("payment.db", claims) {
+        let (captured, claimed) = line.split_once(':').unwrap();
+        assert!(claimed.parse::<i64>().unwrap() <= captured.parse::<i64>().unwrap(), "claimed: {line}");
+    }
+    // Our ledger never sends what the provider would have to refuse. Only a capture that another step has made
+    // already is asked for again, under its own key.
+    for asked in shop.asked() {
+        assert!(
+            asked != "cancel:refused" && asked != "confirm:refused" && asked != "refund:refused",
+            "{asked}"
+        );
+    }
+}
+
+/// What holds once nothing is under way any more, whatever the wire and the process did.
+fn check_settled(shop: &Shop, promises: &Promises, elsewhere: bool) {
+    // A refund that the provider never heard of proves nothing, and stays open; so does a customer who never comes.
+    let lost = "SELECT b.step || ' ' || b.state FROM barrier_open o JOIN barrier b
+                ON b.saga_id = o.saga_id AND b.step = o.step";
+    for open in shop.rows("payment.db", lost) {
+        let waits = open == "authorize_payment doing" && shop.status() == "waiting";
+        assert!(open.starts_with("refund_") || waits || gives_back(shop), "still open: {open}");
+    }
+    assert_eq!(shop.bank(), shop.ours(), "the two ledgers differ");
+    assert_eq!(shop.events().len(), shop.ours().len(), "an event for every entry");
+    let money = |kind: &str| shop.bank().iter().any(|entry| entry.starts_with(kind));
+    if promises.0.get("capture") == Some(&Said::Done) {
+        assert!(money("captured"), "answered Done, but nothing was taken");
+    }
+    // Refused is a promise; only another step may have taken the money.
+    if matches!(promises.0.get("capture"), Some(Said::Refused(_))) && !elsewhere {
+        assert!(!money("captured"), "refused, but taken");
+    }
+    if promises.0.get("void") == Some(&Said::Done) {
+        let left = "SELECT held_minor + captured_minor - refunded_minor FROM statement";
+        for line in shop.rows("sandbox.db", left) {
+            assert_eq!(line, "0", "undone, but money is held or taken");
+        }
+    }
+}
+
+/// Whether an undo of a captured payment waits for refunds, or found that one failed.
+fn gives_back(shop: &Shop) -> bool {
+    shop.status() == "captured"
+}
+
+/// Enough for every run; a long search says `PROPTEST_CASES=10000`.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_interleaving_loses_or_doubles_money(token in token(), steps in story()) {
+        run(token, &steps);
+    }
+}
