@@ -320,18 +320,20 @@ impl Saga {
         f(&Facts { saga: self.id, input: &self.start.input, output: &output })
     }
 
+    /// Whether nobody knows if the step's effect happened: an attempt was sent and not answered for certain, or a
+    /// former owner, whose calls are unknown, may have made one.
+    pub fn maybe_run(&self, id: StepId) -> bool {
+        let step = self.step(id);
+        step.settled == Settled::Open && (step.maybe_run || self.recovered)
+    }
+
     /// Whether turning back has to take this step back: it happened, or may have.
     ///
-    /// A former owner's calls are unknown, so after a takeover that is every compensatable step without a durable
-    /// refusal; the barrier makes needless undos harmless.
+    /// After a takeover that is every compensatable step without a durable refusal; the barrier makes needless undos
+    /// harmless.
     pub fn needs_undo(&self, definition: &Definition, id: StepId) -> bool {
-        let step = self.step(id);
-        definition.step(id).class == Class::Compensatable
-            && match step.settled {
-                Settled::Refused { .. } => false,
-                Settled::Done { .. } => true,
-                Settled::Open => step.maybe_run || self.recovered,
-            }
+        let happened = matches!(self.step(id).settled, Settled::Done { .. });
+        definition.step(id).class == Class::Compensatable && (happened || self.maybe_run(id))
     }
 
     /// The refusal that turned it back, with the step that refused.

@@ -104,12 +104,21 @@ impl Turn<'_> {
             (Op::Undo, Some(undo)) => undo.timeout,
             _ => step.timeout,
         };
+        let maybe_run = self.saga.maybe_run(id);
         let state = self.saga.step_mut(id);
         let attempts = if op == Op::Undo { &mut state.undo_attempts } else { &mut state.attempts };
         *attempts = attempts.saturating_add(1);
         let attempt = *attempts;
         state.activity = Activity::Calling { op, attempt };
-        self.out.effects.push(Effect::Call(Call { step: id, op, attempt, request, timeout, after }));
+        self.out.effects.push(Effect::Call(Call {
+            step: id,
+            op,
+            attempt,
+            request,
+            timeout,
+            maybe_run,
+            after,
+        }));
     }
 
     /// The record that must be durable before this call: the safety table, line by line. Records of a saga commit

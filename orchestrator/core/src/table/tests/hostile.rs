@@ -44,6 +44,16 @@ fn what_was_parked_by_a_hostile_reply_is_undone_when_the_saga_turns_back() {
 }
 
 #[test]
+fn turning_back_takes_a_parked_step_to_work_again() {
+    let mut world = World::new(shop());
+    world.run(&format!("{PAYING}; pay lies"));
+    assert_eq!(world.saga.status(), Status::Parked);
+    world.run("cancel");
+    assert_eq!(world.saga.status(), Status::Compensating);
+    assert!(world.when("resume").starts_with('!'), "nothing is parked any more");
+}
+
+#[test]
 #[rustfmt::skip]
 fn before_the_pivot_a_parked_saga_makes_no_further_call_after_it_the_others_go_on() {
     let others = "own; hold broken; stock notnow; quote done";
