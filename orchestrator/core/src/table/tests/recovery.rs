@@ -173,6 +173,17 @@ fn owning_a_saga_again_forgets_no_doubt() {
 }
 
 #[test]
+fn what_ended_is_not_resumed_even_if_it_was_parked_from_outside() {
+    let mut world = heir(&format!("{TAKING}; take done; ship done; mail done"), 9);
+    let (step, at) = (world.step("hold"), world.now);
+    let parked = crate::Entry { at, record: crate::Record::StepParked { step, why: "unreadable".into() } };
+    world.saga.fold(&parked).unwrap();
+    world.journal.push(parked);
+    assert_eq!(world.when("recover"), "completed, rest");
+    assert_eq!(world.when("resume"), "! nothing of the saga is parked");
+}
+
+#[test]
 fn records_that_cannot_follow_are_no_journal() {
     let mut world = World::new(shop());
     world.run("own; hold refused; stock done");
