@@ -64,7 +64,18 @@ pub(crate) fn number(at: &str, value: i64, least: i64, most: i64) -> Result<(), 
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Problem::new(&kind::INVALID_FIELD, format!("It must be from {least} to {most}.")).at(at.to_owned()))
+    let detail = format!("It must be {}.", range(least, most));
+    Err(Problem::new(&kind::INVALID_FIELD, detail).at(at.to_owned()))
+}
+
+/// A range for people: a bound that is only the machine's is not told.
+pub(crate) fn range(least: i64, most: i64) -> String {
+    match (least, most) {
+        (i64::MIN, i64::MAX) => "of at most 64 bits".to_owned(),
+        (least, i64::MAX) => format!("at least {least}"),
+        (i64::MIN, most) => format!("at most {most}"),
+        (least, most) => format!("from {least} to {most}"),
+    }
 }
 
 /// An amount whose object is at pointer `at`; its currency must have the form of one.
@@ -154,6 +165,15 @@ mod tests {
         assert_eq!(field(items(&[])).as_deref(), Some("/items"));
         let no_sku = common::Item { sku: String::new(), quantity: 1 };
         assert_eq!(field(items(&[no_sku])).as_deref(), Some("/items/0/sku"));
+    }
+
+    #[test]
+    fn a_range_is_told_without_bounds_that_are_only_the_machine_s() {
+        let told = |least, most| number("/n", 0, least, most).map_err(|p| p.detail().to_owned()).unwrap_err();
+        assert_eq!(told(1, 9), "It must be from 1 to 9.");
+        assert_eq!(told(1, i64::MAX), "It must be at least 1.");
+        assert_eq!(told(i64::MIN, -1), "It must be at most -1.");
+        assert_eq!(range(i64::MIN, i64::MAX), "of at most 64 bits");
     }
 
     #[test]

@@ -98,7 +98,7 @@ kinds! {
         "`field` names the parameter that has the SKU.";
     UNKNOWN_CART = "unknown-cart" 404 NotFound
         "There is no such cart."
-        "It was never put, was deleted, has expired, or was emptied by a checkout. Put it again.";
+        "It was never put, was deleted, or has expired. Put it again.";
     UNKNOWN_CHECKOUT = "unknown-checkout" 404 NotFound
         "There is no such checkout."
         "Nothing was accepted under this id, or it is past its retention.";

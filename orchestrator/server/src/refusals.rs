@@ -18,6 +18,7 @@ pub(crate) fn problem(error: CallError, missing: &'static Kind, at: &'static str
         }
         CallError::NotFound => Problem::new(missing, missing.title).at(at),
         CallError::Precondition { reason, why, metadata } => {
+            let why = sentence(&why);
             let fact = |name: &str| metadata.get(name).cloned();
             match reason.as_str() {
                 "PRECONDITION_REQUIRED" => Problem::new(&kind::PRECONDITION_REQUIRED, why).at("If-Match"),
@@ -50,6 +51,15 @@ pub(crate) fn cart_in_checkout(holder: &str) -> Problem {
         Ok(id) => problem.location(document::path(id)).with("checkout_id", id.to_string()),
         Err(_) => problem,
     }
+}
+
+/// A participant's words as the sentence that a problem's detail is.
+fn sentence(why: &str) -> String {
+    let why = if why.trim().is_empty() { "no reason was given" } else { why.trim() };
+    let mut characters = why.chars();
+    let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();
+    let end = if why.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
 }
 
 /// `part` answered something that cannot be.
@@ -89,6 +99,19 @@ mod tests {
         assert_eq!(held.place(), Some("/api/v1/checkouts/01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90"));
         // A hostile holder does not become a header.
         assert_eq!(precondition("CART_IN_CHECKOUT", &[("holder", "x\r\ny")]).place(), None);
+    }
+
+    #[test]
+    fn a_participant_s_words_become_a_sentence() {
+        for (words, told) in [
+            ("the cart is another customer's", "The cart is another customer's."),
+            ("Held.", "Held."),
+            ("émigré ", "Émigré."),
+            ("", "No reason was given."),
+        ] {
+            assert_eq!(sentence(words), told);
+        }
+        assert_eq!(precondition("SOMETHING_NEW", &[]).detail(), "Why.");
     }
 
     #[test]

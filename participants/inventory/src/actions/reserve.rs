@@ -63,7 +63,7 @@ fn refusal(line: &Line, available: Option<i64>) -> Refusal {
     let Line { sku, quantity } = line;
     match available {
         Some(available) => {
-            Refusal::new("OUT_OF_STOCK", format!("{quantity} of {sku} are wanted, {available} are there"))
+            Refusal::new("OUT_OF_STOCK", format!("{quantity} of {sku} wanted, {available} left"))
                 .with("sku", sku)
                 .with("wanted", quantity)
                 .with("available", available)

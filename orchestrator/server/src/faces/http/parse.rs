@@ -139,7 +139,7 @@ impl Parameters {
         match text.parse::<i64>() {
             Ok(n) if (least..=most).contains(&n) => Ok(Some(n)),
             _ => {
-                let detail = format!("It must be a whole number from {least} to {most}.");
+                let detail = format!("It must be a whole number {}.", fields::range(least, most));
                 Err(Problem::new(&kind::INVALID_PARAMETER, detail).at(name))
             }
         }
