@@ -24,7 +24,7 @@ impl Answer {
     /// What a problem says, in one line.
     pub(crate) fn problem(&self) -> String {
         let word = |key: &str| self.body[key].as_str().unwrap_or_default();
-        format!("{} {}: {}", self.status.as_u16(), word("title"), word("detail"))
+        format!("{} {}: {}", self.status.as_u16(), word("title").trim_end_matches('.'), word("detail"))
     }
 
     /// The last part of a problem's type: a stable word.
@@ -32,6 +32,14 @@ impl Answer {
         let kind = self.body["type"].as_str().unwrap_or("unknown");
         kind.rsplit('/').next().unwrap_or(kind).to_owned()
     }
+}
+
+/// What is in stock of a product.
+pub(crate) struct Shelf {
+    pub(crate) etag: String,
+    /// What the last put said.
+    pub(crate) stated: i64,
+    pub(crate) on_hand: i64,
 }
 
 /// A record of a saga, as operators see it.
@@ -79,8 +87,8 @@ impl Shop {
         self.call(Method::GET, &format!("/api/v1/products/{}", escape(sku)), &[], &Value::Null).await
     }
 
-    /// The ETag of a product that is there.
-    pub(crate) async fn product_etag(&mut self, sku: &str) -> anyhow::Result<Option<(String, i64)>> {
+    /// The stock of a product that is there.
+    pub(crate) async fn shelf(&mut self, sku: &str) -> anyhow::Result<Option<Shelf>> {
         let path = format!("/api/v1/products/{}", escape(sku));
         let (status, headers, body) = self.connection.send_for_headers(Method::GET, &path).await?;
         if status == StatusCode::NOT_FOUND {
@@ -88,7 +96,8 @@ impl Shop {
         }
         let etag = headers.get("etag").and_then(|v| v.to_str().ok()).context("a product without an ETag")?;
         let product: Value = serde_json::from_slice(&body)?;
-        Ok(Some((etag.to_owned(), product["on_hand"].as_i64().unwrap_or(0))))
+        let number = |name: &str| product[name].as_i64().with_context(|| format!("a product without {name}"));
+        Ok(Some(Shelf { etag: etag.to_owned(), stated: number("stock")?, on_hand: number("on_hand")? }))
     }
 
     pub(crate) async fn put_cart(&mut self, cart: &str, body: &Value) -> anyhow::Result<Answer> {

@@ -1,8 +1,8 @@
 //! Real invoices as carts.
 //!
-//! An invoice is a cart: its lines of one product add up. A product's price is its first of the file (a file is a
-//! day), so totals differ from the paper invoices where a price changed within the day. Everything is put through the
-//! API as it is: what cannot be a cart or a product must be refused there, with a reason.
+//! An invoice is a cart. A product's price is its first of the file (a file is a day), so totals differ from the paper
+//! invoices where a price changed within the day. Everything is put through the API as it is, line by line: there the
+//! lines of one product add up, and what cannot be a cart or a product must be refused, with a reason.
 
 mod country;
 mod read;

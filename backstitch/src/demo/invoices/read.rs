@@ -35,7 +35,7 @@ pub(crate) struct Product {
     pub(crate) repriced: bool,
 }
 
-/// An invoice as a cart: its lines of one product add up.
+/// An invoice, line by line.
 pub(crate) struct Invoice {
     pub(crate) number: String,
     /// Empty for a guest.
@@ -90,11 +90,7 @@ fn read(file: &Path) -> anyhow::Result<Day> {
             day.invoices.push(Invoice { number, customer, country, items: Vec::new() });
             day.invoices.len() - 1
         });
-        let items = &mut day.invoices[at].items;
-        match items.iter_mut().find(|(sku, _)| *sku == line.sku) {
-            Some((_, quantity)) => *quantity += line.quantity,
-            None => items.push((line.sku, line.quantity)),
-        }
+        day.invoices[at].items.push((line.sku, line.quantity));
     }
     Ok(day)
 }
@@ -126,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_one_product_add_up_and_the_first_price_stands() {
+    fn every_line_stands_as_it_is_and_a_product_s_first_price_stands() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country")
             .unwrap();
@@ -136,7 +132,7 @@ mod tests {
         )
         .unwrap();
         let day = read(file.path()).unwrap();
-        assert_eq!(day.invoices[0].items, [("A".to_owned(), 5)]);
+        assert_eq!(day.invoices[0].items, [("A".to_owned(), 2), ("A".to_owned(), 3)]);
         assert_eq!(
             (day.products[0].price_minor, day.products[0].repriced, day.products[0].wanted),
             (150, true, 5)

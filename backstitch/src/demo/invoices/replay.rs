@@ -12,7 +12,7 @@ use serde_json::json;
 use super::country;
 use super::read::{Day, Invoice, Product};
 use super::summary::{Fate, Summary};
-use crate::demo::shop::{Shop, checkout_of};
+use crate::demo::shop::{Shelf, Shop, checkout_of};
 use crate::demo::stage::Stage;
 use crate::demo::timeline::Timeline;
 
@@ -65,22 +65,30 @@ pub(crate) async fn replay(
 
 /// Puts a product with as much stock as the day asks for; answers why it was refused, if it was.
 async fn put(shop: &mut Shop, product: &Product) -> anyhow::Result<Option<String>> {
-    let there = shop.product_etag(&product.sku).await?;
-    // What an earlier day left stays; this day's wants come on top of it.
-    let left = there.as_ref().map_or(0, |(_, on_hand)| *on_hand);
+    let there = shop.shelf(&product.sku).await?;
     let body = json!({
         "name": product.name,
         "price": { "amount_minor": product.price_minor, "currency": "GBP" },
-        "stock": left + product.wanted,
+        "stock": delivery(there.as_ref(), product.wanted),
         "weight_grams": 100,
     });
-    let etag = there.map(|(etag, _)| etag);
-    let answer = shop.put_product(&product.sku, &body, etag.as_deref()).await?;
+    let answer =
+        shop.put_product(&product.sku, &body, there.as_ref().map(|shelf| shelf.etag.as_str())).await?;
     if answer.status.is_success() {
         return Ok(None);
     }
     ensure!(answer.status.as_u16() == 422, "putting {}: {}", product.sku, answer.problem());
     Ok(Some(answer.problem()))
+}
+
+/// The stock to put: what an earlier day left, and what this one asks for on top of it. The same number as the last
+/// put's would be a retry of that, which restocks nothing; then one more is delivered.
+fn delivery(there: Option<&Shelf>, wanted: i64) -> i64 {
+    match there {
+        None => wanted,
+        Some(shelf) if shelf.on_hand + wanted == shelf.stated => shelf.stated + 1,
+        Some(shelf) => shelf.on_hand + wanted,
+    }
 }
 
 async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Result<Fate> {
@@ -135,4 +143,18 @@ fn progress(invoices: usize) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_never_taken_for_a_retry_of_the_last_one() {
+        let shelf = |stated, on_hand| Shelf { etag: String::new(), stated, on_hand };
+        assert_eq!(delivery(None, 7), 7);
+        assert_eq!(delivery(Some(&shelf(7, 0)), 5), 5);
+        assert_eq!(delivery(Some(&shelf(7, 2)), 5), 8);
+        assert_eq!(delivery(Some(&shelf(7, 7)), 5), 12);
+    }
 }
