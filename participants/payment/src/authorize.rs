@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use crate::desk::{Desk, Sight, Trouble, key, refusal};
 use crate::gateway::{GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState};
+use crate::learn::verify;
 use crate::ledger;
-use crate::payment::{Payment, Status, verify};
+use crate::payment::{Payment, Status};
 
 pub(crate) const KIND: &str = "authorize";
 

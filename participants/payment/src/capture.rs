@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::desk::{Desk, Sight, Trouble, key, refusal};
 use crate::gateway::{Decline, GatewayError, ProviderPayment, ProviderState};
+use crate::learn::verify;
 use crate::ledger::{self, SOON};
-use crate::payment::{Payment, Status, verify};
+use crate::payment::{Payment, Status};
 
 pub(crate) const KIND: &str = "capture";
 

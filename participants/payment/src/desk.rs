@@ -9,8 +9,9 @@ use uuid::Uuid;
 use crate::gateway::{
     Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderState,
 };
+use crate::learn::{Nonsense, verify};
 use crate::ledger;
-use crate::payment::{Nonsense, Payment, verify};
+use crate::payment::Payment;
 
 /// How long an intent may be without a result before its task is held to be gone. Longer than any gateway waits for
 /// its provider; if it is not gone after all, the provider decides between its call and the cancel.

@@ -1,6 +1,6 @@
 //! Our ledger's tables: payments, entries, refunds. Every change of a status is a compare-and-swap, every entry is
 //! written in the transaction of the status and the event that belong to it. Decides nothing: the table is in
-//! [`payment`](crate::payment), the moves are the actions'.
+//! [`learn`](crate::learn), the moves are the actions'.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use sqlx::{AnyConnection, Row as _};
 use uuid::Uuid;
 
 use crate::gateway::{ProviderId, ProviderPayment};
-use crate::payment::{Kind, Lesson, Nonsense, Payment, Status, learn};
+use crate::learn::{Lesson, Nonsense, learn};
+use crate::payment::{Kind, Payment, Status};
 
 /// When to try again what met another operation on the same payment.
 pub(crate) const SOON: Duration = Duration::from_millis(200);
@@ -174,11 +175,8 @@ async fn book(
 ) -> Result<(), OpError> {
     let now_ms = tx.now_ms();
     let id = payment.id.to_string();
-    let number: i64 =
-        sqlx::query_scalar(include_str!("sql/next_entry.sql")).bind(&id).fetch_one(tx.conn()).await?;
     sqlx::query(include_str!("sql/book_entry.sql"))
         .bind(&id)
-        .bind(number)
         .bind(kind.as_str())
         .bind(amount_minor)
         .bind(reference)

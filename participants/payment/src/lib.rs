@@ -1,7 +1,7 @@
 //! The payment participant: money at a payment provider, held, taken, let go and given back exactly as often as a saga
 //! says.
 //!
-//! [`gateway`] is the door to a provider and knows nothing of us; `payment` is the pure table of what may be learned
+//! [`gateway`] is the door to a provider and knows nothing of us; `learn` is the pure table of what may be learned
 //! about a payment; `ledger` is our own book; `authorize`, `void`, `capture` and `refund` are the moves, each run behind
 //! the kit's barrier. Knows no orchestrator and no other participant.
 //!
@@ -14,6 +14,7 @@ mod authorize;
 mod capture;
 mod desk;
 pub mod gateway;
+mod learn;
 mod ledger;
 mod payment;
 mod refund;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use backstitch_proto::contract::Op::{Close, Do, Undo};
+use backstitch_proto::contract::Op::{Close, Do};
 use common::{AMOUNT, Said, Shop, gbp};
 
 const HELD: &[&str] = &["authorized:1000"];
@@ -369,9 +369,61 @@ fn an_undo_of_another_saga_s_payment_is_broken() {
 }
 
 #[test]
-fn a_token_is_in_no_database_of_ours_and_no_card_number_is_in_any() {
+fn a_token_is_not_in_our_database_and_a_card_number_is_in_none() {
     let shop = Shop::open();
-    shop.authorize(Do, "4000056655665556");
-    let _ = Undo;
-    assert!(!shop.everything().contains("4000056655665556"));
+    assert!(matches!(shop.authorize(Do, "tok_3ds_never"), Said::Pending(_)));
+    assert!(shop.bytes("payment.db").contains(&shop.payment.to_string()), "this reads what is written");
+    assert!(!shop.bytes("payment.db").contains("tok_3ds"));
+
+    let shop = Shop::open();
+    assert_eq!(shop.authorize(Do, "4000056655665556"), Said::refused("UNKNOWN_PAYMENT_METHOD"));
+    for file in ["payment.db", "sandbox.db"] {
+        assert!(!shop.bytes(file).contains("4000056655665556"), "{file}");
+    }
+}
+
+#[test]
+fn an_event_tells_what_moved_under_its_root_saga_s_key() {
+    let shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    let event =
+        shop.rows("payment.db", "SELECT topic, source, key, subject, CAST(payload AS TEXT) FROM outbox");
+    let (saga, payment) = (shop.saga, shop.payment);
+    let payload = format!(
+        r#"{{"payment_id":"{payment}","status":"authorized","amount":{{"amount_minor":1000,"currency":"GBP"}}}}"#
+    );
+    assert_eq!(event, [format!("payment.events:/backstitch/payment:{saga}:{payment}:{payload}")]);
+}
+
+#[test]
+fn a_payment_is_shown_by_its_id_and_a_wrong_id_is_told_by_its_field() {
+    let mut shop = Shop::open();
+    shop.authorize(Do, "tok_ok");
+    shop.capture(Do);
+    shop.refund(Do, 1, 10);
+    let shown = shop.get().unwrap();
+    assert_eq!(shown.payment_id, shop.payment.to_string());
+    assert_eq!(shown.amount, Some(gbp(AMOUNT).to_proto()));
+    assert_eq!((shown.status.as_str(), shown.captured_minor, shown.refunded_minor), ("captured", 1_000, 10));
+    assert!(shown.provider_id.starts_with("sbx_"));
+    shop.payment = uuid::Uuid::now_v7();
+    assert_eq!(shop.get().unwrap_err().code(), tonic::Code::NotFound);
+    let status = shop.get_by("no id").unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("payment_id"), "{status}");
+}
+
+#[test]
+fn a_wrong_option_is_refused_by_its_name() {
+    let shop = Shop::open();
+    for (database, sandbox) in [
+        (shop.url("a.db"), shop.url("a.db")),
+        (shop.url("b.db"), "postgres://bank".to_owned()),
+        (shop.url("c.db"), "sandbox.db".to_owned()),
+    ] {
+        let opened =
+            shop.block_on(participant_payment::open(participant_payment::Options::new(database, sandbox)));
+        let error = opened.err().map(|error| error.to_string()).unwrap();
+        assert!(error.starts_with("sandbox_ledger_url: "), "{error}");
+    }
 }

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+mod wire;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use backstitch_proto::contract::{CallMeta, Op, Verdict};
 use backstitch_proto::money::{Currency, Money};
 use backstitch_proto::payment::payment_client::PaymentClient;
@@ -17,15 +18,13 @@ use backstitch_proto::payment::{
 };
 use participant_kit::{Background, ManualClock};
 use participant_payment::gateway::sandbox::{Patience, Sandbox};
-use participant_payment::gateway::{
-    GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
-};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+
+pub use self::wire::{Fault, Lie, Wire};
 
 pub const AMOUNT: i64 = 1_000;
 
@@ -52,147 +51,6 @@ impl Said {
 
     pub fn is_broken(&self) -> bool {
         matches!(self, Said::Broken(_))
-    }
-}
-
-/// What the wire does to one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
-    Pass,
-    /// The provider never hears of it; the caller gets no answer.
-    LoseRequest,
-    /// The provider executes it; the caller gets no answer.
-    LoseAnswer,
-    /// The provider says that it cannot now.
-    Unavailable,
-    /// The call has not left until it is released, or everything stops.
-    HangBefore,
-    /// The provider has executed it, and the answer is on its way until it is released, or everything stops.
-    HangAfter,
-}
-
-/// A change of what the provider says about a payment, by verb.
-pub type Lie = fn(&'static str, &mut ProviderPayment);
-
-/// The wire between the participant and the sandbox.
-#[derive(Clone)]
-pub struct Wire {
-    faults: Arc<Mutex<VecDeque<Fault>>>,
-    lie: Arc<Mutex<Option<Lie>>>,
-    /// `verb:outcome` of every call that reached the provider.
-    asked: Arc<Mutex<Vec<String>>>,
-    hung: Arc<Notify>,
-    release: Arc<Notify>,
-    sandbox: Sandbox,
-}
-
-impl Wire {
-    async fn send<T>(
-        &self,
-        verb: &'static str,
-        call: impl Future<Output = Result<T, GatewayError>>,
-    ) -> Result<T, GatewayError> {
-        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::Pass);
-        match fault {
-            Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
-            Fault::Unavailable => return Err(GatewayError::Unavailable("try again".into())),
-            Fault::HangBefore => self.hang().await,
-            Fault::Pass | Fault::LoseAnswer | Fault::HangAfter => {}
-        }
-        let answer = call.await;
-        let outcome = match &answer {
-            Ok(_) => "ok",
-            Err(GatewayError::Refused(_)) => "refused",
-            Err(GatewayError::Unavailable(_)) => "unavailable",
-            Err(GatewayError::Unknown(_)) => "unknown",
-            Err(GatewayError::Broken(_)) => "broken",
-        };
-        self.asked.lock().unwrap().push(format!("{verb}:{outcome}"));
-        match fault {
-            Fault::LoseAnswer => Err(GatewayError::Unknown("the answer was lost".into())),
-            Fault::HangAfter => {
-                self.hang().await;
-                answer
-            }
-            _ => answer,
-        }
-    }
-
-    async fn hang(&self) {
-        let released = self.release.notified();
-        self.hung.notify_one();
-        released.await;
-    }
-
-    fn lied(
-        &self,
-        verb: &'static str,
-        answer: Result<ProviderPayment, GatewayError>,
-    ) -> Result<ProviderPayment, GatewayError> {
-        let lie = *self.lie.lock().unwrap();
-        answer.map(|mut payment| {
-            if let Some(lie) = lie {
-                lie(verb, &mut payment);
-            }
-            payment
-        })
-    }
-}
-
-#[async_trait]
-impl PaymentGateway for Wire {
-    fn name(&self) -> &'static str {
-        "sandbox"
-    }
-
-    async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("create", self.sandbox.create(key, new)).await;
-        self.lied("create", answer)
-    }
-
-    async fn confirm(
-        &self,
-        key: &str,
-        id: &ProviderId,
-        method: &PaymentMethod,
-    ) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("confirm", self.sandbox.confirm(key, id, method)).await;
-        self.lied("confirm", answer)
-    }
-
-    async fn capture(
-        &self,
-        key: &str,
-        id: &ProviderId,
-        amount: Money,
-    ) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("capture", self.sandbox.capture(key, id, amount)).await;
-        self.lied("capture", answer)
-    }
-
-    async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("cancel", self.sandbox.cancel(key, id)).await;
-        self.lied("cancel", answer)
-    }
-
-    async fn refund(
-        &self,
-        key: &str,
-        id: &ProviderId,
-        reference: Uuid,
-        amount: Money,
-    ) -> Result<ProviderRefund, GatewayError> {
-        self.send("refund", self.sandbox.refund(key, id, reference, amount)).await
-    }
-
-    async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("read", self.sandbox.read(id)).await;
-        self.lied("read", answer)
-    }
-
-    async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
-        self.send("refunds", self.sandbox.refunds(id)).await
     }
 }
 
@@ -433,7 +291,11 @@ impl Shop {
     }
 
     pub fn get(&self) -> Result<PaymentDocument, Status> {
-        let request = GetPaymentRequest { payment_id: self.payment.to_string() };
+        self.get_by(&self.payment.to_string())
+    }
+
+    pub fn get_by(&self, id: &str) -> Result<PaymentDocument, Status> {
+        let request = GetPaymentRequest { payment_id: id.to_owned() };
         let mut client = self.process().client.clone();
         self.block_on(async move { client.get_payment(request).await }).map(Response::into_inner)
     }
@@ -499,17 +361,11 @@ impl Shop {
             .collect()
     }
 
-    /// Everything that any table of both databases holds, as text.
-    pub fn everything(&self) -> String {
-        let mut all = String::new();
-        for file in ["payment.db", "sandbox.db"] {
-            for name in [file.to_owned(), format!("{file}-wal")] {
-                if let Ok(bytes) = std::fs::read(self.directory.path().join(name)) {
-                    all.push_str(&String::from_utf8_lossy(&bytes));
-                }
-            }
-        }
-        all
+    /// The bytes of a database, as text.
+    pub fn bytes(&self, file: &str) -> String {
+        let parts = [file.to_owned(), format!("{file}-wal")];
+        let read = |name| std::fs::read(self.directory.path().join(name)).unwrap_or_default();
+        parts.into_iter().map(|name| String::from_utf8_lossy(&read(name)).into_owned()).collect()
     }
 }
 

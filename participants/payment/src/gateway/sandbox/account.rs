@@ -8,6 +8,7 @@ use backstitch_proto::money::Money;
 use uuid::Uuid;
 
 use super::cards::Card;
+use super::ruling::{Delivery, Entry, Kind, Ruling, Said, State};
 use crate::gateway::{Decline, DeclineReason, RefundState};
 
 /// How long a hold lasts: 7 days, as with most card networks.
@@ -18,127 +19,6 @@ const FAILING_VOIDS: i64 = 3;
 
 /// The read at which a customer who finishes a challenge at all has finished it.
 const CHALLENGE_READS: i64 = 2;
-
-/// Where an account stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Holds nothing.
-    Created,
-    /// Waits for the customer.
-    Challenged,
-    /// The amount is held.
-    Authorized,
-    /// Money was taken.
-    Captured,
-    /// Ended without money.
-    Voided,
-    /// Declined; ended without money.
-    Refused,
-}
-
-impl State {
-    /// The word in the ledger.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            State::Created => "created",
-            State::Challenged => "challenged",
-            State::Authorized => "authorized",
-            State::Captured => "captured",
-            State::Voided => "voided",
-            State::Refused => "refused",
-        }
-    }
-
-    /// The state behind a word of the ledger.
-    pub(super) fn of(word: &str) -> Option<Self> {
-        use State::{Authorized, Captured, Challenged, Created, Refused, Voided};
-        [Created, Challenged, Authorized, Captured, Voided, Refused].into_iter().find(|s| s.as_str() == word)
-    }
-}
-
-/// What is booked: the lines of the bank's statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The object exists; no money.
-    Created,
-    /// A hold.
-    Authorized,
-    /// Money taken from the hold.
-    Captured,
-    /// The object ended; the amount is what it had held.
-    Voided,
-    /// Money given back.
-    Refunded,
-}
-
-impl Kind {
-    /// The word in the ledger.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Kind::Created => "created",
-            Kind::Authorized => "authorized",
-            Kind::Captured => "captured",
-            Kind::Voided => "voided",
-            Kind::Refunded => "refunded",
-        }
-    }
-}
-
-/// A line to book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Which line.
-    pub(super) kind: Kind,
-    /// Minor units, not negative.
-    pub(super) amount_minor: i64,
-}
-
-/// When the answer leaves the sandbox, counted from the commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// At once.
-    Prompt,
-    /// Seconds later.
-    Late,
-    /// Never.
-    Lost,
-}
-
-/// What a call came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// It did what was asked (or it was so already): the object tells.
-    Yes,
-    /// No.
-    No(Decline),
-    /// Not now; nothing but a counter changed, and the key is not used up.
-    Unavailable(&'static str),
-}
-
-/// The result of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ruling {
-    /// Yes or no.
-    pub(super) said: Said,
-    /// To append.
-    pub(super) entries: Vec<Entry>,
-    /// When the caller hears of it.
-    pub(super) delivery: Delivery,
-}
-
-impl Ruling {
-    fn yes(entries: Vec<Entry>) -> Self {
-        Self { said: Said::Yes, entries, delivery: Delivery::Prompt }
-    }
-
-    fn no(reason: DeclineReason, code: &str) -> Self {
-        Self { said: Said::No(Decline::new(reason, code)), entries: Vec::new(), delivery: Delivery::Prompt }
-    }
-
-    fn delivered(self, delivery: Delivery) -> Self {
-        Self { delivery, ..self }
-    }
-}
 
 /// A payment object.
 #[derive(Clone, Debug, PartialEq, Eq)]

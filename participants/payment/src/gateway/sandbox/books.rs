@@ -6,9 +6,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::account::{Account, Delivery, Entry, Kind, Ruling, Said, State};
+use super::account::Account;
 use super::call::{Answer, Call, Shown, ShownRefund};
 use super::cards::Card;
+use super::ruling::{Delivery, Entry, Kind, Ruling, Said, State};
 use crate::gateway::{Decline, DeclineReason, GatewayError, NewPayment, ProviderId, RefundState};
 
 /// Why a call was not executed.
@@ -60,26 +61,15 @@ impl Books<'_> {
     }
 
     async fn answer(&mut self, key: &str, call: &Call) -> Result<(Answer, Delivery), BooksError> {
+        let now_ms = self.now_ms;
         match call {
             Call::Create(new) => self.create(key, new).await,
-            Call::Confirm(id, method) => {
-                let now_ms = self.now_ms;
-                self.change(id, |account| account.confirm(method.expose(), now_ms)).await
-            }
-            Call::Capture(id, amount) => {
-                let now_ms = self.now_ms;
-                self.change(id, |account| account.capture(*amount, now_ms)).await
-            }
+            Call::Confirm(id, method) => self.change(id, |a| a.confirm(method.expose(), now_ms)).await,
+            Call::Capture(id, amount) => self.change(id, |a| a.capture(*amount, now_ms)).await,
             Call::Cancel(id) => self.change(id, Account::cancel).await,
             Call::Refund(id, reference, amount) => self.refund(id, *reference, *amount).await,
-            Call::Read(id) => {
-                let now_ms = self.now_ms;
-                self.change(id, |account| account.looked_at(now_ms)).await
-            }
-            Call::FinishChallenge(id) => {
-                let now_ms = self.now_ms;
-                self.change(id, |account| account.finish_challenge(now_ms)).await
-            }
+            Call::Read(id) => self.change(id, |a| a.looked_at(now_ms)).await,
+            Call::FinishChallenge(id) => self.change(id, |a| a.finish_challenge(now_ms)).await,
             Call::Refunds(id) => Ok((Answer::Refunds(self.refunds(id).await?), Delivery::Prompt)),
         }
     }
@@ -143,7 +133,10 @@ impl Books<'_> {
         }
         self.store(&account).await?;
         self.book(&account.id, &ruling.entries).await?;
-        let number = next(self.conn, include_str!("sql/next_refund.sql"), &account.id).await?;
+        let number: i64 = sqlx::query_scalar(include_str!("sql/next_refund.sql"))
+            .bind(&account.id)
+            .fetch_one(&mut *self.conn)
+            .await?;
         let refund = format!("{}_r{number}", account.id);
         sqlx::query(include_str!("sql/create_refund.sql"))
             .bind(&refund)
@@ -189,10 +182,8 @@ impl Books<'_> {
 
     async fn book(&mut self, account: &str, entries: &[Entry]) -> Result<(), BooksError> {
         for entry in entries {
-            let number = next(self.conn, include_str!("sql/next_entry.sql"), account).await?;
             sqlx::query(include_str!("sql/book_entry.sql"))
                 .bind(account)
-                .bind(number)
                 .bind(entry.kind.as_str())
                 .bind(entry.amount_minor)
                 .bind(self.now_ms)
@@ -237,10 +228,6 @@ fn holds(answer: &Answer) -> bool {
 
 fn json(value: &impl serde::Serialize) -> Result<String, BooksError> {
     serde_json::to_string(value).map_err(|e| broken(format!("cannot be stored: {e}")))
-}
-
-async fn next(conn: &mut SqliteConnection, sql: &'static str, account: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(sql).bind(account).fetch_one(conn).await
 }
 
 fn word(state: RefundState) -> &'static str {

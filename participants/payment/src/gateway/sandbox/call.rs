@@ -4,7 +4,8 @@ use backstitch_proto::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::account::{Account, State};
+use super::account::Account;
+use super::ruling::State;
 use crate::gateway::{
     Decline, DeclineReason, GatewayError, NewPayment, PaymentMethod, ProviderId, ProviderPayment,
     ProviderRefund, ProviderState, RefundState,

@@ -13,9 +13,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::account::Delivery;
 use super::books::{Books, BooksError};
 use super::call::{Answer, Call};
+use super::ruling::Delivery;
 use crate::gateway::GatewayError;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sandbox/any");
@@ -46,10 +46,14 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Opens or creates the file and migrates it.
     pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::from_str(url).map_err(|e| OpenError::Config {
+        let config = |why: String| OpenError::Config {
             option: "sandbox_ledger_url",
-            why: format!("`{url}` is not a URL such as sqlite:/path/sandbox.db: {e}"),
-        })?;
+            why: format!("`{url}` is not a URL such as sqlite:/path/sandbox.db: {why}"),
+        };
+        if !url.starts_with("sqlite:") {
+            return Err(config("the sandbox keeps its ledger in a SQLite file".into()));
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(|e| config(e.to_string()))?;
         let options = options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)

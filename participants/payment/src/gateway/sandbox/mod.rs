@@ -9,6 +9,7 @@ mod books;
 mod call;
 mod cards;
 mod ledger;
+mod ruling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,11 @@ use backstitch_proto::money::Money;
 use participant_kit::{Clock, OpenError};
 use uuid::Uuid;
 
-use self::account::Delivery;
 pub use self::account::HOLD_MS;
 use self::call::{Answer, Call};
 pub use self::cards::{CARDS, Card};
 use self::ledger::Ledger;
+use self::ruling::Delivery;
 use super::{
     GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
 };

@@ -1,0 +1,154 @@
+//! The wire between the participant and the sandbox: it can be cut, held, and made to lie.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use backstitch_proto::money::Money;
+use participant_payment::gateway::sandbox::Sandbox;
+use participant_payment::gateway::{
+    GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
+};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// What the wire does to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    Pass,
+    /// The provider never hears of it; the caller gets no answer.
+    LoseRequest,
+    /// The provider executes it; the caller gets no answer.
+    LoseAnswer,
+    /// The provider says that it cannot now.
+    Unavailable,
+    /// The call has not left until it is released, or everything stops.
+    HangBefore,
+    /// The provider has executed it, and the answer is on its way until it is released, or everything stops.
+    HangAfter,
+}
+
+/// A change of what the provider says about a payment, by verb.
+pub type Lie = fn(&'static str, &mut ProviderPayment);
+
+/// The wire between the participant and the sandbox.
+#[derive(Clone)]
+pub struct Wire {
+    pub faults: Arc<Mutex<VecDeque<Fault>>>,
+    pub lie: Arc<Mutex<Option<Lie>>>,
+    /// `verb:outcome` of every call that reached the provider.
+    pub asked: Arc<Mutex<Vec<String>>>,
+    pub hung: Arc<Notify>,
+    pub release: Arc<Notify>,
+    pub sandbox: Sandbox,
+}
+
+impl Wire {
+    async fn send<T>(
+        &self,
+        verb: &'static str,
+        call: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
+        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::Pass);
+        match fault {
+            Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
+            Fault::Unavailable => return Err(GatewayError::Unavailable("try again".into())),
+            Fault::HangBefore => self.hang().await,
+            Fault::Pass | Fault::LoseAnswer | Fault::HangAfter => {}
+        }
+        let answer = call.await;
+        let outcome = match &answer {
+            Ok(_) => "ok",
+            Err(GatewayError::Refused(_)) => "refused",
+            Err(GatewayError::Unavailable(_)) => "unavailable",
+            Err(GatewayError::Unknown(_)) => "unknown",
+            Err(GatewayError::Broken(_)) => "broken",
+        };
+        self.asked.lock().unwrap().push(format!("{verb}:{outcome}"));
+        match fault {
+            Fault::LoseAnswer => Err(GatewayError::Unknown("the answer was lost".into())),
+            Fault::HangAfter => {
+                self.hang().await;
+                answer
+            }
+            _ => answer,
+        }
+    }
+
+    async fn hang(&self) {
+        let released = self.release.notified();
+        self.hung.notify_one();
+        released.await;
+    }
+
+    fn lied(
+        &self,
+        verb: &'static str,
+        answer: Result<ProviderPayment, GatewayError>,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let lie = *self.lie.lock().unwrap();
+        answer.map(|mut payment| {
+            if let Some(lie) = lie {
+                lie(verb, &mut payment);
+            }
+            payment
+        })
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for Wire {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("create", self.sandbox.create(key, new)).await;
+        self.lied("create", answer)
+    }
+
+    async fn confirm(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        method: &PaymentMethod,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("confirm", self.sandbox.confirm(key, id, method)).await;
+        self.lied("confirm", answer)
+    }
+
+    async fn capture(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        amount: Money,
+    ) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("capture", self.sandbox.capture(key, id, amount)).await;
+        self.lied("capture", answer)
+    }
+
+    async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("cancel", self.sandbox.cancel(key, id)).await;
+        self.lied("cancel", answer)
+    }
+
+    async fn refund(
+        &self,
+        key: &str,
+        id: &ProviderId,
+        reference: Uuid,
+        amount: Money,
+    ) -> Result<ProviderRefund, GatewayError> {
+        self.send("refund", self.sandbox.refund(key, id, reference, amount)).await
+    }
+
+    async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
+        let answer = self.send("read", self.sandbox.read(id)).await;
+        self.lied("read", answer)
+    }
+
+    async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
+        self.send("refunds", self.sandbox.refunds(id)).await
+    }
+}
