@@ -57,6 +57,7 @@ async fn worker(
                     action: "Act",
                     op: Op::Do,
                     attempt,
+                    maybe_run: false,
                     request: request.encode_to_vec().into(),
                     timeout: Duration::from_secs(5),
                     traceparent: String::new(),

@@ -222,6 +222,7 @@ impl Runner {
             action,
             op: call.op,
             attempt: call.attempt,
+            maybe_run: call.maybe_run,
             request: call.request,
             timeout: call.timeout,
             traceparent: self.saga.start.traceparent.clone(),

@@ -109,7 +109,7 @@ impl GrpcDispatcher {
                 "an answer of {size} bytes, over the limit of {}",
                 self.options.max_answer_bytes
             )),
-            Err(status) => outcome_of(&status, call.participant, key),
+            Err(status) => outcome_of(&status, call.participant, key, call.maybe_run),
         }
     }
 }
@@ -147,7 +147,10 @@ impl Dispatcher for GrpcDispatcher {
 
 /// What a status means. Only the contract's own `ErrorInfo`, with this service's domain and this call's key, is a
 /// verdict; whatever else comes back, the effect may have happened.
-fn outcome_of(status: &Status, participant: &str, key: &str) -> Outcome {
+///
+/// The two codes that say "nobody here serves you" are a misconfiguration where this is the step's first call. Once an
+/// earlier attempt may have run, another instance saying so (mid-deployment, behind a proxy) does not unsay that one.
+fn outcome_of(status: &Status, participant: &str, key: &str, maybe_run: bool) -> Outcome {
     match Verdict::from_status(status, participant, key) {
         Some(Verdict::Refused(r)) => {
             Outcome::Refused(Refusal { reason: r.reason, detail: r.detail, metadata: r.metadata })
@@ -156,7 +159,7 @@ fn outcome_of(status: &Status, participant: &str, key: &str) -> Outcome {
         Some(Verdict::Broken(why)) => Outcome::Broken(why),
         Some(Verdict::Superseded(why)) => Outcome::Superseded(why),
         None => not_connected(status).unwrap_or_else(|| match status.code() {
-            Code::Unimplemented | Code::Unauthenticated => Outcome::Broken(describe(status)),
+            Code::Unimplemented | Code::Unauthenticated if !maybe_run => Outcome::Broken(describe(status)),
             _ => Outcome::Unknown(describe(status)),
         }),
     }

@@ -31,6 +31,8 @@ pub struct Dispatch {
     pub op: Op,
     /// From 1.
     pub attempt: u32,
+    /// An earlier attempt may have had the effect.
+    pub maybe_run: bool,
     /// The encoded request.
     pub request: Bytes,
     /// Longest wait.

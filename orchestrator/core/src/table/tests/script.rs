@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) saga: Saga,
     pub(super) journal: Vec<Entry>,
     pub(super) now: Timestamp,
+    /// The last call that the last event asked for.
+    pub(super) called: Option<Call>,
 }
 
 /// Runs rows of (given, when, then), each from a fresh saga, and tells all that differ at once.
@@ -60,7 +62,7 @@ impl World {
         let now = Timestamp(1_000_000);
         let id = Uuid::from_u128(7);
         let (saga, first) = begin(&definition, id, id, input, String::new(), now);
-        Self { definition, saga, journal: vec![first], now }
+        Self { definition, saga, journal: vec![first], now, called: None }
     }
 
     /// A new owner's world, which knows the first `records` of the journal and nothing else.
@@ -131,7 +133,13 @@ impl World {
         let before = self.saga.clone();
         let transition = next(&self.definition, &mut self.saga, event, self.now, u32::MAX);
         match &transition {
-            Ok(transition) => self.journal.extend_from_slice(&transition.records),
+            Ok(transition) => {
+                self.journal.extend_from_slice(&transition.records);
+                self.called = transition.effects.iter().rev().find_map(|effect| match effect {
+                    Effect::Call(call) => Some(call.clone()),
+                    _ => None,
+                });
+            }
             Err(_) => assert_eq!(before, self.saga, "an illegal event changes nothing"),
         }
         assert_eq!(self.saga.seq as usize, self.journal.len(), "records are numbered without a gap");
