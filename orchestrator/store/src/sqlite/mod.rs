@@ -11,6 +11,7 @@ mod outbox;
 mod plan;
 mod reads;
 mod rows;
+mod session;
 mod statements;
 mod tails;
 mod writer;
@@ -18,7 +19,7 @@ mod writer;
 use std::{fs::File, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use sqlx::{SqlSafeStr as _, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
@@ -86,7 +87,7 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await;
         let mut binds = Binds::default();
         binds.text(node);
-        writer.run(include_str!("sql/acquire.sql").into_sql_str(), binds).await?;
+        writer.run(include_str!("sql/acquire.sql"), binds).await?;
         writer.learn_counters().await?;
         Ok((0..).zip(&writer.epochs).map(|(shard, epoch)| Lease { shard, epoch: *epoch }).collect())
     }
@@ -116,7 +117,7 @@ impl Store for SqliteStore {
         binds.text(key);
         binds.int(now_ms);
         let mut writer = self.writer().await;
-        let rows = writer.run(include_str!("sql/block_key.sql").into_sql_str(), binds).await?;
+        let rows = writer.run(include_str!("sql/block_key.sql"), binds).await?;
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Fatal("a key that was written is not there".to_owned()))?;
@@ -134,7 +135,7 @@ impl Store for SqliteStore {
         binds.int(limit_of(what.limit));
         binds.int(what.now_ms.saturating_sub(keys_after_ms));
         let mut writer = self.writer().await;
-        let rows = writer.run(include_str!("sql/purge.sql").into_sql_str(), binds).await?;
+        let rows = writer.run(include_str!("sql/purge.sql"), binds).await?;
         Ok(Purged { sagas: counted(&rows, 0)?, keys: counted(&rows, 1)? })
     }
 

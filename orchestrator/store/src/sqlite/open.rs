@@ -212,3 +212,34 @@ impl From<OpenError> for StoreError {
         StoreError::Fatal(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_setting_that_did_not_take_effect_is_refused_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(DATABASE_FILE);
+        let safe = settings(&path).create_if_missing(true);
+        let mut conn = SqliteConnection::connect_with(&safe).await.unwrap();
+        check(&mut conn, &path).await.unwrap();
+        conn.close().await.unwrap();
+        for (statement, setting, value) in [
+            ("PRAGMA synchronous = NORMAL", "synchronous", "1"),
+            ("PRAGMA synchronous = OFF", "synchronous", "0"),
+            ("PRAGMA foreign_keys = OFF", "foreign_keys", "0"),
+            ("PRAGMA journal_mode = DELETE", "journal_mode", "delete"),
+        ] {
+            let mut conn = SqliteConnection::connect_with(&safe).await.unwrap();
+            sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
+            match check(&mut conn, &path).await {
+                Err(OpenError::Unsafe { pragma, found, .. }) => {
+                    assert_eq!((pragma, found.as_str()), (setting, value))
+                }
+                other => panic!("{statement}: {other:?}"),
+            }
+            conn.close().await.unwrap();
+        }
+    }
+}

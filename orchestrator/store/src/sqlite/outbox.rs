@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sqlx::{SqlSafeStr as _, SqlitePool, sqlite::SqliteRow};
+use sqlx::{SqlitePool, sqlite::SqliteRow};
 
 use super::{
     fault::Fault,
@@ -37,7 +37,7 @@ pub(super) async fn published(
     binds.int(i64::from(shard));
     binds.int(*highest);
     // Held-back events behind the highest one are passed over too, by the next call.
-    let rows = writer.run(include_str!("sql/lane_unpublished.sql").into_sql_str(), binds).await?;
+    let rows = writer.run(include_str!("sql/lane_unpublished.sql"), binds).await?;
     let mut watermark = None;
     for row in &rows {
         let (number, held): (i64, bool) = (get(row, 0)?, get::<i64>(row, 1)? != 0);
@@ -51,7 +51,7 @@ pub(super) async fn published(
     binds.int(i64::from(shard));
     binds.int(watermark);
     binds.int(now_ms.div_euclid(1000));
-    writer.run(include_str!("sql/lane_published.sql").into_sql_str(), binds).await.map(drop)
+    writer.run(include_str!("sql/lane_published.sql"), binds).await.map(drop)
 }
 
 pub(super) async fn park(
@@ -66,7 +66,7 @@ pub(super) async fn park(
     binds.int(number);
     binds.text(why);
     binds.int(now_ms);
-    writer.run(include_str!("sql/lane_park.sql").into_sql_str(), binds).await.map(drop)
+    writer.run(include_str!("sql/lane_park.sql"), binds).await.map(drop)
 }
 
 pub(super) async fn purge(
@@ -79,7 +79,7 @@ pub(super) async fn purge(
     binds.int(i64::from(shard));
     binds.int(published_before_ms.div_euclid(1000));
     binds.int(limit_of(limit));
-    let rows = writer.run(include_str!("sql/lane_purge.sql").into_sql_str(), binds).await?;
+    let rows = writer.run(include_str!("sql/lane_purge.sql"), binds).await?;
     counted(&rows, 0)
 }
 

@@ -42,18 +42,25 @@ pub(super) struct Winner {
     pub(super) members: Vec<usize>,
     pub(super) before: Option<Tail>,
     pub(super) after: Tail,
+    /// The row of its key is there already, from a time when it was not purged yet.
+    pub(super) has_key: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) winners: Vec<Winner>,
+    /// A saga that was taken for new, with its key for free, was refused for another reason: read before telling.
+    pub(super) rash: bool,
 }
 
 /// The decision. `facts[i]` is about `groups[i]`; `epochs[s]` is the current epoch of shard `s`.
 pub(super) fn decide(batch: &[Append], groups: &[Group], facts: &[Facts], epochs: &[i64]) -> Plan {
-    let mut plan =
-        Plan { verdicts: vec![Verdict::Committed; batch.len()], winners: Vec::with_capacity(groups.len()) };
+    let mut plan = Plan {
+        verdicts: vec![Verdict::Committed; batch.len()],
+        winners: Vec::with_capacity(groups.len()),
+        rash: false,
+    };
     let mut keys: HashMap<(&str, &str), KeyRow> = HashMap::new();
     for (place, (group, facts)) in groups.iter().zip(facts).enumerate() {
         let first = &batch[group.members[0]];
@@ -67,11 +74,15 @@ pub(super) fn decide(batch: &[Append], groups: &[Group], facts: &[Facts], epochs
             match follow(batch, new, facts, &mut keys) {
                 Ok(Some(after)) => {
                     let members = new.to_vec();
-                    plan.winners.push(Winner { group: place, members, before: facts.tail, after });
+                    let (before, has_key) = (facts.tail, facts.key.is_some());
+                    plan.winners.push(Winner { group: place, members, before, after, has_key });
                     continue;
                 }
                 Ok(None) => continue,
-                Err(verdict) => (facts.there, verdict),
+                Err(verdict) => {
+                    plan.rash |= facts.tail.is_none() && first.start.is_some();
+                    (facts.there, verdict)
+                }
             }
         };
         for &index in &group.members[from..] {

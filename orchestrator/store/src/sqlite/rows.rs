@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     plan::Winner,
-    statements::{Shape, Table, places},
+    statements::{MAX_ROWS, Shape, Table, places},
 };
 use crate::{Append, NewEvent, NewSaga, Status};
 
@@ -37,7 +37,7 @@ impl<'a> Rows<'a> {
             let append = &batch[index];
             if let Some(new) = &append.start {
                 start = Some((append, new));
-                if new.key.is_some() {
+                if new.key.is_some() && !winner.has_key {
                     self.keys.push((new, append.saga));
                 }
             }
@@ -79,12 +79,12 @@ impl<'a> Rows<'a> {
         Table::ALL.into_iter().map(|table| self.count(table)).max().unwrap_or(0)
     }
 
-    /// The shape of the rows from `from` on, at most `most` per table; and its parameters after those that are
-    /// there already.
-    pub(super) fn chunk(&self, from: usize, most: usize, whole: bool, binds: &mut Binds) -> Shape {
+    /// The shape of the rows from `from` on, at most [`MAX_ROWS`] per table; their parameters go behind those
+    /// that are there already.
+    pub(super) fn chunk(&self, from: usize, whole: bool, binds: &mut Binds) -> Shape {
         let mut shape = Shape { places: [0; 5], whole };
         for (place, table) in Table::ALL.into_iter().enumerate() {
-            let end = self.count(table).min(from.saturating_add(most));
+            let end = self.count(table).min(from + MAX_ROWS);
             let rows = end.saturating_sub(from);
             let room = places(rows);
             shape.places[place] = room;

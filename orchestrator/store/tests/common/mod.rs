@@ -1,5 +1,7 @@
 //! The stores under test.
 
+#![allow(dead_code, reason = "every test file uses some of it")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -57,8 +59,20 @@ impl Subject for Sqlite {
 
 /// Runs SQL on the database as somebody else would, past the store.
 pub(crate) async fn execute(directory: &std::path::Path, sql: &str) {
-    let options = SqliteConnectOptions::new().filename(directory.join(DATABASE_FILE));
-    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut conn = connect(directory).await;
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
+}
+
+/// Somebody else's connection.
+pub(crate) async fn connect(directory: &std::path::Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(directory.join(DATABASE_FILE));
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// One text column of what a query answers.
+pub(crate) async fn query(directory: &std::path::Path, sql: &str, column: usize) -> Vec<String> {
+    let mut conn = connect(directory).await;
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut conn).await.unwrap();
+    rows.iter().map(|row| sqlx::Row::get(row, column)).collect()
 }

@@ -148,6 +148,7 @@ macro_rules! for_each_law {
         $run! { retention a_key_goes_with_its_saga_if_both_are_old }
         $run! { retention a_blocked_key_is_free_again_when_it_is_old }
         $run! { retention a_purged_saga_takes_no_more_records }
+        $run! { retention a_purged_saga_that_starts_again_has_its_own_key }
         $run! { retention a_purge_that_may_take_nothing_takes_nothing }
         $run! { retention what_is_purged_stays_so }
         $run! { restart sagas_are_there_again }

@@ -118,6 +118,17 @@ pub async fn a_purged_saga_takes_no_more_records(t: &mut Trial) {
     assert_eq!(t.length(gone).await, 0);
 }
 
+/// A purged saga that starts again has its own key, if that is kept.
+pub async fn a_purged_saga_that_starts_again_has_its_own_key(t: &mut Trial) {
+    let gone = saga(t, Status::Completed, T0).await;
+    good(t.store().purge(&after_a_day(T0 + DAY)).await);
+    let again = t.start(gone).key(&gone.to_string()).new_saga(|new| new.started_at_ms = T0 + 2 * DAY);
+    t.accept(&[again]).await;
+    assert_eq!(t.length(gone).await, 1);
+    let row = good(t.store().key("", &gone.to_string()).await).expect("it is kept");
+    assert_eq!((row.saga, row.created_at_ms), (Some(gone), T0));
+}
+
 /// A purge that may take nothing takes nothing.
 pub async fn a_purge_that_may_take_nothing_takes_nothing(t: &mut Trial) {
     let kept = saga(t, Status::Completed, T0).await;

@@ -1,0 +1,259 @@
+//! The store in memory: the same laws without a disk, the model that the real stores are compared with, and a
+//! place to inject faults.
+
+mod lane;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use self::{lane::Lane, state::State};
+use crate::{
+    Append, Cursor, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, SagaRow,
+    Store, StoreError, StoredSaga, Verdict, door, lanes::Bells,
+};
+
+/// What happens to a coming commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is written; the caller is told so.
+    Unavailable,
+    /// The disk is full: nothing is written; the caller is told so.
+    Full,
+    /// Nothing is written; the caller cannot know.
+    UnknownLost,
+    /// The batch is written; the caller cannot know.
+    UnknownWritten,
+    /// The store is beyond use.
+    Fatal,
+}
+
+/// A [`Store`] that forgets with the process. Every operation is one step under one lock.
+pub struct MemoryStore {
+    state: Mutex<State>,
+    held: watch::Sender<bool>,
+    bells: Bells,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(4)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store with so many shards.
+    pub fn new(shards: u16) -> Self {
+        let state = State {
+            epochs: (1..=i64::from(shards)).collect(),
+            last_epoch: i64::from(shards),
+            lanes: (0..shards).map(|_| Lane::default()).collect(),
+            ..State::default()
+        };
+        Self { state: Mutex::new(state), held: watch::channel(false).0, bells: Bells::new(shards) }
+    }
+
+    /// The next commit that is not spoken for meets this fault. Call it again for the one after.
+    pub fn fail_next(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// From now on an append of this saga breaks a constraint, as a bug in a caller would.
+    pub fn poison(&self, saga: Uuid) {
+        self.state().poisoned.insert(saga);
+    }
+
+    /// Commits wait at the door until [`release`](Self::release); reads go on.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Commits go on.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// How many batches were committed so far.
+    pub fn commits(&self) -> u64 {
+        self.state().commits
+    }
+
+    /// A poisoned lock means that a test has failed while holding it; what it guards is replaced only whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn acquire(&self, node: &str, _now_ms: i64) -> Result<Vec<Lease>, StoreError> {
+        door::check_node(node).map_err(StoreError::Invalid)?;
+        let mut state = self.state();
+        let mut leases = Vec::with_capacity(state.epochs.len());
+        for shard in 0..self.shards_of(&state) {
+            state.last_epoch += 1;
+            let epoch = state.last_epoch;
+            state.epochs[usize::from(shard)] = epoch;
+            leases.push(Lease { shard, epoch });
+        }
+        Ok(leases)
+    }
+
+    async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
+        // The sender lives in self, so the wait cannot fail.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+        let mut state = self.state();
+        let fault = state.faults.pop_front();
+        match fault {
+            Some(Fault::Unavailable) => return Err(StoreError::Unavailable("injected".to_owned())),
+            Some(Fault::Full) => return Err(StoreError::Full("injected".to_owned())),
+            Some(Fault::UnknownLost) => return Err(StoreError::Unknown("injected".to_owned())),
+            Some(Fault::Fatal) => return Err(StoreError::Fatal("injected".to_owned())),
+            Some(Fault::UnknownWritten) | None => {}
+        }
+        let verdicts = state.commit(batch);
+        state.commits += 1;
+        self.bells.ring(batch, &verdicts);
+        if fault.is_some() { Err(StoreError::Unknown("injected".to_owned())) } else { Ok(verdicts) }
+    }
+
+    async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError> {
+        let state = self.state();
+        Ok(state
+            .sagas
+            .get(&saga)
+            .map(|saga| StoredSaga { row: saga.row.clone(), records: saga.records.clone() }))
+    }
+
+    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError> {
+        let state = self.state();
+        let sagas = state.sagas.values().filter(|saga| saga.row.status.is_unfinished());
+        Ok(sagas
+            .map(|saga| saga.row.id)
+            .filter(|id| after.is_none_or(|after| *id > after))
+            .take(limit)
+            .collect())
+    }
+
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
+        Ok(self.state().keys.get(&(scope.to_owned(), key.to_owned())).copied())
+    }
+
+    async fn block_key(&self, scope: &str, key: &str, now_ms: i64) -> Result<KeyRow, StoreError> {
+        door::check_key(scope, key).map_err(StoreError::Invalid)?;
+        let blocked = KeyRow { saga: None, request_hash: [0; 32], created_at_ms: now_ms };
+        Ok(*self.state().keys.entry((scope.to_owned(), key.to_owned())).or_insert(blocked))
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Page, StoreError> {
+        let state = self.state();
+        let mut rows: Vec<&SagaRow> = state
+            .sagas
+            .values()
+            .map(|saga| &saga.row)
+            .filter(|row| filter.status.is_none_or(|status| row.status == status))
+            .filter(|row| filter.definition.as_ref().is_none_or(|name| row.definition == *name))
+            .filter(|row| filter.started_from_ms.is_none_or(|from| row.started_at_ms >= from))
+            .filter(|row| filter.started_before_ms.is_none_or(|before| row.started_at_ms < before))
+            .filter(|row| {
+                filter.after.is_none_or(|at| (row.started_at_ms, row.id) < (at.started_at_ms, at.id))
+            })
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.started_at_ms, row.id)));
+        let more = rows.len() > filter.limit;
+        rows.truncate(filter.limit);
+        let next = rows.last().filter(|_| more);
+        Ok(Page {
+            next: next.map(|row| Cursor { started_at_ms: row.started_at_ms, id: row.id }),
+            sagas: rows.into_iter().cloned().collect(),
+        })
+    }
+
+    async fn purge(&self, what: &Purge) -> Result<Purged, StoreError> {
+        let mut state = self.state();
+        let before = what.now_ms.saturating_sub(what.sagas_after_ms);
+        let mut old: Vec<(i64, Uuid)> = state
+            .sagas
+            .values()
+            .filter(|saga| saga.row.status.is_final() && saga.row.updated_at_ms <= before)
+            .map(|saga| (saga.row.started_at_ms, saga.row.id))
+            .collect();
+        old.sort_unstable();
+        old.truncate(what.limit);
+        for (_, saga) in &old {
+            state.sagas.remove(saga);
+        }
+        let before = what.now_ms.saturating_sub(what.keys_after_ms.max(KEY_LIFE_MS).max(what.sagas_after_ms));
+        let mut keys: Vec<(i64, (String, String))> = state
+            .keys
+            .iter()
+            .filter(|(_, row)| row.created_at_ms <= before)
+            .filter(|(_, row)| row.saga.is_none_or(|saga| !state.sagas.contains_key(&saga)))
+            .map(|(name, row)| (row.created_at_ms, name.clone()))
+            .collect();
+        keys.sort_unstable();
+        keys.truncate(what.limit);
+        for (_, name) in &keys {
+            state.keys.remove(name);
+        }
+        Ok(Purged { sagas: count(old.len()), keys: count(keys.len()) })
+    }
+
+    fn shards(&self) -> u16 {
+        self.shards_of(&self.state())
+    }
+
+    fn lane_wake(&self, shard: u16) -> Arc<Notify> {
+        self.bells.of(shard)
+    }
+
+    async fn lane_pending(&self, shard: u16, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        Ok(self.state().lane(shard)?.pending(limit))
+    }
+
+    async fn lane_published(&self, shard: u16, numbers: &[i64], now_ms: i64) -> Result<(), StoreError> {
+        self.state().lane(shard)?.published(numbers, now_ms);
+        Ok(())
+    }
+
+    async fn lane_park(&self, shard: u16, number: i64, _why: &str, _now_ms: i64) -> Result<(), StoreError> {
+        self.state().lane(shard)?.park(number);
+        Ok(())
+    }
+
+    async fn lane_purge(
+        &self,
+        shard: u16,
+        published_before_ms: i64,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        Ok(self.state().lane(shard)?.purge(published_before_ms, limit))
+    }
+
+    async fn lane_published_since(
+        &self,
+        shard: u16,
+        since_ms: i64,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        Ok(self.state().lane(shard)?.published_since(since_ms, after, limit))
+    }
+
+    async fn lane_lag(&self, shard: u16) -> Result<LaneLag, StoreError> {
+        Ok(self.state().lane(shard)?.lag())
+    }
+}
+
+impl MemoryStore {
+    fn shards_of(&self, state: &State) -> u16 {
+        u16::try_from(state.epochs.len()).unwrap_or(u16::MAX)
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
