@@ -22,6 +22,10 @@ pub(crate) struct Cli {
     /// TOML file with a section for each command and a key for each of its long options.
     #[arg(long, global = true, env = "BACKSTITCH_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Threads that do the work; one for each core in `up`, half of that for a role alone, unless told.
+    #[arg(long, global = true, env = "BACKSTITCH_THREADS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..), hide_short_help = true)]
+    pub(crate) threads: Option<u8>,
 }
 
 #[derive(Debug, Subcommand)]

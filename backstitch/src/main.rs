@@ -38,7 +38,9 @@ fn main() -> ExitCode {
     if let Err(error) = logging::init(&cli.log) {
         return fail(error.as_ref());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = cli.threads.map_or_else(|| threads_for(&cli.command), usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
@@ -49,6 +51,16 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// A role alone shares its machine with other roles and databases: half of the cores, so that fewer threads hand work
+/// to each other. A process that is everything takes all of them.
+fn threads_for(command: &Command) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match command {
+        Command::Up(_) | Command::Demo(_) | Command::Bench(_) | Command::Audit(_) => cores,
+        _ => cores.div_ceil(2),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use backstitch_core::{Entry, Record, StepId};
-use backstitch_store::{Append, Status, StoreError, Summary, codec};
+use backstitch_store::{Append, ListFilter, Status, StoreError, Summary, codec};
 use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -53,7 +53,7 @@ impl Engine {
                 if self.shared.registry.contains(id) {
                     continue;
                 }
-                match self.take_up(id, None).await {
+                match self.take_up(id, None, Status::is_unfinished).await {
                     Adoption::Adopted => done.adopted += 1,
                     Adoption::NotNeeded => {}
                     Adoption::Stranded => done.stranded += 1,
@@ -67,10 +67,38 @@ impl Engine {
         Ok(done)
     }
 
+    /// Takes up what is parked, once after a start: a saga is parked as soon as one of its steps is, and what else was
+    /// under way when the process ended has to go on. One with nothing else to do rests again at once.
+    pub async fn recover_parked(&self) -> Result<usize, StoreError> {
+        let mut filter = ListFilter {
+            status: Some(Status::Parked),
+            limit: self.shared.options.recovery_page,
+            ..ListFilter::default()
+        };
+        let mut adopted = 0;
+        loop {
+            let page = self.shared.store.list(&filter).await?;
+            for row in page.sagas {
+                if self.shared.stopping.is_cancelled() {
+                    return Ok(adopted);
+                }
+                let adoption = self.take_up(row.id, None, |status| !status.is_final()).await;
+                adopted += usize::from(matches!(adoption, Adoption::Adopted));
+            }
+            match page.next {
+                Some(next) => filter.after = Some(next),
+                None => return Ok(adopted),
+            }
+        }
+    }
+
     /// Recovers now and then until the engine drains.
     pub fn spawn_recovery(&self) {
         let engine = self.clone();
         tokio::spawn(async move {
+            if let Err(error) = engine.recover_parked().await {
+                warn!(%error, "parked sagas could not be read; what else they had to do waits for a restart");
+            }
             loop {
                 match engine.recover().await {
                     Ok(done) if done != Recovered::default() => info!(?done, "recovered"),
@@ -87,10 +115,10 @@ impl Engine {
 
     /// Brings a saga into memory to hear a command, parked or not.
     pub(crate) async fn adopt(&self, id: Uuid, command: Option<Command>) {
-        self.take_up(id, command).await;
+        self.take_up(id, command, |status| !status.is_final()).await;
     }
 
-    async fn take_up(&self, id: Uuid, command: Option<Command>) -> Adoption {
+    async fn take_up(&self, id: Uuid, command: Option<Command>, wanted: impl Fn(Status) -> bool) -> Adoption {
         let (channels, live) = channels(0);
         // Entered before it is read: whoever finds it in memory waits for this task's view of it.
         if !self.shared.registry.enter(id, live.clone()) {
@@ -104,7 +132,7 @@ impl Engine {
                 return self.let_go(id, Adoption::NotNeeded);
             }
         };
-        if stored.row.status.is_final() || (command.is_none() && !stored.row.status.is_unfinished()) {
+        if !wanted(stored.row.status) {
             return self.let_go(id, Adoption::NotNeeded);
         }
         let history = match self.shared.read(id, &stored.records) {

@@ -230,3 +230,32 @@ async fn a_drained_engine_has_committed_what_it_heard_and_takes_nothing_new() {
     assert_eq!(stored.records.len(), 2, "started, and the answer that was under way");
     assert_eq!(world.participants.asked(id, Op::Do), ["step_1"], "no call is made that nobody would hear of");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_undo_holds_nobody_hostage_across_a_restart() {
+    let script = |call: &backstitch_engine::Dispatch| match (call.op, call.step) {
+        (Op::Do, "step_3") => Outcome::Refused(backstitch_core::Refusal::new("NO", "no")),
+        (Op::Undo, "step_2") => Outcome::Broken("cannot".into()),
+        // Its undo is under way when the process ends.
+        (Op::Undo, "step_1") => Outcome::NotNow { after: Duration::from_secs(600), why: "later".into() },
+        _ => Outcome::Done(Bytes::new()),
+    };
+    let world = World::with(Participants::answering(script), synthetic(7)).await;
+    let (id, _) = world.started().await;
+    world.participants.until_called(5).await;
+    assert_eq!(world.participants.asked(id, Op::Undo), ["step_2", "step_1"]);
+    while world.engine.view(id).await.unwrap().unwrap().state.status() != Status::Parked {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let next = world.restarted(Participants::willing()).await;
+    assert_eq!(
+        next.engine.recover().await.unwrap(),
+        Recovered::default(),
+        "what is parked is no daily business"
+    );
+    assert_eq!(next.engine.recover_parked().await.unwrap(), 1);
+    let view = next.engine.wait_final(id, PATIENCE).await.unwrap().unwrap();
+    assert_eq!(view.state.status(), Status::Parked, "step_2 still waits for a person");
+    assert!(next.participants.asked(id, Op::Undo).contains(&"step_1".to_owned()));
+    assert!(!next.participants.asked(id, Op::Undo).contains(&"step_2".to_owned()));
+}
