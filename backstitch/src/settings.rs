@@ -128,6 +128,29 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_names_real_options_with_their_real_defaults() {
+        use clap::CommandFactory as _;
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/backstitch.toml");
+        let command = with_file(crate::cli::Cli::command(), &example).unwrap();
+        for section in command.get_subcommands() {
+            let plain = crate::cli::Cli::command();
+            let plain = plain.find_subcommand(section.get_name()).unwrap();
+            for arg in section.get_arguments() {
+                let same = plain.get_arguments().find(|a| a.get_id() == arg.get_id()).unwrap();
+                assert_eq!(arg.get_default_values(), same.get_default_values(), "{} {arg}", section.get_name());
+            }
+        }
+        // What is off by default is named correctly too.
+        let text = std::fs::read_to_string(&example).unwrap();
+        let uncommented = text.lines().map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest.to_owned(),
+            _ => line.to_owned(),
+        });
+        let all = uncommented.collect::<Vec<_>>().join("\n");
+        with_file(crate::cli::Cli::command(), file(&all).path()).unwrap();
+    }
+
+    #[test]
     fn the_file_is_found_in_either_form_or_in_the_environment() {
         let args = |args: &[&str]| args.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(file_from(&args(&["x", "up", "--config", "a"]), Some("b".into())), Some("a".into()));
