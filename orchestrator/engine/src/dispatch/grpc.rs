@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_core::{Op, Outcome, Refusal};
 use backstitch_proto::contract::{self, CallMeta, Verdict};
+use futures::FutureExt as _;
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
@@ -138,8 +140,12 @@ impl Dispatcher for GrpcDispatcher {
         };
         let patience = call.timeout + GRACE;
         let key = meta.key();
-        match tokio::time::timeout(patience, self.attempt(peer, call, &key, &meta)).await {
-            Ok(outcome) => outcome,
+        // Everything that the attempt touches is its own or, like the channel, made to be shared by those that fail.
+        let attempt = AssertUnwindSafe(self.attempt(peer, call, &key, &meta)).catch_unwind();
+        match tokio::time::timeout(patience, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            // Some replies that keep no protocol make the client library panic (status details that are no base64).
+            Ok(Err(_)) => Outcome::Unknown("a reply that cannot be read".into()),
             Err(_) => Outcome::Unknown("no answer within the deadline".into()),
         }
     }
