@@ -137,13 +137,20 @@ mod tests {
             let plain = plain.find_subcommand(section.get_name()).unwrap();
             for arg in section.get_arguments() {
                 let same = plain.get_arguments().find(|a| a.get_id() == arg.get_id()).unwrap();
-                assert_eq!(arg.get_default_values(), same.get_default_values(), "{} {arg}", section.get_name());
+                assert_eq!(
+                    arg.get_default_values(),
+                    same.get_default_values(),
+                    "{} {arg}",
+                    section.get_name()
+                );
             }
         }
         // What is off by default is named correctly too.
         let text = std::fs::read_to_string(&example).unwrap();
         let uncommented = text.lines().map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest.to_owned(),
+            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => {
+                rest.to_owned()
+            }
             _ => line.to_owned(),
         });
         let all = uncommented.collect::<Vec<_>>().join("\n");

@@ -49,14 +49,17 @@ pub(crate) async fn replay(
         let mut fates = Vec::new();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(invoice) = next.and_then(|i| day.invoices.get(i)) else { return anyhow::Ok(fates) };
-            fates.push((invoice.number.clone(), check_out(&mut shop, &day.name, invoice).await?));
+            let Some((at, invoice)) = next.and_then(|at| Some((at, day.invoices.get(at)?))) else {
+                return anyhow::Ok(fates);
+            };
+            fates.push((at, &invoice.number, check_out(&mut shop, &day.name, invoice).await?));
             bar.inc(1);
         }
     });
-    for fates in futures::future::try_join_all(workers).await? {
-        fates.into_iter().for_each(|(number, fate)| summary.invoice(&number, fate));
-    }
+    let mut fates: Vec<_> = futures::future::try_join_all(workers).await?.into_iter().flatten().collect();
+    // Told in the file's order, whoever was faster.
+    fates.sort_unstable_by_key(|(at, ..)| *at);
+    fates.into_iter().for_each(|(_, number, fate)| summary.invoice(number, fate));
     bar.finish_and_clear();
     summary.took(begun.elapsed());
     timeline.lines(&summary.to_string());
