@@ -75,6 +75,8 @@ pub enum Record {
         step: StepId,
         /// Why.
         why: String,
+        /// Calls that this owner made of it.
+        attempts: u32,
     },
     /// The undo of a step waits for a person.
     UndoParked {
@@ -82,6 +84,8 @@ pub enum Record {
         step: StepId,
         /// Why.
         why: String,
+        /// Calls that this owner made of its undo.
+        attempts: u32,
     },
     /// Every step is done.
     Completed,

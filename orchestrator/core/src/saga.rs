@@ -266,8 +266,8 @@ impl Saga {
                 let step = self.step_mut(*step);
                 (step.undone, step.undo_parked) = (Some(at), None);
             }
-            Record::StepParked { step, why } => self.step_mut(*step).parked = Some(why.clone()),
-            Record::UndoParked { step, why } => self.step_mut(*step).undo_parked = Some(why.clone()),
+            Record::StepParked { step, why, .. } => self.step_mut(*step).parked = Some(why.clone()),
+            Record::UndoParked { step, why, .. } => self.step_mut(*step).undo_parked = Some(why.clone()),
             Record::Completed => self.end = Some(End::Completed),
             Record::Compensated => self.end = Some(End::Compensated),
             Record::Resumed { .. } => {

@@ -270,6 +270,22 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::history`], with the volatile part of the state too: what the saga's task here is doing, or the
+    /// doubts of an owner that knows nothing of calls, if it has none. For people who want to know why it waits.
+    pub async fn inspect(&self, id: Uuid) -> Result<Option<History>, ReadError> {
+        let Some(mut history) = self.history(id).await? else { return Ok(None) };
+        let working = match self.shared.registry.get(id) {
+            None => None,
+            Some(live) => {
+                let (answer, answered) = oneshot::channel();
+                let _ = live.commands.send(Command::Show(answer));
+                answered.await.ok()
+            }
+        };
+        history.view.fill(working.as_ref());
+        Ok(Some(history))
+    }
+
     /// Follows a saga that is in memory.
     pub fn follow(&self, id: Uuid) -> Option<Follow> {
         self.shared.registry.get(id).map(|live| live.follow)
@@ -307,7 +323,7 @@ impl Engine {
                 return Err(CancelError::ShuttingDown);
             }
             let (answer, answered) = oneshot::channel();
-            let command = Command { event: event.clone(), answer };
+            let command = Command::Take(event.clone(), answer);
             match self.shared.registry.get(id) {
                 Some(live) => {
                     let _ = live.commands.send(command);

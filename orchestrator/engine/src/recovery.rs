@@ -180,7 +180,7 @@ impl Engine {
         };
         let Some(step) = StepId::new(0) else { return };
         let at = self.shared.clock.now();
-        let entry = Entry { at, record: Record::StepParked { step, why: why.to_owned() } };
+        let entry = Entry { at, record: Record::StepParked { step, why: why.to_owned(), attempts: 0 } };
         let append = Append {
             saga: id,
             root: stored.row.root,

@@ -7,12 +7,14 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::follow::Follow;
-use backstitch_core::{Event, Illegal};
+use backstitch_core::{Event, Illegal, Saga};
 
-/// An event from outside, answered when what it made the saga decide is durable.
-pub(crate) struct Command {
-    pub(crate) event: Event,
-    pub(crate) answer: oneshot::Sender<Result<(), Illegal>>,
+/// What a saga's task is asked from outside.
+pub(crate) enum Command {
+    /// Take an event; answered when what it made the saga decide is durable.
+    Take(Event, oneshot::Sender<Result<(), Illegal>>),
+    /// Show what you are doing.
+    Show(oneshot::Sender<Saga>),
 }
 
 #[derive(Clone)]

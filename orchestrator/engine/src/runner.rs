@@ -137,11 +137,13 @@ impl Runner {
     }
 
     fn obey(&mut self, command: Command) {
-        match self.turn(command.event, true) {
-            Ok(()) => self.answers.push((self.saga.seq, command.answer)),
-            Err(illegal) => {
-                let _ = command.answer.send(Err(illegal));
-            }
+        // Whoever asked may have gone; then nobody misses the answer.
+        match command {
+            Command::Take(event, answer) => match self.turn(event, true) {
+                Ok(()) => self.answers.push((self.saga.seq, answer)),
+                Err(illegal) => drop(answer.send(Err(illegal))),
+            },
+            Command::Show(answer) => drop(answer.send(self.saga.clone())),
         }
     }
 

@@ -15,6 +15,26 @@ pub struct SagaView {
     pub state: Saga,
 }
 
+impl SagaView {
+    /// Fills in what is volatile from the state that a task works with. It is later than this one; what has changed
+    /// since is left alone, because it may not be durable.
+    pub(crate) fn fill(&mut self, working: Option<&Saga>) {
+        let Some(working) = working else {
+            self.state.recovered = self.state.end.is_none();
+            return;
+        };
+        self.state.recovered = working.recovered;
+        for (step, now) in self.state.steps.iter_mut().zip(&working.steps) {
+            if (&step.settled, step.undone) == (&now.settled, now.undone) {
+                step.activity.clone_from(&now.activity);
+                step.maybe_run = now.maybe_run;
+                (step.attempts, step.undo_attempts, step.since) =
+                    (now.attempts, now.undo_attempts, now.since);
+            }
+        }
+    }
+}
+
 /// A saga's durable state with every record.
 #[derive(Clone, Debug)]
 pub struct History {

@@ -15,7 +15,7 @@ pub(crate) fn of_checkout(d: &Definition, saga: &Saga, record: &Record) -> Optio
             let (step, reason) = cause(d, saga);
             publication("compensated", &CheckoutCompensated { checkout_id, definition, step, reason })
         }
-        Record::StepParked { step, why } | Record::UndoParked { step, why } => {
+        Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {
             let (step, why) = (d.step(*step).name.to_owned(), why.clone());
             publication("parked", &CheckoutParked { checkout_id, definition, step, why })
         }

@@ -1,6 +1,7 @@
 //! Sagas as operators see them: which there are, and everything about one.
 //!
-//! A reading of durable facts. Names steps and outcomes, never inputs: those may hold what is nobody's business.
+//! A reading of durable facts, and of what a saga's task is doing right now. Names steps and outcomes, never inputs:
+//! those may hold what is nobody's business.
 
 use backstitch_core::{
     Activity, Cause, Class, Definition, Direction, Entry, Op, Record, Saga, Settled, StepId,
@@ -136,7 +137,7 @@ fn step(definition: &Definition, saga: &Saga, journal: &[Entry], id: StepId) -> 
         },
         forward,
         undo,
-        maybe_run: state.maybe_run,
+        maybe_run: maybe_run(definition, saga, journal, id),
         attempts: attempts.max(state.attempts),
         undo_attempts: undo_attempts.max(state.undo_attempts),
         detail: note(saga, id),
@@ -145,15 +146,30 @@ fn step(definition: &Definition, saga: &Saga, journal: &[Entry], id: StepId) -> 
     }
 }
 
+/// Whether nobody knows if its effect happened. What could not start yet, or was parked before its first call, surely
+/// did not, whatever a former owner did.
+fn maybe_run(definition: &Definition, saga: &Saga, journal: &[Entry], id: StepId) -> bool {
+    let done = |earlier: StepId| matches!(saga.step(earlier).settled, Settled::Done { .. });
+    let (attempts, _) = attempts(journal, id);
+    match saga.step(id).parked {
+        Some(_) => attempts > 0,
+        None => saga.maybe_run(id) && definition.step(id).after.iter().all(done),
+    }
+}
+
 /// Calls that the journal knows of, forward and back. What is still in doubt has written none down.
 fn attempts(journal: &[Entry], id: StepId) -> (u32, u32) {
     journal.iter().fold((0, 0), |(forward, back), entry| match &entry.record {
-        Record::StepDone { step, attempts, .. } | Record::StepRefused { step, attempts, .. }
+        Record::StepDone { step, attempts, .. }
+        | Record::StepRefused { step, attempts, .. }
+        | Record::StepParked { step, attempts, .. }
             if *step == id =>
         {
             (*attempts, back)
         }
-        Record::UndoDone { step, attempts } if *step == id => (forward, *attempts),
+        Record::UndoDone { step, attempts } | Record::UndoParked { step, attempts, .. } if *step == id => {
+            (forward, *attempts)
+        }
         _ => (forward, back),
     })
 }

@@ -64,7 +64,7 @@ pub(crate) async fn list(app: &App, wanted: Wanted) -> Result<Listing, Problem> 
 
 /// Everything about one saga.
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Detail, Problem> {
-    let history = app.engine.history(id).await.map_err(failures::read)?;
+    let history = app.engine.inspect(id).await.map_err(failures::read)?;
     let history =
         history.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))?;
     Ok(operator::detail(&history.view.definition, &history.view.state, &history.records))

@@ -45,8 +45,12 @@ pub fn encode(entry: &Entry) -> Bytes {
         Record::UndoDone { step, attempts } => {
             Kind::UndoDone(wire::UndoDone { step: number(step), attempts })
         }
-        Record::StepParked { step, why } => Kind::StepParked(wire::StepParked { step: number(step), why }),
-        Record::UndoParked { step, why } => Kind::UndoParked(wire::UndoParked { step: number(step), why }),
+        Record::StepParked { step, why, attempts } => {
+            Kind::StepParked(wire::StepParked { step: number(step), why, attempts })
+        }
+        Record::UndoParked { step, why, attempts } => {
+            Kind::UndoParked(wire::UndoParked { step: number(step), why, attempts })
+        }
         Record::Completed => Kind::Completed(wire::Completed {}),
         Record::Compensated => Kind::Compensated(wire::Compensated {}),
         Record::Resumed { why } => Kind::Resumed(wire::Resumed { why }),
@@ -106,8 +110,12 @@ fn read(record: &Bytes) -> Result<Entry, String> {
         Kind::CloseIntent(wire::CloseIntent { step }) => Record::CloseIntent { step: id(step)? },
         Kind::TurnedBack(turned) => Record::TurnedBack { cause: read_cause(turned)? },
         Kind::UndoDone(wire::UndoDone { step, attempts }) => Record::UndoDone { step: id(step)?, attempts },
-        Kind::StepParked(wire::StepParked { step, why }) => Record::StepParked { step: id(step)?, why },
-        Kind::UndoParked(wire::UndoParked { step, why }) => Record::UndoParked { step: id(step)?, why },
+        Kind::StepParked(wire::StepParked { step, why, attempts }) => {
+            Record::StepParked { step: id(step)?, why, attempts }
+        }
+        Kind::UndoParked(wire::UndoParked { step, why, attempts }) => {
+            Record::UndoParked { step: id(step)?, why, attempts }
+        }
         Kind::Completed(wire::Completed {}) => Record::Completed,
         Kind::Compensated(wire::Compensated {}) => Record::Compensated,
         Kind::Resumed(wire::Resumed { why }) => Record::Resumed { why },
@@ -212,8 +220,16 @@ mod tests {
             steps().prop_map(|step| Record::CloseIntent { step }),
             causes().prop_map(|cause| Record::TurnedBack { cause }),
             (steps(), any::<u32>()).prop_map(|(step, attempts)| Record::UndoDone { step, attempts }),
-            (steps(), text()).prop_map(|(step, why)| Record::StepParked { step, why }),
-            (steps(), text()).prop_map(|(step, why)| Record::UndoParked { step, why }),
+            (steps(), text(), any::<u32>()).prop_map(|(step, why, attempts)| Record::StepParked {
+                step,
+                why,
+                attempts
+            }),
+            (steps(), text(), any::<u32>()).prop_map(|(step, why, attempts)| Record::UndoParked {
+                step,
+                why,
+                attempts
+            }),
             Just(Record::Completed),
             Just(Record::Compensated),
             text().prop_map(|why| Record::Resumed { why }),

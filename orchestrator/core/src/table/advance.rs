@@ -193,13 +193,17 @@ impl Turn<'_> {
     }
 
     pub(super) fn park(&mut self, id: StepId, why: String) {
-        self.saga.step_mut(id).activity = Activity::Idle;
-        self.record(Record::StepParked { step: id, why });
+        let state = self.saga.step_mut(id);
+        state.activity = Activity::Idle;
+        let attempts = state.attempts;
+        self.record(Record::StepParked { step: id, why, attempts });
     }
 
     pub(super) fn park_undo(&mut self, id: StepId, why: String) {
-        self.saga.step_mut(id).activity = Activity::Idle;
-        self.record(Record::UndoParked { step: id, why });
+        let state = self.saga.step_mut(id);
+        state.activity = Activity::Idle;
+        let attempts = state.undo_attempts;
+        self.record(Record::UndoParked { step: id, why, attempts });
     }
 
     /// An answer of the definition's own reading of a reply.

@@ -176,7 +176,10 @@ fn owning_a_saga_again_forgets_no_doubt() {
 fn what_ended_is_not_resumed_even_if_it_was_parked_from_outside() {
     let mut world = heir(&format!("{TAKING}; take done; ship done; mail done"), 9);
     let (step, at) = (world.step("hold"), world.now);
-    let parked = crate::Entry { at, record: crate::Record::StepParked { step, why: "unreadable".into() } };
+    let parked = crate::Entry {
+        at,
+        record: crate::Record::StepParked { step, why: "unreadable".into(), attempts: 0 },
+    };
     world.saga.fold(&parked).unwrap();
     world.journal.push(parked);
     assert_eq!(world.when("recover"), "completed, rest");

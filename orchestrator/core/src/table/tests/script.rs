@@ -183,7 +183,7 @@ impl World {
                 Cause::Deadline => format!("{kind}(deadline)"),
                 Cause::Cancelled(why) => format!("{kind}(cancelled: {why})"),
             },
-            Record::StepParked { step, why } | Record::UndoParked { step, why } => {
+            Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {
                 format!("{kind}({}: {why})", name(step))
             }
             Record::StepDone { step, .. } | Record::CloseIntent { step } | Record::UndoDone { step, .. } => {
