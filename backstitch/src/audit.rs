@@ -7,7 +7,7 @@ use backstitch_chaos::{AuditPaths, audit};
 use clap::Args;
 
 use crate::cli::say;
-use crate::roles::participants::hold;
+use crate::roles::participants::{NAMES, hold_existing};
 
 /// Check the invariants over databases at rest: money, stock, orders, events.
 #[derive(Clone, Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
         args.data.display()
     );
     // A process that writes meanwhile would make the books of different instants.
-    let _held = hold(&args.data, "backstitch")?;
+    let _held = hold_existing(&args.data, &[&NAMES[..], &["orchestrator"]].concat())?;
     let report = audit(&AuditPaths::in_dir(&args.data)).await?;
     say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

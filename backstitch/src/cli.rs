@@ -21,10 +21,12 @@ pub(crate) struct Cli {
     pub(crate) log: LogArgs,
     /// TOML file with a section for each command and a key for each of its long options.
     #[arg(long, global = true, env = "BACKSTITCH_CONFIG", value_name = "FILE")]
+    #[arg(help_heading = "Options of every command")]
     pub(crate) config: Option<PathBuf>,
     /// Threads that do the work; one for each core in `up`, half of that for a role alone, unless told.
     #[arg(long, global = true, env = "BACKSTITCH_THREADS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..), hide_short_help = true)]
+    #[arg(help_heading = "Options of every command")]
     pub(crate) threads: Option<u8>,
 }
 
@@ -69,7 +71,7 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) parts: Parts,
     /// Write the addresses here, as JSON, once everything is ready.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
@@ -89,7 +91,7 @@ pub(crate) struct Doors {
 pub(crate) struct Parts {
     /// Kafka brokers to publish events to. Without it `up` has a broker of its own, and single roles keep their events
     /// in the outbox.
-    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…")]
+    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
     /// Mail server, e.g. smtp://host:25 or smtps://user:password@host. Without it mails are files in DIR/mail.
     #[arg(long, env = "BACKSTITCH_SMTP", value_name = "URL", hide_env_values = true)]
@@ -102,6 +104,18 @@ pub(crate) struct Parts {
         default_value = "Backstitch <shop@localhost>"
     )]
     pub(crate) mail_from: String,
+}
+
+impl Parts {
+    /// Refuses what cannot be before anything is opened. Never repeats an URL, which may hold a password.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match participant_notification::check(&self.mail_from, self.smtp.as_deref()) {
+            Err(participant_kit::OpenError::Config { option, why }) => {
+                anyhow::bail!("--{}: {why}", option.replace('_', "-"))
+            }
+            checked => Ok(checked?),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +135,7 @@ pub(crate) struct OrchestratorArgs {
     #[arg(value_parser = participant_at)]
     pub(crate) participants: Vec<(&'static str, String)>,
     /// Kafka brokers to publish events to; without it events stay in the outbox.
-    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…")]
+    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
     /// Sagas in memory at once; one more is answered 429.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -131,7 +145,7 @@ pub(crate) struct OrchestratorArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
     pub(crate) synthetic_steps: u32,
     /// Write the addresses here, as JSON, once everything is ready.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
@@ -143,7 +157,7 @@ pub(crate) struct ParticipantsArgs {
     #[command(flatten)]
     pub(crate) parts: Parts,
     /// Write the addresses here, as JSON, once everything is ready.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
@@ -158,7 +172,7 @@ pub(crate) struct ParticipantArgs {
     #[command(flatten)]
     pub(crate) parts: Parts,
     /// Write the address here, as JSON, once it is ready.
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
@@ -168,7 +182,7 @@ pub(crate) struct NoopArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     pub(crate) listen: SocketAddr,
     /// Write the address here, as JSON, once it is ready.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
@@ -181,7 +195,32 @@ fn participant_at(text: &str) -> Result<(&'static str, String), String> {
     if !(uri.starts_with("http://") || uri.starts_with("https://")) {
         return Err(format!("`{uri}` must begin with http:// or https://"));
     }
+    let parsed = uri.parse::<http::Uri>().map_err(|e| format!("`{uri}` is no URI: {e}"))?;
+    if parsed.host().is_none_or(str::is_empty) {
+        return Err(format!("`{uri}` has no host"));
+    }
     Ok((name, uri.to_owned()))
+}
+
+/// `host:port`, with others after commas.
+fn brokers(text: &str) -> Result<String, String> {
+    let broker = |part: &str| {
+        let (host, port) = part.trim().rsplit_once(':')?;
+        (!host.is_empty() && port.parse::<u16>().is_ok()).then_some(())
+    };
+    match text.split(',').all(|part| broker(part).is_some()) {
+        true => Ok(text.to_owned()),
+        false => Err("give brokers as HOST:PORT, with commas between them".to_owned()),
+    }
+}
+
+/// A file in a directory that is there.
+fn file_to_write(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(path),
+        _ => Err("its directory does not exist".to_owned()),
+    }
 }
 
 /// Data, on standard output.
@@ -213,5 +252,24 @@ mod tests {
         assert!(participant_at("crat=http://a:1").unwrap_err().contains("inventory, shipping"));
         assert!(participant_at("cart=a:1").unwrap_err().contains("http://"));
         assert!(participant_at("cart").unwrap_err().contains("NAME=URI"));
+        for bad in ["cart=http://", "cart=http:///x", "cart=http://a b"] {
+            assert!(participant_at(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn brokers_have_a_host_and_a_port_each() {
+        for good in ["a:1", "a:1,b:2", "[::1]:9092"] {
+            assert_eq!(brokers(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a", "a:1,", ":1", "a:b", "a:70000"] {
+            assert!(brokers(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_to_write_has_a_directory() {
+        assert!(file_to_write("x.json").is_ok());
+        assert!(file_to_write("/no/such/directory/x.json").is_err());
     }
 }

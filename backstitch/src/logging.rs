@@ -15,6 +15,7 @@ static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// How much is said, in which form, and where traces go.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct LogArgs {
     /// What to log: a level, or targets with levels as in `info,backstitch_engine=debug`.
     #[arg(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use outbox_relay::EmbeddedBroker;
 use tokio::task::JoinSet;
 
@@ -17,13 +18,15 @@ const BROKER_WINDOW: Duration = Duration::from_secs(3600);
 /// Runs until asked to stop.
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
-    let _held = hold(&args.data, "backstitch")?;
+    args.parts.check()?;
+    let ports = orchestrator::bind(&args.doors, &args.data).await?;
+    let _held = hold(&args.data, &NAMES)?;
     let mut tasks = JoinSet::new();
 
     let served = participants::serve(&mut tasks, &NAMES, &args.data, &args.parts, &shutdown).await?;
     let setup = Setup {
         data: args.data.clone(),
-        doors: args.doors,
+        ports,
         participants: served.addresses.iter().map(|(name, at)| (*name, format!("http://{at}"))).collect(),
         max_live: 20_000,
         synthetic_steps: 0,
@@ -47,7 +50,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     }
     say(&welcome(&args.data.display().to_string(), &ready));
     if let Some(file) = &args.ready_file {
-        ready.write(file)?;
+        ready.write(file).with_context(|| format!("--ready-file {}", file.display()))?;
     }
     let outcome = finish(tasks, &shutdown).await;
     drop(broker);

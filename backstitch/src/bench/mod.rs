@@ -43,10 +43,10 @@ pub(crate) enum StoreKind {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
     /// Sagas in flight at a time.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) in_flight: u32,
     /// Length of the measured part; the raw limit is measured for half as long before and after it.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) seconds: u32,
     /// Where sagas are durable.
     #[arg(long, value_enum, default_value = "sqlite")]
@@ -55,7 +55,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value = "noop")]
     pub(crate) participants: Participants,
     /// Steps of the synthetic saga; the last but two is the pivot.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) steps: u32,
     /// One JSON document instead of the table.
     #[arg(long)]

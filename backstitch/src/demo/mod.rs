@@ -37,12 +37,12 @@ pub(crate) struct DemoArgs {
 
 /// Runs it. Succeeds only if everything went as told and every invariant holds.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let days = invoices::read_all(&args.invoices)?;
     let mut stage = Stage::set(args.data.clone()).await?;
     let mut timeline = Timeline::new(args.json);
     let told = if args.invoices.is_empty() {
         story::tell(&mut stage, &mut timeline).await?
     } else {
-        let days = invoices::read_all(&args.invoices)?;
         let in_flight = usize::try_from(args.in_flight)?;
         let mut summaries = Vec::new();
         for day in &days {

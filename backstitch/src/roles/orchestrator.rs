@@ -1,6 +1,6 @@
 //! The orchestrator: store, engine and faces, connected.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::participants::{announce, finish};
+use super::participants::{announce, finish, hold_existing};
 use super::relays::Outbox;
 use super::{relays, stop};
 use crate::cli::{Doors, OrchestratorArgs};
@@ -24,10 +24,31 @@ use crate::ready::Ready;
 /// The discard port: a participant without an address is unreachable, and readiness says so.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
+/// Where the orchestrator will be called. Taken before anything is opened, so that a port that somebody else has
+/// leaves nothing behind.
+pub(crate) struct Ports {
+    http: TcpListener,
+    grpc: TcpListener,
+}
+
+/// Takes the ports. Where that fails because of another process on the same data directory, that is what is said.
+pub(crate) async fn bind(doors: &Doors, data: &Path) -> anyhow::Result<Ports> {
+    let bound = async {
+        let http = TcpListener::bind(doors.http).await.with_context(|| format!("--http {}", doors.http))?;
+        let grpc = TcpListener::bind(doors.grpc).await.with_context(|| format!("--grpc {}", doors.grpc))?;
+        Ok(Ports { http, grpc })
+    };
+    let bound = bound.await;
+    if bound.is_err() {
+        drop(hold_existing(data, &["orchestrator"])?);
+    }
+    bound
+}
+
 /// What an orchestrator is made of.
 pub(crate) struct Setup {
     pub(crate) data: PathBuf,
-    pub(crate) doors: Doors,
+    pub(crate) ports: Ports,
     /// Name and URI of each participant.
     pub(crate) participants: Vec<(&'static str, String)>,
     pub(crate) max_live: u32,
@@ -59,20 +80,19 @@ pub(crate) async fn serve(
     setup: Setup,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
-    let http =
-        TcpListener::bind(setup.doors.http).await.with_context(|| format!("--http {}", setup.doors.http))?;
-    let grpc =
-        TcpListener::bind(setup.doors.grpc).await.with_context(|| format!("--grpc {}", setup.doors.grpc))?;
+    let Ports { http, grpc } = setup.ports;
     let (http_at, grpc_at) = (http.local_addr()?, grpc.local_addr()?);
 
-    let store =
-        SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
-    let store: Arc<dyn Store> = Arc::new(store);
-
+    // Addresses are checked before anything is written.
+    let clients = clients(&setup.participants)?;
     let targets = setup.participants.iter().filter_map(|(participant, uri)| {
         Some(Target { participant, service: service_of(participant)?, uri: uri.clone() })
     });
     let dispatcher = Arc::new(GrpcDispatcher::new(targets.collect(), GrpcOptions::default())?);
+
+    let store =
+        SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
+    let store: Arc<dyn Store> = Arc::new(store);
     let options = Options { max_live: usize::try_from(setup.max_live)?, ..Options::default() };
     let catalog = catalog(setup.synthetic_steps)?;
     let engine = Engine::start_up(store.clone(), dispatcher, catalog, Arc::new(SystemClock), options)
@@ -86,7 +106,6 @@ pub(crate) async fn serve(
     let lanes = lanes.collect();
 
     let faces = backstitch_server::Options { bench: setup.synthetic_steps > 0, ..Default::default() };
-    let clients = clients(&setup.participants)?;
     let server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
     let (stopping, ending) = (shutdown.clone(), shutdown.clone());
     let fatal = engine.fatal();
@@ -133,9 +152,14 @@ fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
 pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     let mut tasks = JoinSet::new();
+    for (at, (name, _)) in args.participants.iter().enumerate() {
+        let again = args.participants[..at].iter().any(|(earlier, _)| earlier == name);
+        anyhow::ensure!(!again, "--participant {name} is there twice");
+    }
+    let ports = bind(&args.doors, &args.data).await?;
     let setup = Setup {
         data: args.data,
-        doors: args.doors,
+        ports,
         participants: args.participants,
         max_live: args.max_live,
         synthetic_steps: args.synthetic_steps,

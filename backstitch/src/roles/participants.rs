@@ -1,5 +1,6 @@
 //! The participants: opening each with its own database, and serving one or all of them.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,28 +20,44 @@ use crate::ready::Ready;
 /// Their names, in the order of a checkout.
 pub(crate) const NAMES: [&str; 6] = ["cart", "inventory", "shipping", "payment", "order", "notification"];
 
-/// Holds a directory for this process alone; the lock goes with the process, however it ends.
-#[must_use = "the directory is free again when this is dropped"]
+/// Holds databases for this process alone; the locks go with the process, however it ends.
+#[must_use = "the databases are free again when this is dropped"]
 pub(crate) struct Held {
-    _file: std::fs::File,
+    _files: Vec<File>,
 }
 
-/// Creates `directory` if it is missing and takes the lock `name` in it.
-pub(crate) fn hold(directory: &Path, name: &str) -> anyhow::Result<Held> {
+/// Creates `directory` if it is missing and takes the lock of each of these databases in it.
+pub(crate) fn hold(directory: &Path, names: &[&str]) -> anyhow::Result<Held> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("creating the data directory {}", directory.display()))?;
-    let path = directory.join(format!("{name}.lock"));
-    let file = std::fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Held { _file: file }),
-        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
-            "the data directory {} is in use by another process; stop that one, or choose another with --data",
-            directory.display()
-        ),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("locking {}", path.display()))
+    lock(directory, names, File::options().create(true))
+}
+
+/// As [`hold`], but writes nothing: a lock that is not there is nobody's.
+pub(crate) fn hold_existing(directory: &Path, names: &[&str]) -> anyhow::Result<Held> {
+    lock(directory, names, &mut File::options())
+}
+
+fn lock(directory: &Path, names: &[&str], how: &mut OpenOptions) -> anyhow::Result<Held> {
+    let mut files = Vec::new();
+    for name in names {
+        let path = directory.join(format!("{name}.lock"));
+        let file = match how.write(true).open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            file => file.with_context(|| format!("opening {}", path.display()))?,
+        };
+        match file.try_lock() {
+            Ok(()) => files.push(file),
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "the data directory {} is in use by another process; stop that one, or choose another with --data",
+                directory.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("locking {}", path.display()));
+            }
         }
     }
+    Ok(Held { _files: files })
 }
 
 /// Opens one participant with its database in `directory`.
@@ -103,7 +120,8 @@ pub(crate) async fn serve(
 /// All six in one process.
 pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
-    let _held = hold(&args.data, "participants")?;
+    args.parts.check()?;
+    let _held = hold(&args.data, &NAMES)?;
     let mut tasks = JoinSet::new();
     let served = serve(&mut tasks, &NAMES, &args.data, &args.parts, &shutdown).await?;
     if let Some(brokers) = &args.parts.kafka {
@@ -117,10 +135,16 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
 /// One alone.
 pub(crate) async fn run_one(name: &'static str, args: ParticipantArgs) -> anyhow::Result<ExitCode> {
     let shutdown = stop::token();
-    let _held = hold(&args.data, name)?;
+    args.parts.check()?;
+    let listener = match TcpListener::bind(args.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            drop(hold_existing(&args.data, &[name])?);
+            return Err(error).with_context(|| format!("--listen {}", args.listen));
+        }
+    };
+    let _held = hold(&args.data, &[name])?;
     let participant = open(name, &args.data, &args.parts).await?;
-    let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let ready = Ready::new().with(name, listener.local_addr()?);
     let mut tasks = JoinSet::new();
     if let Some(brokers) = &args.parts.kafka {

@@ -20,19 +20,33 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `backstitch <args>` in `directory`, under `name`, and does not wait for anything.
     pub(crate) fn spawn(name: &str, args: &[&str], directory: &Path) -> Self {
+        Self::spawn_with(name, args, &[], directory)
+    }
+
+    fn spawn_with(name: &str, args: &[&str], env: &[(&str, &str)], directory: &Path) -> Self {
         let (ready, log) = (ready_file(name, directory), directory.join(format!("{name}.log")));
         // A file of an earlier life would name addresses that nobody listens on.
         let _ = std::fs::remove_file(&ready);
         let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = program(directory);
-        command.args(args).arg("--ready-file").arg(&ready);
+        command.args(args).arg("--ready-file").arg(&ready).envs(env.iter().copied());
         let child = command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         Self { child, log, addresses: BTreeMap::new() }
     }
 
     /// Starts `backstitch <args>` and waits until it says that it is ready.
     pub(crate) async fn start(name: &str, args: &[&str], directory: &Path) -> Self {
-        let mut process = Self::spawn(name, args, directory);
+        Self::start_with(name, args, &[], directory).await
+    }
+
+    /// As [`Process::start`], with these variables in its environment.
+    pub(crate) async fn start_with(
+        name: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+        directory: &Path,
+    ) -> Self {
+        let mut process = Self::spawn_with(name, args, env, directory);
         let ready = ready_file(name, directory);
         let said: Value = until(&format!("{name} is ready"), async || {
             if let Some(status) = process.child.try_wait().unwrap() {

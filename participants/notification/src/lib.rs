@@ -50,24 +50,42 @@ pub enum Transport {
     Smtp(String),
 }
 
+/// Checks the mail options, which [`open`] checks too, without opening or writing anything.
+///
+/// # Errors
+/// [`OpenError::Config`], which names the option.
+pub fn check(mail_from: &str, smtp: Option<&str>) -> Result<(), OpenError> {
+    sender(mail_from)?;
+    smtp.map_or(Ok(()), |url| server(url).map(drop))
+}
+
+fn sender(mail_from: &str) -> Result<Mailbox, OpenError> {
+    mail_from.parse().map_err(|_| OpenError::Config {
+        option: "mail_from",
+        why: "it must be an address such as shop@example.com or The shop <shop@example.com>".to_owned(),
+    })
+}
+
+fn server(url: &str) -> Result<Smtp, OpenError> {
+    Smtp::new(url).map_err(|why| OpenError::Config {
+        option: "smtp",
+        why: format!("it must be such as smtp://host:25 or smtps://user:password@host: {why}"),
+    })
+}
+
 /// Opens and migrates the database; the participant is then ready to be served. Connects to no mail server yet: one that
 /// is away delays mail and nothing else.
 ///
 /// # Errors
 /// That the database does not open or belongs to a newer version, or that a mail option is wrong.
 pub async fn open(options: Options) -> Result<Participant, OpenError> {
-    let from: Mailbox = options
-        .mail_from
-        .parse()
-        .map_err(|e| OpenError::Config { option: "mail_from", why: format!("{e}") })?;
+    let from = sender(&options.mail_from)?;
     let post: Arc<dyn Post> = match &options.mail_to {
         Transport::Directory(path) => Arc::new(Directory::open(path).map_err(|e| OpenError::Other {
             what: format!("the mail directory {}", path.display()),
             why: e.to_string(),
         })?),
-        Transport::Smtp(url) => {
-            Arc::new(Smtp::new(url).map_err(|why| OpenError::Config { option: "smtp", why })?)
-        }
+        Transport::Smtp(url) => Arc::new(server(url)?),
     };
     let kit = Kit::open("notification", &options.database_url, &OWN, options.clock).await?;
     let service = NotificationsServer::new(service::Service { kit: kit.clone() })
