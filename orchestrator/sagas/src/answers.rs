@@ -40,7 +40,6 @@ pub(crate) fn total_is_expected(c: &Checkout, quote: QuoteResponse) -> Result<Op
     if *expected == total {
         return Ok(None);
     }
-    let shown = |m: &common::Money| Money::parse(Some(m)).map_or_else(|e| e.to_string(), |m| m.to_string());
     let detail = format!("the total is {}, not the expected {}", shown(&total), shown(expected));
     let refusal = Refusal::new("TOTAL_CHANGED", detail)
         .with("total_amount_minor", total.amount_minor)
@@ -96,12 +95,14 @@ fn same_payment(c: &Checkout, payment_id: &str) -> Result<(), Invalid> {
 fn same_amount(asked: &common::Money, answered: Option<&common::Money>) -> Result<(), Invalid> {
     match answered {
         Some(answered) if answered == asked => Ok(()),
-        Some(other) => Err(Invalid(format!(
-            "asked for {} {}, answered {} {}",
-            asked.amount_minor, asked.currency, other.amount_minor, other.currency
-        ))),
+        Some(other) => Err(Invalid(format!("asked for {}, answered {}", shown(asked), shown(other)))),
         None => Err(Invalid::new("the answer has no amount")),
     }
+}
+
+/// An amount as people write it.
+fn shown(amount: &common::Money) -> String {
+    Money::parse(Some(amount)).map_or_else(|e| e.to_string(), |amount| amount.to_string())
 }
 
 /// What the confirmation mail says.
