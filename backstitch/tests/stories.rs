@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Answer, Shop, address_in, gbp, order_of, until, with};
+use common::{Answer, Shop, address_in, gbp, order_of, program, run, until, with};
 use serde_json::json;
 
 /// A refused checkout leaves nothing behind: no goods, no cart and no money are held.
@@ -187,4 +187,27 @@ async fn an_answer_that_is_lost_or_late_is_asked_for_again_and_nothing_happens_t
     let report = shop.close().await;
     let taken = json!({"captured_minor": 2 * (1000 + 395), "refunded_minor": 0, "held_minor": 0});
     assert_eq!(report["money"]["GBP"], taken);
+}
+
+#[test]
+fn the_demo_tells_all_of_it_and_survives_its_own_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = run(program(directory.path()).args(["demo", "--data", "kept"]));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for told in ["A checkout completes", "OUT_OF_STOCK", "CARD_DECLINED", "kill -9", "Every invariant holds."]
+    {
+        assert!(said.out.contains(told), "{told:?} in {}", said.out);
+    }
+    // What it kept can be audited again, by whoever doubts it.
+    let audited = run(program(directory.path()).args(["audit", "--data", "kept/data"]));
+    assert_eq!(audited.code, Some(0), "{audited:?}");
+    assert!(audited.out.contains("Every invariant holds."));
+
+    let said = run(program(directory.path()).args(["demo", "--json"]));
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &told["holds"]), (Some(0), &json!(true)));
+    let scenes = &told["told"];
+    assert_eq!(scenes["crashed"]["status"], "completed");
+    assert_eq!(scenes["out_of_stock"]["refusal"]["reason"], "OUT_OF_STOCK");
+    assert_eq!(scenes["same_key"]["first"]["checkout_id"], scenes["same_key"]["again"]["checkout_id"]);
 }
