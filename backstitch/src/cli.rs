@@ -1,5 +1,6 @@
 //! The command line: nouns and verbs, and their options. Field docs are the manual.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -224,9 +225,9 @@ fn file_to_write(text: &str) -> Result<PathBuf, String> {
 }
 
 /// Data, on standard output.
-#[allow(clippy::print_stdout, reason = "the one place that writes data to standard output")]
+/// Whoever stops reading (`| head`) stops nothing else.
 pub(crate) fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Talk, on standard error.

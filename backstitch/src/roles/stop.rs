@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Completes at SIGTERM or SIGINT. A second SIGINT kills as usual, because it is not caught a second time.
+/// Completes at SIGTERM or SIGINT.
 pub(crate) async fn asked() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -24,6 +24,10 @@ pub(crate) fn token() -> CancellationToken {
             Err(error) => tracing::error!(%error, "signals cannot be heard; stopping"),
         }
         cancelled.cancel();
+        // Asked again: whoever asks does not want to wait. What is durable is durable.
+        if asked().await.is_ok() {
+            std::process::exit(130);
+        }
     });
     token
 }

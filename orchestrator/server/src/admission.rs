@@ -20,6 +20,9 @@ use crate::problem::{Problem, kind};
 use crate::request::CheckoutRequest;
 use crate::{document, failures, refusals};
 
+/// The most that the items of one checkout may cost, in minor units: what shipping adds to it cannot overflow.
+const MAX_SUBTOTAL_MINOR: i64 = 1_000_000_000_000_000;
+
 /// A checkout that is durable.
 pub(crate) enum Accepted {
     /// By this request.
@@ -59,8 +62,14 @@ pub(crate) async fn start(
             return earlier.map(Accepted::Earlier).ok_or(problem);
         }
     };
+    let (id, cart) = (Uuid::now_v7(), input.cart_id.clone());
+    if let Err(first) = app.under_way.enter(&app.engine, &cart, key, id) {
+        return Err(refusals::cart_in_checkout(&first.to_string()));
+    }
+    // However this ends, also by a client that goes away: what is in the engine's memory by then is under way.
+    let _settled = scopeguard(|| app.under_way.settle(&cart, id, app.engine.follow(id).is_some()));
     let run = NewRun {
-        id: Uuid::now_v7(),
+        id,
         definition: document::DEFINITION.to_owned(),
         scope: KEY_SCOPE.to_owned(),
         key: Some(key.to_owned()),
@@ -73,6 +82,17 @@ pub(crate) async fn start(
         Ok(Started::Existing(id)) => Ok(Accepted::Earlier(id)),
         Err(error) => Err(refused(error)),
     }
+}
+
+/// Does something when it is dropped.
+fn scopeguard<F: FnMut()>(f: F) -> impl Drop {
+    struct OnDrop<F: FnMut()>(F);
+    impl<F: FnMut()> Drop for OnDrop<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    OnDrop(f)
 }
 
 /// The checkout that the key and request already stand for.
@@ -211,11 +231,17 @@ fn price(asked: &[Item], answer: ValidateItemsResponse) -> Result<Priced, Proble
             weight_grams.and_then(|sum| sum.checked_add(item.unit_weight_grams.checked_mul(item.quantity)?));
     }
     let too_large = |what: &str| {
-        Problem::new(&kind::TOTAL_TOO_LARGE, format!("The {what} of this cart is beyond 64 bits."))
-            .at("/cart_id")
+        Problem::new(
+            &kind::TOTAL_TOO_LARGE,
+            format!("The {what} of this cart is too large to be checked out."),
+        )
+        .at("/cart_id")
     };
     let subtotal = subtotal.map_err(|_: MoneyError| too_large("total"))?;
     let weight_grams = weight_grams.ok_or_else(|| too_large("weight"))?;
+    if subtotal.minor > MAX_SUBTOTAL_MINOR {
+        return Err(too_large("total"));
+    }
     Ok(Priced { items: answer.items, subtotal, weight_grams })
 }
 

@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
+use crate::under_way::UnderWay;
 
 /// Whose keys they are, until callers are told apart.
 pub(crate) const KEY_SCOPE: &str = "global";
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) clients: Clients,
     pub(crate) options: Options,
+    pub(crate) under_way: UnderWay,
     pub(crate) metrics: Option<PrometheusHandle>,
     /// No new connections; whoever waits is answered with what is known now.
     pub(crate) stopping: CancellationToken,

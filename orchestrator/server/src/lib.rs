@@ -27,6 +27,7 @@ mod refusals;
 mod request;
 mod sagas;
 mod start;
+mod under_way;
 
 pub use app::Options;
 pub use clients::{BadAddress, Clients, channel};

@@ -57,6 +57,11 @@ impl CheckoutRequest {
         }
         fields::words("/shipping_method", &message.shipping_method, 64)?;
         fields::words("/payment_method", &message.payment_method, 255)?;
+        if looks_like_a_card(&message.payment_method) {
+            let detail =
+                "It must be a provider's token. Card numbers are not taken here, and this one was not kept.";
+            return Err(Problem::new(&kind::INVALID_FIELD, detail).at("/payment_method"));
+        }
         let expected_total = match &message.expected_total {
             None => None,
             Some(amount) => {
@@ -138,6 +143,20 @@ impl Canonical {
     }
 }
 
+/// 12 to 19 digits, perhaps grouped, whose check digit is right (Luhn, ISO/IEC 7812-1): a card number, not a token.
+fn looks_like_a_card(text: &str) -> bool {
+    let digits: Vec<u32> =
+        text.chars().filter(|c| !matches!(c, ' ' | '-')).map_while(|c| c.to_digit(10)).collect();
+    let grouped = text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-'));
+    let doubled = |(i, digit): (usize, &u32)| match (i % 2, digit * 2) {
+        (0, _) => *digit,
+        (_, twice) if twice > 9 => twice - 9,
+        (_, twice) => twice,
+    };
+    let sum: u32 = digits.iter().rev().enumerate().map(doubled).sum();
+    grouped && (12..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -182,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_field_that_cannot_be_is_named() {
-        let cases: [(&str, &str, Edit); 26] = [
+        let cases: [(&str, &str, Edit); 28] = [
             ("invalid-field", "/cart_id", |m| m.cart_id.clear()),
             ("invalid-field", "/cart_id", |m| m.cart_id = "x".repeat(65)),
             ("invalid-field", "/cart_id", |m| m.cart_id = "a\u{0}b".into()),
@@ -205,6 +224,8 @@ mod tests {
             ("invalid-field", "/shipping_method", |m| m.shipping_method.clear()),
             ("invalid-field", "/shipping_method", |m| m.shipping_method = "x".repeat(65)),
             ("invalid-field", "/payment_method", |m| m.payment_method.clear()),
+            ("invalid-field", "/payment_method", |m| m.payment_method = "4242424242424242".into()),
+            ("invalid-field", "/payment_method", |m| m.payment_method = "4242 4242-4242 4242".into()),
             ("invalid-field", "/payment_method", |m| m.payment_method = "x".repeat(256)),
             ("invalid-field", "/expected_total/amount_minor", |m| m.expected_total = total(-1, "GBP")),
             ("invalid-field", "/expected_total/currency", |m| m.expected_total = total(1, "gbp")),

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::app::{App, Options};
 use crate::clients::Clients;
 use crate::faces;
+use crate::under_way::UnderWay;
 
 /// The faces of one engine.
 pub struct Server {
@@ -34,7 +35,16 @@ pub enum ServeError {
 impl Server {
     /// Faces of `engine`, which ask participants through `clients`.
     pub fn new(engine: Engine, clients: Clients, options: Options) -> Self {
-        Self { app: App { engine, clients, options, metrics: None, stopping: CancellationToken::new() } }
+        Self {
+            app: App {
+                engine,
+                clients,
+                options,
+                under_way: UnderWay::default(),
+                metrics: None,
+                stopping: CancellationToken::new(),
+            },
+        }
     }
 
     /// Shows the recorder's metrics at `/metrics`; without it there is a 503. Install the recorder before serving;

@@ -126,6 +126,22 @@ async fn another_key_for_a_cart_in_checkout_is_told_where_the_first_one_is() {
 }
 
 #[tokio::test]
+async fn another_key_is_told_before_the_first_checkout_holds_the_cart() {
+    let world = world().await;
+    world.participants.hold("hold");
+    let (keys, body) = ((0..8).map(|n| format!("k{n}")).collect::<Vec<_>>(), order_of("cart-1"));
+    let answers = keys.iter().map(|key| world.checkout(key, &body));
+    let answers = futures::future::join_all(answers).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
+    assert_eq!((accepted.len(), refused.len()), (1, 7));
+    for refused in refused {
+        refused.is_problem(409, "cart-in-checkout", "/cart_id");
+        assert_eq!(refused.header("location"), accepted[0].header("location"));
+    }
+    world.participants.release("hold");
+}
+
+#[tokio::test]
 async fn a_cart_that_cannot_be_checked_out_is_a_problem_and_nothing_is_written() {
     let world = world().await;
     world.participants.product("E", "EUR");

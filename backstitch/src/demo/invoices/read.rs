@@ -81,7 +81,7 @@ fn read(file: &Path) -> anyhow::Result<Day> {
             day.products.len() - 1
         });
         let product = &mut day.products[at];
-        product.wanted += line.quantity.max(0);
+        product.wanted = product.wanted.saturating_add(line.quantity.max(0));
         product.repriced |= product.price_minor != price_minor;
 
         let at = *invoices.entry(line.invoice.clone()).or_insert_with(|| {
