@@ -23,6 +23,10 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let _held = hold(&args.data, &NAMES)?;
     let mut tasks = JoinSet::new();
 
+    // It takes a moment and needs nobody: beside everything else.
+    let embedded = args.parts.kafka.is_none();
+    let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&relays::TOPICS)));
+
     let served = participants::serve(&mut tasks, &NAMES, &args.data, &args.parts, &shutdown).await?;
     let setup = Setup {
         data: args.data.clone(),
@@ -34,9 +38,9 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     };
     let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;
 
-    let broker = match &args.parts.kafka {
-        Some(_) => None,
-        None => Some(EmbeddedBroker::start(&relays::TOPICS)?),
+    let broker = match broker {
+        None => None,
+        Some(starting) => Some(starting.await??),
     };
     let brokers = broker.as_ref().map(EmbeddedBroker::bootstrap_servers).or(args.parts.kafka.as_deref());
     let brokers = brokers.unwrap_or_default().to_owned();

@@ -100,8 +100,8 @@ pub(crate) async fn serve(
         .context("starting the engine")?;
     engine.spawn_recovery();
     let lanes = (0..store.shards()).map(|shard| {
-        let source = Arc::new(LaneSource::new(store.clone(), shard));
-        Outbox { source, wake: engine.committed(shard) }
+        let source = LaneSource::new(store.clone(), shard);
+        Outbox { wake: source.wake(), source: Arc::new(source) }
     });
     let lanes = lanes.collect();
 

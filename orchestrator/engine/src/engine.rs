@@ -10,7 +10,7 @@ use backstitch_store::{KeyRow, Lease, NewSaga, Store, StoreError, codec};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use metrics::{counter, gauge};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
@@ -19,7 +19,6 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::dispatch::Dispatcher;
 use crate::follow::{Durable, Follow};
-use crate::lanes::Lanes;
 use crate::metrics as names;
 use crate::options::Options;
 use crate::registry::{Command, Live, Registry};
@@ -37,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) registry: Registry,
     pub(crate) leases: Vec<Lease>,
-    lanes: Lanes,
     pub(crate) stopping: CancellationToken,
     pub(crate) fatal: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -152,10 +150,8 @@ impl Engine {
     ) -> Result<Self, StoreError> {
         let leases = store.acquire(&options.node, clock.now().0).await?;
         let fatal = CancellationToken::new();
-        let lanes = Lanes::of(&leases);
         let shared = Shared {
-            writer: Writer::spawn(store.clone(), options.max_batch, lanes.clone(), fatal.clone()),
-            lanes,
+            writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
             catalog,
             store,
             dispatcher,
@@ -354,11 +350,6 @@ impl Engine {
     /// The definitions that this node runs.
     pub fn catalog(&self) -> &Catalog {
         &self.shared.catalog
-    }
-
-    /// Notified after every commit with events for this shard's lane: a hint for its relay.
-    pub fn committed(&self, shard: u16) -> Arc<Notify> {
-        self.shared.lanes.wake_of(shard)
     }
 
     /// Sagas in memory.

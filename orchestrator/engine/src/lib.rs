@@ -13,7 +13,6 @@ mod clock;
 mod dispatch;
 mod engine;
 mod follow;
-mod lanes;
 mod metrics;
 mod options;
 mod recovery;

@@ -17,6 +17,8 @@ pub struct Options {
     pub recovery_interval: Duration,
     /// Sagas that recovery reads at a time.
     pub recovery_page: usize,
+    /// How long finished sagas are kept.
+    pub retention: Duration,
     /// How long a drain waits for calls in flight.
     pub drain_patience: Duration,
     /// Appends in one commit at most.
@@ -32,6 +34,7 @@ impl Default for Options {
             busy_retry_after: Duration::from_secs(1),
             recovery_interval: Duration::from_secs(5),
             recovery_page: 500,
+            retention: Duration::from_secs(30 * 24 * 3600),
             drain_patience: Duration::from_secs(10),
             max_batch: 1024,
         }

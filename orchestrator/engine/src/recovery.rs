@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use backstitch_core::{Entry, Record, StepId};
-use backstitch_store::{Append, ListFilter, Status, StoreError, Summary, codec};
+use backstitch_store::{Append, ListFilter, Purge, Purged, Status, StoreError, Summary, codec};
 use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -105,12 +105,30 @@ impl Engine {
                     Ok(_) => {}
                     Err(error) => warn!(%error, "recovery could not read the store; trying again"),
                 }
+                engine.forget().await;
                 tokio::select! {
                     () = engine.shared.stopping.cancelled() => return,
                     () = tokio::time::sleep(engine.shared.options.recovery_interval) => {}
                 }
             }
         });
+    }
+
+    /// Forgets some sagas that finished longer ago than the retention. Running and parked ones are never forgotten, and
+    /// a key not before its own life is over.
+    async fn forget(&self) {
+        let after_ms = i64::try_from(self.shared.options.retention.as_millis()).unwrap_or(i64::MAX);
+        let purge = Purge {
+            now_ms: self.shared.clock.now().0,
+            sagas_after_ms: after_ms,
+            keys_after_ms: after_ms,
+            limit: self.shared.options.recovery_page,
+        };
+        match self.shared.store.purge(&purge).await {
+            Ok(purged) if purged != Purged::default() => info!(?purged, "forgot what is past its retention"),
+            Ok(_) => {}
+            Err(error) => warn!(%error, "finished sagas could not be forgotten; trying again"),
+        }
     }
 
     /// Brings a saga into memory to hear a command, parked or not.

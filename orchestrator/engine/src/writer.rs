@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::follow::Durable;
-use crate::lanes::Lanes;
 use crate::metrics as names;
 use crate::runner::Exit;
 
@@ -129,16 +128,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the writer's task. It ends when every handle is gone and the queue is empty. `fatal` is cancelled when
     /// the store can no longer tell what is durable: the process must end then.
-    ///
-    /// `committed` is told the shard of every commit that has events for its lane.
-    pub(crate) fn spawn(
-        store: Arc<dyn Store>,
-        max_batch: usize,
-        committed: Lanes,
-        fatal: CancellationToken,
-    ) -> Self {
+    pub(crate) fn spawn(store: Arc<dyn Store>, max_batch: usize, fatal: CancellationToken) -> Self {
         let (queue, jobs) = mpsc::unbounded_channel();
-        tokio::spawn(write(store, jobs, max_batch, committed, fatal));
+        tokio::spawn(write(store, jobs, max_batch, fatal));
         Self { queue }
     }
 
@@ -153,7 +145,6 @@ async fn write(
     store: Arc<dyn Store>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     max_batch: usize,
-    committed: Lanes,
     fatal: CancellationToken,
 ) {
     let mut drained: Vec<Job> = Vec::new();
@@ -168,7 +159,7 @@ async fn write(
                 Ok(0) | Err(_) => break,
             }
         }
-        if let Err(why) = commit(store.as_ref(), &committed, batch).await {
+        if let Err(why) = commit(store.as_ref(), batch).await {
             error!(why, "the saga store cannot go on; ending the process");
             fatal.cancel();
             return;
@@ -177,14 +168,13 @@ async fn write(
 }
 
 /// Commits everything in `batch`, however long it takes. An error is fatal.
-async fn commit(store: &dyn Store, committed: &Lanes, mut batch: Batch) -> Result<(), String> {
+async fn commit(store: &dyn Store, mut batch: Batch) -> Result<(), String> {
     let mut pauses = pauses();
     while !batch.appends.is_empty() {
         let begun = Instant::now();
         let error = match store.commit(&batch.appends).await {
             Ok(verdicts) => {
                 measure(&batch.appends, begun.elapsed());
-                batch.appends.iter().filter(|a| !a.events.is_empty()).for_each(|a| committed.wake(a.shard));
                 batch.settle(verdicts);
                 return Ok(());
             }
@@ -200,7 +190,7 @@ async fn commit(store: &dyn Store, committed: &Lanes, mut batch: Batch) -> Resul
             }
             StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
                 let later = batch.split_off(batch.appends.len() / 2);
-                Box::pin(commit(store, committed, batch)).await?;
+                Box::pin(commit(store, batch)).await?;
                 batch = later;
                 continue;
             }
