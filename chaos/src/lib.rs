@@ -1,12 +1,17 @@
-//! The auditor: reads every database at rest and says which invariant is broken, by what, and where to look.
+//! What must hold, and those who find where it does not: the auditor of databases at rest, and the
+//! [laws of saga definitions](definitions).
 //!
-//! It believes nobody. It opens the files read-only, sums the entries itself instead of trusting totals, compares our
-//! payment ledger with the provider's own books, and folds the journals by itself rather than through the code that
-//! wrote them. It must not depend on the orchestrator's or a participant's code: only their schemas and the protos.
+//! The auditor reads every database and says which invariant is broken, by what, and where to look. It believes nobody:
+//! it opens the files read-only, sums the entries itself instead of trusting totals, compares our payment ledger with
+//! the provider's own books, and folds the journals by itself rather than through the code that wrote them. None of its
+//! modules may use the orchestrator's or a participant's code: only their schemas and the protos.
 //!
 //! * `books` reads, one module per database, and judges nothing.
 //! * `laws` judges, one module per invariant, and reads nothing.
 //! * [`Report`] is what a person reads, and what a test asserts.
+//!
+//! [`definitions`] is the opposite on purpose: it runs definitions over the orchestrator's own transition table and the
+//! kit's own barrier table, and reads no database. Neither uses the other.
 //!
 //! "At rest" means that no process writes. Sagas may still be in flight in such files (a killed process): they are
 //! counted, and only what must hold at every single commit is asked of what they touched. Parked sagas wait for a
@@ -15,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod books;
+pub mod definitions;
 mod error;
 mod laws;
 mod paths;
