@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
 use uuid::Uuid;
 
 use crate::fields;
@@ -15,6 +16,8 @@ use crate::problem::{Problem, kind};
 
 /// The most bytes a body may have.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
+/// How much of what is too large is read and thrown away.
+const LINGER: usize = 8 << 20;
 /// The longest time that a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// The longest wait that a client may ask for.
@@ -58,23 +61,54 @@ fn is_json(media_type: &[u8]) -> bool {
 }
 
 async fn whole(request: Request) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(&kind::BODY_TOO_LARGE, format!("The body has more than {BODY_LIMIT} bytes."))
-            .with("limit_bytes", BODY_LIMIT)
-    };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-    if announced.and_then(|v| v.parse::<u64>().ok()).is_some_and(|n| n > BODY_LIMIT as u64) {
+    let announced = announced.and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    // Who has not begun to send it is told at once.
+    if announced > BODY_LIMIT as u64 && (asks_first || announced > (BODY_LIMIT + LINGER) as u64) {
         return Err(too_large());
     }
-    let body = Limited::new(request.into_body(), BODY_LIMIT);
-    match tokio::time::timeout(BODY_TIME, body.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => {
-            Err(Problem::new(&kind::MALFORMED_JSON, format!("The body did not arrive whole: {error}.")))
-        }
+    match tokio::time::timeout(BODY_TIME, gather(request.into_body())).await {
+        Ok(_) if announced > BODY_LIMIT as u64 => Err(too_large()),
+        Ok(gathered) => gathered,
         Err(_) => Err(Problem::new(&kind::BODY_TIMEOUT, "The body did not arrive in time.")),
     }
+}
+
+/// Reads a body to its end and keeps it if it is not too large. A client that is still sending when it is answered
+/// loses the answer with the connection, so that what is too large is read on for a while and thrown away.
+async fn gather(mut body: Body) -> Result<Bytes, Problem> {
+    let (mut first, mut rest, mut size) = (Bytes::new(), BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Problem::new(&kind::MALFORMED_JSON, format!("The body did not arrive whole: {error}."))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size > BODY_LIMIT + LINGER {
+            break;
+        } else if first.is_empty() {
+            // Nearly every body is one frame, which is not copied.
+            first = data;
+        } else if size <= BODY_LIMIT {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if size > BODY_LIMIT {
+        return Err(too_large());
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(size);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+fn too_large() -> Problem {
+    Problem::new(&kind::BODY_TOO_LARGE, format!("The body has more than {BODY_LIMIT} bytes."))
+        .with("limit_bytes", BODY_LIMIT)
 }
 
 /// The one parameter of a path.
@@ -207,7 +241,6 @@ pub(crate) fn traceparent(value: Option<&[u8]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::http::HeaderValue;
 
     use super::*;
@@ -231,6 +264,16 @@ mod tests {
         let read = |n: usize| JsonBody::from_request(post(vec![b' '; n], &[]), &());
         assert_eq!(read(BODY_LIMIT).await.ok().unwrap().0.len(), BODY_LIMIT);
         assert_eq!(read(BODY_LIMIT + 1).await.err().unwrap().kind().status, 413);
+        let chunked = |n: usize| {
+            let chunks = vec![vec![b' '; n / 4]; 4].into_iter().map(Ok::<_, std::io::Error>);
+            Request::new(Body::from_stream(futures::stream::iter(chunks)))
+        };
+        let whole = JsonBody::from_request(chunked(BODY_LIMIT), &()).await;
+        assert_eq!(whole.ok().unwrap().0.len(), BODY_LIMIT);
+        for too_large in [BODY_LIMIT + 4, BODY_LIMIT + LINGER, 2 * LINGER] {
+            let refused = JsonBody::from_request(chunked(too_large), &()).await;
+            assert_eq!(refused.err().unwrap().kind().status, 413);
+        }
         let announced = post(Vec::new(), &[("content-length", b"1048577")]);
         assert_eq!(JsonBody::from_request(announced, &()).await.err().unwrap().kind().status, 413);
     }
