@@ -50,27 +50,36 @@ pub(crate) fn with_file(mut command: Command, path: &Path) -> Result<Command, Se
         .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
     for (section, values) in file {
         let toml::Value::Table(values) = values else {
-            return Err(SettingsError::Section { path: path.to_owned(), section });
+            command = set(command, path, &section, &values)?;
+            continue;
         };
         if command.find_subcommand(&section).is_none() {
             return Err(SettingsError::Section { path: path.to_owned(), section });
         }
         for (key, value) in values {
-            let text = text_of(&value)
-                .ok_or_else(|| SettingsError::Kind { path: path.to_owned(), key: key.clone() })?;
-            let sub = command.find_subcommand(&section).into_iter().flat_map(Command::get_arguments);
-            let known: Vec<(String, String)> =
-                sub.filter_map(|a| Some((a.get_long()?.into(), a.get_id().to_string()))).collect();
-            let Some((_, id)) = known.iter().find(|(long, _)| *long == key).cloned() else {
-                let known = known.into_iter().map(|(long, _)| long).collect::<Vec<_>>().join(", ");
-                return Err(SettingsError::Unknown { path: path.to_owned(), command: section, key, known });
-            };
-            command = command.mut_subcommand(&section, |c| {
-                c.mut_arg(id, |arg: Arg| arg.default_value(text).required(false))
-            });
+            let sub = command.find_subcommand(&section).cloned().unwrap_or_default();
+            let sub = set(sub, path, &key, &value)?;
+            command = command.mut_subcommand(&section, |_| sub);
         }
     }
     Ok(command)
+}
+
+/// `command` with another default for the option that `key` names.
+fn set(command: Command, path: &Path, key: &str, value: &toml::Value) -> Result<Command, SettingsError> {
+    let path = path.to_owned();
+    let text =
+        text_of(value).ok_or_else(|| SettingsError::Kind { path: path.clone(), key: key.to_owned() })?;
+    let known: Vec<(String, String)> = command
+        .get_arguments()
+        .filter_map(|a| Some((a.get_long()?.into(), a.get_id().to_string())))
+        .collect();
+    let Some((_, id)) = known.iter().find(|(long, _)| long == key).cloned() else {
+        let known = known.into_iter().map(|(long, _)| long).collect::<Vec<_>>().join(", ");
+        let command = command.get_name().to_owned();
+        return Err(SettingsError::Unknown { path, command, key: key.to_owned(), known });
+    };
+    Ok(command.mut_arg(id, |arg: Arg| arg.default_value(text).required(false)))
 }
 
 fn text_of(value: &toml::Value) -> Option<String> {
@@ -114,6 +123,15 @@ mod tests {
         let with = || with_file(command(), file.path()).unwrap();
         assert_eq!(port(with(), &["x", "serve"]), Ok(2));
         assert_eq!(port(with(), &["x", "serve", "--port", "3"]), Ok(3));
+    }
+
+    #[test]
+    fn what_every_command_has_stands_before_the_sections() {
+        let log = Arg::new("log").long("log").global(true).default_value("warn");
+        let with =
+            with_file(command().arg(log), file("log = \"debug\"\n[serve]\nport = 2\n").path()).unwrap();
+        let matches = with.try_get_matches_from(["x", "serve"]).unwrap();
+        assert_eq!(matches.get_one::<String>("log").map(String::as_str), Some("debug"));
     }
 
     #[test]
