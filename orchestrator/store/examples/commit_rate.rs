@@ -1,5 +1,5 @@
 //! How fast the SQLite store commits on this machine: `cargo run --release -p backstitch-store --example
-//! commit_rate [SECONDS_PER_LINE] [DIRECTORY]`.
+//! commit_rate [SECONDS_PER_LINE [DIRECTORY [BATCH,BATCH,…]]]`.
 //!
 //! Each line keeps so many sagas in flight and commits one append of each per batch: a start with a key, then one
 //! record of 300 bytes at a time, then the end with its event. Sagas are out of step, as in a running node, so
@@ -33,6 +33,8 @@ async fn main() -> Result<(), Problem> {
     let seconds = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let temporary = tempfile::tempdir()?;
     let directory = arguments.next().map_or_else(|| temporary.path().to_owned(), Into::into);
+    let batches = arguments.next().unwrap_or_else(|| "1,4,16,32,64,256,1024".to_owned());
+    let batches: Vec<usize> = batches.split(',').map(str::parse).collect::<Result<_, _>>()?;
     std::fs::create_dir_all(&directory)?;
 
     println!("one write of 4 KiB with fdatasync: {:.0} µs", sync_cost(&directory)?);
@@ -40,7 +42,7 @@ async fn main() -> Result<(), Problem> {
         "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>13} {:>10}",
         "batch", "commits/s", "rows/s", "sagas/s", "µs/commit", "p99 µs", "CPU µs/commit", "CPU µs/row"
     );
-    for batch in [1, 4, 16, 32, 64, 256, 1024] {
+    for batch in batches {
         let home = directory.join(format!("batch-{batch}"));
         let store = SqliteStore::open(&home, &SqliteOptions::default()).await?;
         run(&store, batch, Duration::from_secs(seconds)).await?;

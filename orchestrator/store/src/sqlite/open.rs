@@ -26,6 +26,9 @@ const PREPARED: usize = 512;
 /// again (the end of an index, a saga's journal) are moved once instead of often.
 const CHECKPOINT_PAGES: &str = "4000";
 
+/// What the writer keeps of the file, in negative KiB: the ends of all tables and indexes, and the hot keys.
+const WRITER_CACHE: &str = "-32768";
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orchestrator/sqlite");
 
 /// How a [`SqliteStore`](crate::SqliteStore) is opened.
@@ -103,7 +106,12 @@ pub(super) async fn open(directory: &Path, options: &SqliteOptions) -> Result<Op
     let database = |error: sqlx::Error| OpenError::Database { path: path.clone(), why: error.to_string() };
     let settings = settings(&path);
 
-    let writing = settings.clone().create_if_missing(true).statement_cache_capacity(PREPARED);
+    let writing = settings
+        .clone()
+        .create_if_missing(true)
+        .statement_cache_capacity(PREPARED)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("temp_store", "MEMORY");
     let writing = match options.max_pages {
         Some(pages) => writing.pragma("max_page_count", pages.to_string()),
         None => writing,
