@@ -207,16 +207,15 @@ impl Writer {
             Err(Failed::Refused(_)) => return Ok(culprits),
             Err(Failed::Store(error)) => return Err(error),
         }
+        // Numbers with gaps do here: all that counts is that no two events share one.
         let mut numbers = self.numbers.clone();
         let mut parts = vec![winners];
         while let Some(part) = parts.pop() {
-            let before = numbers.clone();
             let rows = Rows::of(batch, part, &mut numbers);
             self.mark("SAVEPOINT part").await?;
             match self.try_part(&rows).await? {
                 None => self.mark("RELEASE part").await?,
                 Some(why) => {
-                    numbers = before;
                     self.mark("ROLLBACK TO part; RELEASE part").await?;
                     if let [culprit] = part {
                         culprits.push((culprit.group, why));
