@@ -8,6 +8,7 @@ mod impostor;
 mod process;
 mod program;
 mod shop;
+pub(crate) mod trial;
 
 use std::time::{Duration, Instant};
 
