@@ -53,6 +53,7 @@ fn a_broken_definition_is_found_with_the_fewest_faults_that_show_it() {
         (RequestFailsOnRetry,    Law::EndsByItself,  1, "hold"),             // And asks for the same.
         (LabelIsLeftBehind,      Law::UnwindsClean,  1, "label"),            // An undo is needed after all.
         (EdgeIsForgotten,        Law::NeedsStand,    1, "pay"),              // Money is asked for before goods are held.
+        (RequestPanicsOnRetry,   Law::NeverPanics,   1, "index out of"),     // Or does not survive being asked.
         (AnswerIsNeverBelieved,  Law::SamplesFit,    0, "not what I meant"), // The samples, or the check, are wrong.
         (GuardRefusesTheSample,  Law::SamplesFit,    0, "Completed"),
     ] {
@@ -88,7 +89,7 @@ fn a_participant_whose_barrier_has_a_wrong_cell_is_found() {
         ("a do after it was taken back happens again",      but!(Undone,       Op::Do    => Perform),          Law::NeverAfterUndo),
         ("a refusal is not remembered",                     but!(Refused,      Op::Do    => Perform),          Law::UnwindsClean),
         ("an undo says that it is done, and is not",        but!(Done,         Op::Undo  => Success),          Law::UnwindsClean),
-        ("an undo of what is under way does not wait",      but!(Doing,        Op::Undo  => Success),          Law::UndoOrder),
+        ("an undo of what is under way does not wait",      but!(Doing,        Op::Undo  => Success),          Law::UnwindsClean),
         ("a repeated undo takes back again",                but!(Undone,       Op::Undo  => TakeBack),         Law::UndoneOnce),
         ("a repeated undo is superseded",                   but!(Undone,       Op::Undo  => Superseded),       Law::EndsByItself),
         ("a close denies what is done",                     but!(Done,         Op::Close => NeverHappens),     Law::NothingUndoneAfterPivot),

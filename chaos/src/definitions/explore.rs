@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::broken::Broken;
+use super::fault::Fault;
 use super::law::Checked;
 use super::samples::Stage;
 use super::tally::Tally;
@@ -80,7 +81,12 @@ fn walk<'s>(mut world: World<'s>, struck: &mut dyn FnMut(World<'s>) -> Explored)
                 world.commit();
             }
             Due::Hear => step(&mut world, World::hear)?,
-            Due::Ring => step(&mut world, World::ring)?,
+            Due::Ring => {
+                for fault in [Fault::Cancelled, Fault::Deadline] {
+                    struck(branch(&world, |world| world.suffer_in_pause(fault))?)?;
+                }
+                step(&mut world, World::ring)?;
+            }
             Due::Person => {
                 step(&mut world, World::park)?;
                 if world.is_cancellable() {

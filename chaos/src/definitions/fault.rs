@@ -44,9 +44,9 @@ pub enum Fault {
     DiesBefore,
     /// The participant dies between its provider and its record.
     DiesAfter,
-    /// Somebody cancels the saga while the call is out.
+    /// Somebody cancels the saga while the call is out, or while nothing is.
     Cancelled,
-    /// The saga's deadline passes while the call is out.
+    /// The saga's deadline passes while the call is out, or while nothing is.
     Deadline,
     /// The orchestrator dies; another takes over from what is durable.
     Crash(Moment),
@@ -154,8 +154,8 @@ impl fmt::Display for Fault {
             Fault::Forsaken => "waits for the customer, who never finishes",
             Fault::DiesBefore => "the participant dies before it reaches its provider",
             Fault::DiesAfter => "the participant dies after it reached its provider",
-            Fault::Cancelled => "the saga is cancelled while it is out",
-            Fault::Deadline => "the saga's deadline passes while it is out",
+            Fault::Cancelled => "the saga is cancelled meanwhile",
+            Fault::Deadline => "the saga's deadline passes meanwhile",
             Fault::Crash(moment) => return write!(f, "the orchestrator dies {moment}"),
         })
     }

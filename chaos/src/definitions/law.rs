@@ -40,6 +40,8 @@ pub enum Law {
     NeverSilent,
     /// What the orchestrator brings about itself is never an event that its table refuses.
     EventsLegal,
+    /// No function of the definition panics.
+    NeverPanics,
 }
 
 impl fmt::Display for Law {
@@ -62,6 +64,7 @@ impl fmt::Display for Law {
             Law::EveryPrefixResumes => "any prefix of the journal resumes",
             Law::NeverSilent => "a saga that has not ended does something, or is parked",
             Law::EventsLegal => "no event of the orchestrator's own is illegal",
+            Law::NeverPanics => "no function of the definition panics",
         })
     }
 }

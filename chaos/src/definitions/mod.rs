@@ -16,7 +16,7 @@
 //! | a crash at any call: before it is sent, after its effect, after its answer, before and after its commit | ends as if there had been none |
 //! | a crash at any record: any prefix of the journal | the next owner goes on from it |
 //! | the customer is waited for, and finishes or never does; a participant dies around its provider | completes or unwinds clean |
-//! | a cancel, or the deadline, while any call is out | unwinds clean before the pivot, changes nothing after it |
+//! | a cancel, or the deadline, while any call is out or backs off | unwinds clean before the pivot, changes nothing after it |
 //! | an answer that nobody can believe | parks, and goes on or unwinds clean when a person says so |
 //! | two of these | the same |
 //!

@@ -9,11 +9,20 @@ use super::samples::Stage;
 /// A fault and where it struck.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suffered {
-    /// A call; or no call, but a record on its way to the disk.
-    pub(super) at: Option<(StepId, Op)>,
-    /// Which call of that kind, or which record.
+    pub(super) at: Struck,
+    /// Which call of that kind, which record, which pause.
     pub(super) nth: usize,
     pub(super) fault: Fault,
+}
+
+/// What a fault struck.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Struck {
+    Call(StepId, Op),
+    /// A record on its way to the disk.
+    Record,
+    /// A time in which nothing is out, and something waits for its next attempt.
+    Pause,
 }
 
 /// One thing that happened.
@@ -128,8 +137,11 @@ impl Line {
 impl Suffered {
     pub(super) fn tell(&self, stage: &Stage<'_>) -> String {
         match self.at {
-            Some((step, op)) => format!("{} {op}, call {}: {}", stage.name(step), self.nth, self.fault),
-            None => format!("record {}: {}", self.nth, self.fault),
+            Struck::Call(step, op) => {
+                format!("{} {op}, call {}: {}", stage.name(step), self.nth, self.fault)
+            }
+            Struck::Record => format!("record {}: {}", self.nth, self.fault),
+            Struck::Pause => format!("pause {}: {}", self.nth, self.fault),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use backstitch_core::{End, Op};
 
 use super::fault::Fault;
+use super::story::Struck;
 use super::world::World;
 
 /// How much was tried, and how it ended.
@@ -42,8 +43,13 @@ impl Tally {
         self.transitions += u64::from(world.transitions());
         for suffered in &world.schedule {
             match suffered.at {
-                Some((step, op)) => drop(self.struck.insert((world.stage.name(step), op, suffered.fault))),
-                None => drop(self.records.insert(suffered.nth)),
+                Struck::Call(step, op) => {
+                    self.struck.insert((world.stage.name(step), op, suffered.fault));
+                }
+                Struck::Record => {
+                    self.records.insert(suffered.nth);
+                }
+                Struck::Pause => {}
             }
         }
     }

@@ -30,6 +30,7 @@ pub(crate) enum Quirk {
     AnswerIsBelievedAtFirst,
     AnswerIsNeverBelieved,
     RequestFailsOnRetry,
+    RequestPanicsOnRetry,
     LabelIsLeftBehind,
     EdgeIsForgotten,
     GuardRefusesTheSample,
@@ -63,6 +64,9 @@ pub(crate) fn shop(quirk: Quirk) -> Definition {
         .try_request(move |c, ()| match quirk {
             Quirk::RequestIsDrawn => Ok(drawn(&asking)),
             Quirk::RequestFailsOnRetry if asking.draw() % 4 == 3 => Err(Invalid::new("too late")),
+            Quirk::RequestPanicsOnRetry => {
+                Ok(Ask { word: ["once"; 4][usize::try_from(asking.draw()).unwrap()].into() })
+            }
             _ => Ok(asked(c, ())),
         })
         .compensated_by(UNDO, move |c| match quirk {

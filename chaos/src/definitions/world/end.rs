@@ -1,11 +1,12 @@
 //! What must hold when a saga ends, or stops for a person.
 
-use backstitch_core::{End, Op, explain};
+use backstitch_core::{End, Op, StepId, explain};
+use participant_kit::barrier::table::RowState;
 
 use super::World;
 use crate::definitions::fault::Fault;
 use crate::definitions::law::{Checked, Law, hold};
-use crate::definitions::story::Suffered;
+use crate::definitions::story::{Struck, Suffered};
 
 impl World<'_> {
     /// A person is needed; the law is that something of the schedule made it so. A crash can lose what the person said.
@@ -31,9 +32,15 @@ impl World<'_> {
                 End::Completed => hold(Law::CompletedWhole, book.stands() && book.taken_back == 0, || {
                     format!("it completed, but {name} does not stand")
                 })?,
-                End::Compensated => hold(Law::UnwindsClean, !book.stands(), || {
-                    format!("it was compensated, but {name} still stands")
-                })?,
+                End::Compensated => {
+                    let is_open = matches!(book.row, RowState::Doing | RowState::Closing(_));
+                    hold(Law::UnwindsClean, !book.stands(), || {
+                        format!("it was compensated, but {name} still stands")
+                    })?;
+                    hold(Law::UnwindsClean, !is_open, || {
+                        format!("it was compensated, but {name} may happen yet: its row is {:?}", book.row)
+                    })?;
+                }
             }
         }
         let invisible = self.schedule.iter().all(|suffered| suffered.fault.is_invisible());
@@ -50,7 +57,7 @@ impl World<'_> {
 
     fn may_park(&self, suffered: &Suffered) -> bool {
         // A short budget can be spent by one attempt.
-        let spends = |(step, op)| {
+        let spends = |step: StepId, op| {
             let step = self.stage.definition.step(step);
             let (timeout, retry) = match (&step.undo, op) {
                 (Some(undo), Op::Undo) => (undo.timeout, undo.retry),
@@ -58,6 +65,10 @@ impl World<'_> {
             };
             retry.budget < (timeout + retry.cap) * 4
         };
-        suffered.fault.may_park() || suffered.fault.costs_time() && suffered.at.is_some_and(spends)
+        let in_vain = match suffered.at {
+            Struck::Call(step, op) => suffered.fault.costs_time() && spends(step, op),
+            Struck::Record | Struck::Pause => false,
+        };
+        suffered.fault.may_park() || in_vain
     }
 }

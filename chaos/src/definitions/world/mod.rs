@@ -3,7 +3,9 @@
 mod end;
 mod strike;
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use backstitch_core::{
@@ -79,6 +81,7 @@ pub(super) struct World<'s> {
     late: Vec<Call>,
     now: Timestamp,
     transitions: u32,
+    pauses: usize,
     parked: usize,
 }
 
@@ -104,6 +107,7 @@ impl<'s> World<'s> {
             late: Vec::new(),
             now: start,
             transitions: 0,
+            pauses: 0,
             parked: 0,
         };
         world.feed(Event::Own { recovered: false })?;
@@ -163,6 +167,7 @@ impl<'s> World<'s> {
 
     /// Time passes until the next timer; the participants' own ticks come before it.
     pub(super) fn ring(&mut self) -> Checked {
+        self.pauses += 1;
         let passed = self.passed();
         self.participants.tick(self.stage, passed)?;
         let first = (0..self.timers.len()).min_by_key(|place| self.timers[*place].0);
@@ -196,10 +201,14 @@ impl<'s> World<'s> {
         self.transitions += 1;
         hold(Law::EndsByItself, self.transitions < ENDLESS, || "it goes on for ever".into())?;
         let by_person = matches!(event, Event::Cancel { .. });
-        let transition = match next(self.stage.definition, &mut self.saga, event, self.now, JITTER) {
-            Ok(transition) => transition,
-            Err(Illegal::PivotBegun | Illegal::Ended(_)) if by_person => return Ok(()),
-            Err(illegal) => return Err(Violation { law: Law::EventsLegal, why: illegal.to_string() }),
+        let (definition, saga, now) = (self.stage.definition, &mut self.saga, self.now);
+        // A world whose definition panicked is looked at once more, to be told, and never used again.
+        let turned = catch_unwind(AssertUnwindSafe(|| next(definition, saga, event, now, JITTER)));
+        let transition = match turned {
+            Ok(Ok(transition)) => transition,
+            Ok(Err(Illegal::PivotBegun | Illegal::Ended(_))) if by_person => return Ok(()),
+            Ok(Err(illegal)) => return Err(Violation { law: Law::EventsLegal, why: illegal.to_string() }),
+            Err(panic) => return Err(Violation { law: Law::NeverPanics, why: told(&*panic) }),
         };
         for entry in transition.records {
             self.story.push(Line::of_record(&entry));
@@ -277,4 +286,10 @@ impl<'s> World<'s> {
         });
         parked.collect()
     }
+}
+
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("without a word"))
 }

@@ -9,7 +9,7 @@ use crate::definitions::fault::{Fault, Moment, faults_of};
 use crate::definitions::law::{Checked, Law, Violation};
 use crate::definitions::participants::Will;
 use crate::definitions::samples::SAGA;
-use crate::definitions::story::{Line, Suffered};
+use crate::definitions::story::{Line, Struck, Suffered};
 
 impl World<'_> {
     /// What can go wrong with the call at this place.
@@ -21,8 +21,8 @@ impl World<'_> {
     /// Sends the call at this place, and this goes wrong.
     pub(in crate::definitions) fn suffer(&mut self, place: usize, fault: Fault) -> Checked {
         let nth = 1 + self.story.iter().filter(|line| line.is_call(&self.queue[place])).count();
-        let at = (self.queue[place].step, self.queue[place].op);
-        self.strike(Suffered { at: Some(at), nth, fault });
+        let (step, op) = (self.queue[place].step, self.queue[place].op);
+        self.strike(Suffered { at: Struck::Call(step, op), nth, fault });
         if fault == Fault::Crash(Moment::BeforeSend) {
             return self.crash();
         }
@@ -81,8 +81,7 @@ impl World<'_> {
             }
             Fault::Deadline => {
                 self.arrive_and_reply(&call, Will::Willing)?;
-                self.now = self.now.max(self.saga.start.deadline);
-                self.feed(Event::DeadlinePassed)?;
+                self.pass_deadline()?;
             }
             Fault::Crash(moment) => {
                 self.arrive_and_reply(&call, Will::Willing)?;
@@ -90,6 +89,17 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// While nothing is out, this goes wrong: somebody cancels, or the deadline passes.
+    pub(in crate::definitions) fn suffer_in_pause(&mut self, fault: Fault) -> Checked {
+        self.strike(Suffered { at: Struck::Pause, nth: self.pauses + 1, fault });
+        if fault == Fault::Cancelled { self.cancel() } else { self.pass_deadline() }
+    }
+
+    fn pass_deadline(&mut self) -> Checked {
+        self.now = self.now.max(self.saga.start.deadline);
+        self.feed(Event::DeadlinePassed)
     }
 
     fn strike(&mut self, suffered: Suffered) {
@@ -119,7 +129,7 @@ impl World<'_> {
     /// Dies while the next record is on its way to the disk.
     pub(in crate::definitions) fn crash_before_record(&mut self) -> Checked {
         let fault = Fault::Crash(Moment::BeforeRecord);
-        self.strike(Suffered { at: None, nth: self.durable + 1, fault });
+        self.strike(Suffered { at: Struck::Record, nth: self.durable + 1, fault });
         self.crash()
     }
 
