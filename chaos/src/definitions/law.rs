@@ -20,6 +20,8 @@ pub enum Law {
     NeedsStand,
     /// Undo goes in reverse dependency order.
     UndoOrder,
+    /// Only what may have run is undone.
+    UndoOfWhatMayHaveRun,
     /// No forward call is sent after the saga has turned back.
     NoForwardAfterTurn,
     /// Nothing is undone once the pivot has happened.
@@ -54,6 +56,7 @@ impl fmt::Display for Law {
             Law::NeverAfterUndo => "what was undone does not happen afterwards",
             Law::NeedsStand => "an effect stands only while what it needs stands",
             Law::UndoOrder => "undo goes in reverse dependency order",
+            Law::UndoOfWhatMayHaveRun => "only what may have run is undone",
             Law::NoForwardAfterTurn => "no forward call is sent after the turn",
             Law::NothingUndoneAfterPivot => "nothing is undone once the pivot has happened",
             Law::DurableFirst => "what has to be durable before a call is durable",

@@ -16,6 +16,12 @@ pub(super) fn check(world: &World<'_>, call: &Call) -> Checked {
         })
     };
     if call.op == Op::Undo {
+        let may_have_run = match saga.step(call.step).settled {
+            Settled::Done { .. } => true,
+            Settled::Refused { .. } => false,
+            Settled::Open => saga.recovered || saga.step(call.step).attempts > 0,
+        };
+        hold(Law::UndoOfWhatMayHaveRun, may_have_run, || format!("{name} is undone, but never ran"))?;
         return durable(saga.turned_back, "the turn");
     }
     hold(Law::NoForwardAfterTurn, saga.turned_back.is_none(), || {
