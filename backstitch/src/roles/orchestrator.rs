@@ -21,7 +21,7 @@ use super::{relays, stop};
 use crate::cli::{Doors, OrchestratorArgs};
 use crate::ready::Ready;
 
-/// The discard port: a participant without an address is unreachable, and readiness says so.
+/// The discard port: a call to a participant without an address fails at once, as unreachable.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Where the orchestrator will be called. Taken before anything is opened, so that a port that somebody else has
