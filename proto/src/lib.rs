@@ -7,8 +7,10 @@
 
 pub mod address;
 pub mod contract;
+mod currencies;
 pub mod ids;
 pub mod money;
+mod secrets;
 pub mod services;
 
 /// Generated code, one module per proto package.

@@ -6,18 +6,17 @@
 use std::fmt;
 
 use crate::common;
+use crate::currencies::CURRENCIES;
 
-/// An ISO 4217 code: three capital ASCII letters.
+/// A currency of ISO 4217, by its code of three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Checks the form of the code, not that the currency exists.
+    /// The currency with this code, if there is one with a minor unit.
     pub fn parse(code: &str) -> Result<Self, MoneyError> {
-        match code.as_bytes() {
-            &[a, b, c] if [a, b, c].iter().all(u8::is_ascii_uppercase) => Ok(Self([a, b, c])),
-            _ => Err(MoneyError::Currency(code.to_owned())),
-        }
+        let known = code.as_bytes().try_into().ok().filter(|letters| place(letters).is_some());
+        known.map(Self).ok_or_else(|| MoneyError::Currency(code.to_owned()))
     }
 
     /// The three letters.
@@ -27,13 +26,13 @@ impl Currency {
 
     /// Decimal places between the minor and the major unit (2 for most, 0 for yen, 3 for dinars).
     pub fn exponent(&self) -> usize {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
-            | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            _ => 2,
-        }
+        place(&self.0).map_or(2, |at| usize::from(CURRENCIES[at].1))
     }
+}
+
+/// Where the table has this code.
+fn place(code: &[u8; 3]) -> Option<usize> {
+    CURRENCIES.binary_search_by_key(&code, |(code, _)| code).ok()
 }
 
 impl fmt::Debug for Currency {
@@ -60,8 +59,8 @@ pub struct Money {
 /// Why an amount cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Not three capital letters.
-    #[error("`{0}` is not an ISO 4217 currency code such as GBP")]
+    /// Not in the list, or not in capital letters.
+    #[error("`{0}` is no currency of ISO 4217, such as GBP")]
     Currency(String),
     /// The message had no amount at all.
     #[error("the amount is missing")]
@@ -153,9 +152,28 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_is_three_capital_letters() {
-        for bad in ["", "gbp", "GB", "GBPX", "G1P", "£££"] {
-            assert!(Currency::parse(bad).is_err(), "{bad}");
+    fn every_listed_currency_is_read_and_nothing_else_is() {
+        assert!(CURRENCIES.is_sorted_by(|(a, _), (b, _)| a < b), "found by binary search");
+        let mut read = 0;
+        for n in 0..26u32.pow(3) {
+            let letter = |n| char::from_u32(u32::from(b'A') + n % 26).unwrap();
+            let code: String = [letter(n / 676), letter(n / 26), letter(n)].into_iter().collect();
+            if let Ok(currency) = Currency::parse(&code) {
+                assert_eq!(currency.as_str(), code);
+                read += 1;
+            }
+        }
+        assert_eq!(read, CURRENCIES.len());
+        for bad in ["", "gbp", "GB", "GBPX", "G1P", "£££", "ABC", "XXX", "XTS", "XAU", "DEM", "HRK"] {
+            let error = Currency::parse(bad).unwrap_err();
+            assert_eq!(error.to_string(), format!("`{bad}` is no currency of ISO 4217, such as GBP"));
+        }
+    }
+
+    #[test]
+    fn decimals_are_the_list_s() {
+        for (code, decimals) in [("GBP", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYI", 0), ("XOF", 0)] {
+            assert_eq!(Currency::parse(code).unwrap().exponent(), decimals, "{code}");
         }
     }
 }

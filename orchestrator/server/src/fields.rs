@@ -78,10 +78,10 @@ pub(crate) fn range(least: i64, most: i64) -> String {
     }
 }
 
-/// An amount whose object is at pointer `at`; its currency must have the form of one.
+/// An amount whose object is at pointer `at`; its currency must be one.
 pub(crate) fn money(at: &str, value: &common::Money) -> Result<Money, Problem> {
     let currency = Currency::parse(&value.currency).map_err(|_| {
-        let detail = "It must be an ISO 4217 code of three capital letters such as GBP.";
+        let detail = "It must be a currency of ISO 4217 in three capital letters, such as GBP.";
         Problem::new(&kind::INVALID_FIELD, detail).at(format!("{at}/currency"))
     })?;
     Ok(Money::new(value.amount_minor, currency))
