@@ -21,7 +21,7 @@ use crate::dispatch::Dispatcher;
 use crate::follow::{Durable, Follow};
 use crate::metrics as names;
 use crate::options::Options;
-use crate::registry::{Command, Live, Registry};
+use crate::registry::{Command, Live, NotTaken, Registry};
 use crate::runner::{Exit, Runner, append};
 use crate::view::{History, ReadError, SagaView};
 use crate::writer::{Job, Lost, Writer};
@@ -130,6 +130,14 @@ pub enum CancelError {
     /// The event does not fit its state.
     #[error(transparent)]
     Illegal(Illegal),
+    /// It has records since the one that the verb was decided on.
+    #[error("decided on record {decided_on}, and the last one is {now}")]
+    MovedOn {
+        /// What the person saw.
+        decided_on: u32,
+        /// The last record now.
+        now: u32,
+    },
     /// The node is stopping.
     #[error("this node is stopping; ask again")]
     ShuttingDown,
@@ -299,27 +307,32 @@ impl Engine {
 
     /// Turns a saga back. Returns when that is durable.
     pub async fn cancel(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
-        self.deliver(id, Event::Cancel { why: why.to_owned() }).await
+        self.deliver(id, Event::Cancel { why: why.to_owned() }, None).await
     }
 
     /// A hint that something a waiting saga waits for may have happened.
     pub async fn wake(&self, id: Uuid) -> Result<(), CancelError> {
-        self.deliver(id, Event::Wake).await
+        self.deliver(id, Event::Wake, None).await
     }
 
     /// Sets what is parked going again. Returns when that is durable.
     pub async fn resume(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
-        self.deliver(id, Event::Resume { why: why.to_owned() }).await
+        self.deliver(id, Event::Resume { why: why.to_owned() }, None).await
     }
 
-    async fn deliver(&self, id: Uuid, event: Event) -> Result<(), CancelError> {
+    /// As [`Engine::resume`], if record number `seq`, which a person decided it on, is still the last one.
+    pub async fn resume_at(&self, id: Uuid, seq: u32, why: &str) -> Result<(), CancelError> {
+        self.deliver(id, Event::Resume { why: why.to_owned() }, Some(seq)).await
+    }
+
+    async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), CancelError> {
         // A saga may leave memory between the look and the send; then it is looked for in the store again.
         loop {
             if self.shared.stopping.is_cancelled() {
                 return Err(CancelError::ShuttingDown);
             }
             let (answer, answered) = oneshot::channel();
-            let command = Command::Take(event.clone(), answer);
+            let command = Command::Take(event.clone(), seen, answer);
             match self.shared.registry.get(id) {
                 Some(live) => {
                     let _ = live.commands.send(command);
@@ -334,9 +347,14 @@ impl Engine {
             }
             match answered.await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(Illegal::PivotBegun)) => return Err(CancelError::TooLate),
-                Ok(Err(Illegal::Ended(end))) => return Err(CancelError::AlreadyFinal(end)),
-                Ok(Err(illegal)) => return Err(CancelError::Illegal(illegal)),
+                Ok(Err(NotTaken::MovedOn { now })) => {
+                    return Err(CancelError::MovedOn { decided_on: seen.unwrap_or(now), now });
+                }
+                Ok(Err(NotTaken::Illegal(Illegal::PivotBegun))) => return Err(CancelError::TooLate),
+                Ok(Err(NotTaken::Illegal(Illegal::Ended(end)))) => {
+                    return Err(CancelError::AlreadyFinal(end));
+                }
+                Ok(Err(NotTaken::Illegal(illegal))) => return Err(CancelError::Illegal(illegal)),
                 Err(_) => tokio::task::yield_now().await,
             }
         }

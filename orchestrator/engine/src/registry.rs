@@ -11,10 +11,21 @@ use backstitch_core::{Event, Illegal, Saga};
 
 /// What a saga's task is asked from outside.
 pub(crate) enum Command {
-    /// Take an event; answered when what it made the saga decide is durable.
-    Take(Event, oneshot::Sender<Result<(), Illegal>>),
+    /// Take an event, if the last record is still the one that it was decided on; answered when what it made the saga
+    /// decide is durable.
+    Take(Event, Option<u32>, oneshot::Sender<Result<(), NotTaken>>),
     /// Show what you are doing.
     Show(oneshot::Sender<Saga>),
+}
+
+/// Why a saga's task did not take an event.
+pub(crate) enum NotTaken {
+    /// The saga has records since the one that the event was decided on.
+    MovedOn {
+        /// Its last one.
+        now: u32,
+    },
+    Illegal(Illegal),
 }
 
 #[derive(Clone)]

@@ -20,7 +20,7 @@ use crate::dispatch::Dispatch;
 use crate::engine::{Channels, Shared};
 use crate::follow::Durable;
 use crate::metrics as names;
-use crate::registry::Command;
+use crate::registry::{Command, NotTaken};
 use crate::view::SagaView;
 use crate::writer::Job;
 
@@ -54,7 +54,7 @@ pub(crate) struct Runner {
     last: Arc<std::sync::OnceLock<SagaView>>,
     calls: FuturesUnordered<BoxFuture<'static, Reply>>,
     gated: Vec<Call>,
-    answers: Vec<(u32, oneshot::Sender<Result<(), Illegal>>)>,
+    answers: Vec<(u32, oneshot::Sender<Result<(), NotTaken>>)>,
     alarms: Vec<Alarm>,
     sleep: Pin<Box<Sleep>>,
     resting: bool,
@@ -139,9 +139,12 @@ impl Runner {
     fn obey(&mut self, command: Command) {
         // Whoever asked may have gone; then nobody misses the answer.
         match command {
-            Command::Take(event, answer) => match self.turn(event, true) {
+            Command::Take(_, Some(seen), answer) if seen != self.saga.seq => {
+                drop(answer.send(Err(NotTaken::MovedOn { now: self.saga.seq })));
+            }
+            Command::Take(event, _, answer) => match self.turn(event, true) {
                 Ok(()) => self.answers.push((self.saga.seq, answer)),
-                Err(illegal) => drop(answer.send(Err(illegal))),
+                Err(illegal) => drop(answer.send(Err(NotTaken::Illegal(illegal)))),
             },
             Command::Show(answer) => drop(answer.send(self.saga.clone())),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backstitch_core::Illegal;
 use backstitch_engine::{CancelError, ReadError, StartError};
 use backstitch_store::StoreError;
 
@@ -67,8 +68,25 @@ pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str)
         CancelError::TooLate => Some(too_late("The capture of the payment has begun.")),
         CancelError::AlreadyFinal(_) => None,
         CancelError::ShuttingDown => Some(stopping()),
-        CancelError::Illegal(illegal) => Some(Problem::new(&kind::CONFLICT, format!("{illegal}."))),
+        error @ (CancelError::Illegal(_) | CancelError::MovedOn { .. }) => {
+            Some(Problem::new(&kind::CONFLICT, format!("{error}.")))
+        }
         CancelError::Read(error) => Some(read(error)),
+    }
+}
+
+/// An operator's verb did not come through.
+pub(crate) fn decision(error: CancelError) -> Problem {
+    match error {
+        CancelError::MovedOn { decided_on, now } => {
+            let detail = format!("It was decided on record {decided_on}; the saga's last record is {now}.");
+            Problem::new(&kind::MOVED_ON, detail).with("decided_on", decided_on).with("seq", now)
+        }
+        CancelError::Illegal(Illegal::NotParked) => {
+            Problem::new(&kind::NOT_PARKED, "It is under way, and nothing of it waits for a person.")
+        }
+        error => verb(error, &kind::UNKNOWN_SAGA, "saga_id")
+            .unwrap_or_else(|| Problem::new(&kind::NOT_PARKED, "It has ended.")),
     }
 }
 

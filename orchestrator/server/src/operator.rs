@@ -34,6 +34,8 @@ pub(crate) struct Listing {
 pub(crate) struct Detail {
     #[serde(flatten)]
     pub(crate) summary: Summary,
+    /// Number of the last record: what a verb says it was decided on.
+    pub(crate) seq: u32,
     /// Where it stands and what it waits for, in a sentence.
     pub(crate) explanation: String,
     pub(crate) steps: Vec<Step>,
@@ -95,7 +97,7 @@ pub(crate) fn detail(definition: &Definition, saga: &Saga, journal: &[Entry]) ->
         started_at_unix_ms: saga.started_at.0,
         updated_at_unix_ms: journal.last().map_or(saga.started_at.0, |entry| entry.at.0),
     };
-    Detail { summary, explanation: backstitch_core::explain(definition, saga), steps, records }
+    Detail { summary, seq: saga.seq, explanation: backstitch_core::explain(definition, saga), steps, records }
 }
 
 fn step(definition: &Definition, saga: &Saga, journal: &[Entry], id: StepId) -> Step {

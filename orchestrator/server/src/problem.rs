@@ -138,6 +138,12 @@ kinds! {
     TOO_LATE_TO_CANCEL = "too-late-to-cancel" 409 FailedPrecondition
         "The checkout can no longer be cancelled."
         "The capture of its payment has begun or it has completed; it only goes forward.";
+    MOVED_ON = "moved-on" 409 Aborted
+        "The saga has moved on since you looked."
+        "`decided_on` is the record that the decision was made on, `seq` the last one now. Look again, and decide again.";
+    NOT_PARKED = "not-parked" 409 FailedPrecondition
+        "Nothing of the saga is parked."
+        "There is nothing to set going again: it goes on by itself, or it has ended.";
     CONFLICT = "conflict" 409 Aborted
         "The change conflicts with another one."
         "Read the current state and decide again.";

@@ -4,10 +4,12 @@ use backstitch_store::{Cursor, ListFilter, Status};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::failures;
 use crate::operator::{self, Detail, Listing, Summary};
 use crate::problem::{Problem, kind};
+use crate::{failures, fields};
 
+/// The most characters of a reason that goes on record.
+const MAX_REASON: usize = 500;
 /// The most sagas on a page.
 pub(crate) const MAX_PAGE: i64 = 500;
 
@@ -68,4 +70,14 @@ pub(crate) async fn get(app: &App, id: Uuid) -> Result<Detail, Problem> {
     let history =
         history.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))?;
     Ok(operator::detail(&history.view.definition, &history.view.state, &history.records))
+}
+
+/// Sets what is parked going again, for a reason on record, as decided on record number `seq`. When this returns, that
+/// is durable.
+pub(crate) async fn resume(app: &App, id: Uuid, reason: &str, seq: i64) -> Result<Detail, Problem> {
+    fields::words("/reason", reason, MAX_REASON)?;
+    fields::number("/seq", seq, 1, u32::MAX.into())?;
+    let seq = u32::try_from(seq).unwrap_or(u32::MAX);
+    app.engine.resume_at(id, seq, reason).await.map_err(failures::decision)?;
+    get(app, id).await
 }

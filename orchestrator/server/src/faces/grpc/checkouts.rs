@@ -37,6 +37,7 @@ impl From<CheckoutDocument> for Checkout {
                 metadata: refusal.metadata,
             }),
             next_action: document.next_action.map(|action| NextAction { kind: action.kind, url: action.url }),
+            parked: Vec::new(),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
-    GetSagaRequest, ListSagasRequest, ListSagasResponse, RecordDetail, SagaDetail, SagaSummary, StepDetail,
+    GetSagaRequest, ListSagasRequest, ListSagasResponse, RecordDetail, ResumeSagaRequest, SagaDetail,
+    SagaSummary, StepDetail,
 };
 use tonic::{Request, Response, Status};
 
@@ -41,6 +42,12 @@ impl Operator for OperatorFace {
         let id = fields::id("saga_id", &request.into_inner().saga_id)?;
         Ok(Response::new(detail(sagas::get(&self.0, id).await?)?))
     }
+
+    async fn resume_saga(&self, request: Request<ResumeSagaRequest>) -> Result<Response<SagaDetail>, Status> {
+        let ResumeSagaRequest { saga_id, reason, seq } = request.into_inner();
+        let id = fields::id("saga_id", &saga_id)?;
+        Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into()).await?)?))
+    }
 }
 
 fn summary(summary: Summary) -> Result<SagaSummary, Problem> {
@@ -57,9 +64,11 @@ fn summary(summary: Summary) -> Result<SagaSummary, Problem> {
 fn detail(detail: Detail) -> Result<SagaDetail, Problem> {
     Ok(SagaDetail {
         summary: Some(summary(detail.summary)?),
+        seq: fit(detail.seq)?,
         explanation: detail.explanation,
         steps: detail.steps.into_iter().map(step).collect::<Result<_, _>>()?,
         records: detail.records.into_iter().map(record).collect::<Result<_, _>>()?,
+        ..Default::default()
     })
 }
 
@@ -86,5 +95,6 @@ fn record(record: Told) -> Result<RecordDetail, Problem> {
         kind: record.kind.to_owned(),
         step: record.step.unwrap_or_default().to_owned(),
         detail: record.detail,
+        ..Default::default()
     })
 }

@@ -77,6 +77,7 @@ fn table(bench: bool) -> Table {
         .get("/api/v1/orders/{order_id}", orders::get)
         .get("/operator/v1/sagas", operator::list)
         .get("/operator/v1/sagas/{saga_id}", operator::get)
+        .post("/operator/v1/sagas/{saga_id}/resume", operator::resume)
         .get("/problems", problem::list)
         .get("/problems/{slug}", problem::get)
         .get("/healthz", ops::healthz)

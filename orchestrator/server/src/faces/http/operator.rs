@@ -6,9 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::parse::{Parameters, Segment};
+use super::parse::{JsonBody, Parameters, Segment};
 use super::reply;
 use crate::app::App;
+use crate::json;
 use crate::problem::Problem;
 use crate::sagas::{self, MAX_PAGE, Wanted};
 
@@ -29,4 +30,17 @@ pub(super) async fn list(State(app): State<Arc<App>>, mut query: Parameters) -> 
 /// `GET /operator/v1/sagas/{saga_id}`
 pub(super) async fn get(State(app): State<Arc<App>>, saga_id: Segment) -> Result<Response, Problem> {
     Ok(reply::json(StatusCode::OK, &sagas::get(&app, saga_id.id("saga_id")?).await?))
+}
+
+/// `POST /operator/v1/sagas/{saga_id}/resume`
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    saga_id: Segment,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = saga_id.id("saga_id")?;
+    let mut decision = json::object(&body)?;
+    let (reason, seq) = (decision.text("reason")?, decision.int("seq")?);
+    decision.finish()?;
+    Ok(reply::json(StatusCode::OK, &sagas::resume(&app, id, &reason, seq).await?))
 }
