@@ -25,6 +25,8 @@ pub struct State {
     pub lie: Option<Vec<PricedItem>>,
     /// What authorization answers first: wait for the customer.
     pub customer_acts: bool,
+    /// Actions that fail of a bug.
+    pub broken: BTreeSet<&'static str>,
     /// Traces of changes at the doors.
     pub traces: Vec<String>,
 }
@@ -134,6 +136,15 @@ impl Participants {
         self.arrived.send_modify(|arrived| *arrived.entry(action).or_default() += 1);
         let waits = |held: &Held| held.all.contains(action) || (caught && held.caught.contains(action));
         self.held.subscribe().wait_for(|held| !waits(held)).await.unwrap();
+    }
+
+    /// Fails as the contract says for a bug, if this action was told to.
+    fn sane(&self, meta: &MetadataMap, service: &str, action: &str) -> Result<(), Status> {
+        if !self.state().broken.contains(action) {
+            return Ok(());
+        }
+        let key = CallMeta::read(meta).unwrap().key();
+        Err(Verdict::Broken("the ledger does not open".into()).into_status(service, &key))
     }
 
     fn trace<T>(&self, request: &Request<T>) {
@@ -263,7 +274,11 @@ impl inventory::inventory_server::Inventory for Participants {
         done()
     }
 
-    async fn release(&self, _: Request<inventory::ReleaseRequest>) -> Answer<inventory::ReleaseResponse> {
+    async fn release(
+        &self,
+        request: Request<inventory::ReleaseRequest>,
+    ) -> Answer<inventory::ReleaseResponse> {
+        self.sane(request.metadata(), "inventory", "release")?;
         done()
     }
 
@@ -358,6 +373,7 @@ impl shipping::shipping_server::Shipping for Participants {
         &self,
         request: Request<shipping::CreateShipmentRequest>,
     ) -> Answer<shipping::CreateShipmentResponse> {
+        self.sane(request.metadata(), "shipping", "create_shipment")?;
         let shipment_id = request.into_inner().shipment_id;
         Ok(Response::new(shipping::CreateShipmentResponse { shipment_id, tracking_number: "TRACK-1".into() }))
     }
@@ -389,6 +405,7 @@ impl payment::payment_server::Payment for Participants {
     ) -> Answer<payment::AuthorizeResponse> {
         use payment::authorize_response::Result as Authorization;
         self.enter("authorize").await;
+        self.sane(request.metadata(), "payment", "authorize")?;
         let (meta, _, message) = request.into_parts();
         if message.payment_method == "tok_declined" {
             return Err(refused(&meta, "payment", Refusal::new("CARD_DECLINED", "the card was declined")));
@@ -410,6 +427,7 @@ impl payment::payment_server::Payment for Participants {
 
     async fn capture(&self, request: Request<payment::CaptureRequest>) -> Answer<payment::CaptureResponse> {
         self.enter("capture").await;
+        self.sane(request.metadata(), "payment", "capture")?;
         let request = request.into_inner();
         let answer = payment::CaptureResponse { payment_id: request.payment_id, captured: request.amount };
         Ok(Response::new(answer))
