@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::{Append, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, NewEvent, NewSaga};
+use crate::{Announcement, Append, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, NewEvent, NewSaga, Switch};
 
 /// The longest name (scope, key, definition, kind, topic, node), in characters.
 const MAX_NAME: usize = 255;
@@ -68,6 +68,25 @@ pub(crate) fn check_key(scope: &str, key: &str) -> Result<(), String> {
 /// Whether a node's name may be stored.
 pub(crate) fn check_node(node: &str) -> Result<(), String> {
     name("the node", node, 1)
+}
+
+/// Whether an announcement may be stored.
+pub(crate) fn check_announcement(announcement: &Announcement) -> Result<(), String> {
+    check_node(&announcement.node)?;
+    announcement.definitions.iter().try_for_each(|definition| name("the definition", &definition.name, 1))?;
+    if announcement.now_ms < 0 {
+        return Err("the time of the announcement is before 1970".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether a switching may be stored.
+pub(crate) fn check_switch(switch: &Switch) -> Result<(), String> {
+    name("the reason", &switch.why, 1)?;
+    if switch.now_ms < 0 {
+        return Err("the time of the switching is before 1970".to_owned());
+    }
+    Ok(())
 }
 
 fn check(append: &Append, shards: u16) -> Result<(), String> {

@@ -7,6 +7,7 @@
 
 mod append;
 pub mod codec;
+mod definitions;
 mod door;
 mod error;
 mod lane_source;
@@ -18,6 +19,7 @@ mod store;
 pub mod testing;
 
 pub use append::{Append, KeyRow, Lease, NewEvent, NewSaga, Summary, Verdict};
+pub use definitions::{Announced, Announcement, DefinitionRow, InFlight, Switch, SwitchRow, Switched};
 pub use error::StoreError;
 pub use lane_source::{EVENT_SOURCE, LaneSource};
 pub use lanes::{LaneLag, OutboxRow, event_id};

@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    Append, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, StoreError, StoredSaga,
-    Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, OutboxRow,
+    Page, Purge, Purged, StoreError, StoredSaga, Switch, Switched, Verdict,
 };
 
 /// The largest record that is accepted, in bytes. Larger ones are [`Verdict::Refused`].
@@ -87,6 +87,46 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`StoreError`] says.
     async fn purge(&self, what: &Purge) -> Result<Purged, StoreError>;
+
+    /// Takes down what a node can run, in one commit, and answers what of it is refused: versions that are known
+    /// with another fingerprint. The rest is taken.
+    ///
+    /// - It replaces what the node announced before; repeating it keeps the node live.
+    /// - Nodes that are not live any more are forgotten; they are back with their next announcement.
+    /// - A name of which no version was ever switched gets one switched on in the same commit: the lowest that
+    ///   every live node can run.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that [`commit`](Self::commit) would refuse; else as [`StoreError`] says.
+    async fn announce(&self, announcement: &Announcement) -> Result<Vec<Announced>, StoreError>;
+
+    /// Forgets a node that stops: nobody waits for it from now on.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn withdraw(&self, node: &str) -> Result<(), StoreError>;
+
+    /// Switches a version on or off for new sagas. Sagas that have started are not touched.
+    ///
+    /// - On is refused until every live node has announced the version, and while no node is live; off never is.
+    /// - Two switchings at once have one order, and the later one is told by [`definitions`](Self::definitions).
+    ///
+    /// # Errors
+    /// `Invalid` for a reason that cannot be kept; else as [`StoreError`] says.
+    async fn switch(&self, switch: &Switch) -> Result<Switched, StoreError>;
+
+    /// Every version that was ever announced, by name and version.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn definitions(&self) -> Result<Vec<DefinitionRow>, StoreError>;
+
+    /// How many sagas are unfinished or parked, by name and version of their definition; those that have none are
+    /// left out.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError>;
 
     /// How many shards there are: fixed when the store was created.
     fn shards(&self) -> u16;

@@ -4,6 +4,7 @@
 //! as one text from BEGIN to COMMIT (`rows`, `statements`): one trip to the connection's thread, one multi-row
 //! statement per table. Constraints are the second wall; a batch that meets one is decided again on what is read.
 
+mod definitions;
 mod fault;
 mod lookup;
 mod open;
@@ -26,8 +27,9 @@ use uuid::Uuid;
 pub use self::open::{DATABASE_FILE, OpenError, SqliteOptions};
 use self::{lookup::key_row, outbox::counted, reads::limit_of, rows::Binds, writer::Writer};
 use crate::{
-    Append, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, Store,
-    StoreError, StoredSaga, Verdict, door, lanes::Bells,
+    Announced, Announcement, Append, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
+    ListFilter, OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched, Verdict,
+    door, lanes::Bells,
 };
 
 /// A [`Store`] in a data directory that belongs to this process.
@@ -137,6 +139,28 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await;
         let rows = writer.run(include_str!("sql/purge.sql"), binds).await?;
         Ok(Purged { sagas: counted(&rows, 0)?, keys: counted(&rows, 1)? })
+    }
+
+    async fn announce(&self, announcement: &Announcement) -> Result<Vec<Announced>, StoreError> {
+        door::check_announcement(announcement).map_err(StoreError::Invalid)?;
+        self.writer().await.announce(announcement).await
+    }
+
+    async fn withdraw(&self, node: &str) -> Result<(), StoreError> {
+        definitions::withdraw(&mut *self.writer().await, node).await
+    }
+
+    async fn switch(&self, switch: &Switch) -> Result<Switched, StoreError> {
+        door::check_switch(switch).map_err(StoreError::Invalid)?;
+        definitions::switch(&mut *self.writer().await, switch).await
+    }
+
+    async fn definitions(&self) -> Result<Vec<DefinitionRow>, StoreError> {
+        definitions::all(&self.readers).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError> {
+        definitions::in_flight(&self.readers).await
     }
 
     fn shards(&self) -> u16 {

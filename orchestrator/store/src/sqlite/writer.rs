@@ -8,6 +8,7 @@ use sqlx::{
 };
 
 use super::{
+    definitions,
     fault::Fault,
     lookup,
     plan::{self, Facts, Plan, Winner},
@@ -17,7 +18,7 @@ use super::{
     tails::Tails,
 };
 use crate::{
-    Append, StoreError, Verdict,
+    Announced, Announcement, Append, StoreError, Verdict,
     door::{self, Group},
 };
 
@@ -64,6 +65,15 @@ impl Writer {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         self.ready().await?;
         self.session.transact(text.into_sql_str(), binds).await.map_err(Failed::into_store_error)
+    }
+
+    /// As [`Store::announce`](crate::Store::announce).
+    pub(super) async fn announce(
+        &mut self,
+        announcement: &Announcement,
+    ) -> Result<Vec<Announced>, StoreError> {
+        self.ready().await?;
+        definitions::announce(&mut self.session, announcement).await.map_err(Failed::into_store_error)
     }
 
     /// As [`Store::commit`](crate::Store::commit).

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod append;
+pub mod definitions;
 pub mod fencing;
 pub mod halving;
 pub mod keys;
@@ -167,6 +168,29 @@ macro_rules! for_each_law {
         $run! { halving all_appends_of_a_culprit_are_refused }
         $run! { halving a_culprit_among_hundreds_costs_the_others_nothing }
         $run! { halving after_a_culprit_the_store_goes_on }
+        $run! { definitions what_is_announced_is_listed }
+        $run! { definitions nothing_is_known_before_it_is_announced }
+        $run! { definitions a_changed_version_is_refused_by_name }
+        $run! { definitions a_fingerprint_outlives_its_nodes }
+        $run! { definitions an_announcement_replaces_the_one_before }
+        $run! { definitions the_first_version_of_a_name_is_on }
+        $run! { definitions what_was_switched_off_stays_off }
+        $run! { definitions a_new_name_waits_for_every_live_node }
+        $run! { definitions switching_on_waits_for_every_live_node }
+        $run! { definitions a_node_that_is_gone_holds_nobody_up }
+        $run! { definitions announcing_again_keeps_a_node_live }
+        $run! { definitions a_node_that_withdraws_holds_nobody_up }
+        $run! { definitions nothing_is_switched_on_for_nobody }
+        $run! { definitions nodes_that_are_gone_are_forgotten }
+        $run! { definitions switching_off_needs_no_node }
+        $run! { definitions switching_twice_is_switching_once }
+        $run! { definitions the_last_switching_counts }
+        $run! { definitions two_switchings_at_once_have_one_order }
+        $run! { definitions switching_off_touches_no_saga }
+        $run! { definitions sagas_in_flight_are_counted_by_version }
+        $run! { definitions versions_survive_a_restart }
+        $run! { definitions the_largest_version_is_kept }
+        $run! { definitions what_cannot_be_kept_is_refused_at_the_door }
     };
 }
 
@@ -193,6 +217,7 @@ mod tests {
             ("retention", include_str!("retention.rs")),
             ("restart", include_str!("restart.rs")),
             ("halving", include_str!("halving.rs")),
+            ("definitions", include_str!("definitions.rs")),
         ] {
             let lines: Vec<&str> = text.lines().collect();
             for (at, line) in lines.iter().enumerate() {

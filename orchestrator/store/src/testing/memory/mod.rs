@@ -1,9 +1,11 @@
 //! The store in memory: the same laws without a disk, the model that the real stores are compared with, and a
 //! place to inject faults.
 
+mod definitions;
 mod lane;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -12,8 +14,9 @@ use uuid::Uuid;
 
 use self::{lane::Lane, state::State};
 use crate::{
-    Append, Cursor, KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, OutboxRow, Page, Purge, Purged, SagaRow,
-    Store, StoreError, StoredSaga, Verdict, door, lanes::Bells,
+    Announced, Announcement, Append, Cursor, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
+    ListFilter, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched,
+    Verdict, door, lanes::Bells,
 };
 
 /// What happens to a coming commit.
@@ -200,6 +203,35 @@ impl Store for MemoryStore {
             state.keys.remove(name);
         }
         Ok(Purged { sagas: count(old.len()), keys: count(keys.len()) })
+    }
+
+    async fn announce(&self, announcement: &Announcement) -> Result<Vec<Announced>, StoreError> {
+        door::check_announcement(announcement).map_err(StoreError::Invalid)?;
+        Ok(self.state().definitions.announce(announcement))
+    }
+
+    async fn withdraw(&self, node: &str) -> Result<(), StoreError> {
+        self.state().definitions.withdraw(node);
+        Ok(())
+    }
+
+    async fn switch(&self, switch: &Switch) -> Result<Switched, StoreError> {
+        door::check_switch(switch).map_err(StoreError::Invalid)?;
+        Ok(self.state().definitions.switch(switch))
+    }
+
+    async fn definitions(&self) -> Result<Vec<DefinitionRow>, StoreError> {
+        Ok(self.state().definitions.all())
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError> {
+        let state = self.state();
+        let mut counts = BTreeMap::<(String, u32), u64>::new();
+        for row in state.sagas.values().map(|saga| &saga.row).filter(|row| !row.status.is_final()) {
+            *counts.entry((row.definition.clone(), row.version)).or_default() += 1;
+        }
+        let count = |((name, version), sagas)| InFlight { name, version, sagas };
+        Ok(counts.into_iter().map(count).collect())
     }
 
     fn shards(&self) -> u16 {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Fault, lane::Lane};
+use super::{Fault, definitions::Definitions, lane::Lane};
 use crate::{
     Append, KeyRow, OutboxRow, SagaRow, Status, StoreError, Verdict,
     door::{self, reason},
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) epochs: Vec<i64>,
     pub(super) last_epoch: i64,
     pub(super) lanes: Vec<Lane>,
+    pub(super) definitions: Definitions,
     pub(super) faults: VecDeque<Fault>,
     pub(super) poisoned: BTreeSet<Uuid>,
     pub(super) commits: u64,
