@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -56,7 +57,12 @@ pub(crate) fn init(args: &LogArgs) -> anyhow::Result<()> {
     };
     let traces = match &args.otlp {
         None => None,
-        Some(uri) => Some(tracing_opentelemetry::layer().with_tracer(provider(uri)?.tracer("backstitch"))),
+        // Without the finer spans of the libraries below: the exporter makes some itself, and would never be done.
+        Some(uri) => Some(
+            tracing_opentelemetry::layer()
+                .with_tracer(provider(uri)?.tracer("backstitch"))
+                .with_filter(LevelFilter::INFO),
+        ),
     };
     tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
     Ok(())

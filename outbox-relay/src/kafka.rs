@@ -4,12 +4,14 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backstitch_proto::trace;
 use futures::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
+use tracing::Instrument as _;
 
 use crate::{PublishError, Row, Sink, time};
 
@@ -102,13 +104,24 @@ impl KafkaSink {
 
     async fn publish_one(producer: &FutureProducer, row: &Row) -> Result<(), KafkaError> {
         let event = &row.event;
+        let span = tracing::info_span!(
+            parent: None,
+            "publish",
+            otel.kind = "producer",
+            topic = event.topic,
+            kind = event.kind,
+            event = %row.event_id,
+        );
+        trace::follow(&span, &event.traceparent);
+        let here = trace::of(&span);
         let record = FutureRecord::to(&event.topic)
             .key(&event.key)
             .payload(&event.payload)
             .timestamp(event.at_ms)
-            .headers(headers(row));
+            .headers(headers(row, here.as_deref().unwrap_or(&event.traceparent)));
         // The queue timeout bounds only the wait for a place in the client's own queue.
-        match producer.send(record, Timeout::After(Duration::from_secs(1))).await {
+        let sent = producer.send(record, Timeout::After(Duration::from_secs(1)));
+        match sent.instrument(span).await {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(error),
         }
@@ -155,7 +168,7 @@ fn classify(error: &KafkaError) -> PublishError {
 }
 
 /// CloudEvents 1.0, Kafka protocol binding, binary mode.
-fn headers(row: &Row) -> OwnedHeaders {
+fn headers(row: &Row, traceparent: &str) -> OwnedHeaders {
     let event = &row.event;
     let (id, sequence, at) = (row.event_id.to_string(), row.sequence.to_string(), time::rfc3339(event.at_ms));
     let mut headers = OwnedHeaders::new_with_capacity(10);
@@ -170,7 +183,7 @@ fn headers(row: &Row) -> OwnedHeaders {
         // Says that the sequence is a number that starts at 1 and grows by 1.
         ("ce_sequencetype", "Integer"),
         ("content-type", "application/json"),
-        ("traceparent", &event.traceparent),
+        ("traceparent", traceparent),
     ] {
         if !value.is_empty() {
             headers = headers.insert(Header { key, value: Some(value) });

@@ -1,5 +1,5 @@
 //! The wire: messages and services generated from `proto/backstitch`, the participant contract that travels as
-//! call metadata and statuses, and the words that every door parses (money, addresses).
+//! call metadata and statuses, its trace context, and the words that every door parses (money, addresses).
 //!
 //! Knows no orchestrator and no participant: both sides of every call depend on it.
 
@@ -12,6 +12,7 @@ pub mod ids;
 pub mod money;
 mod secrets;
 pub mod services;
+pub mod trace;
 
 /// Generated code, one module per proto package.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::unwrap_used)]

@@ -23,6 +23,7 @@ use crate::metrics as names;
 use crate::options::Options;
 use crate::registry::{Command, Live, NotTaken, Registry};
 use crate::runner::{Exit, Runner, append};
+use crate::traces;
 use crate::view::{History, ReadError, SagaView};
 use crate::writer::{Job, Lost, Writer};
 
@@ -192,8 +193,8 @@ impl Engine {
             return Err(StartError::Busy { retry_after: shared.options.busy_retry_after });
         };
 
-        let (saga, entry) =
-            begin(&definition, new.id, new.id, new.input, new.traceparent, shared.clock.now());
+        let traceparent = traces::accepted(new.id, definition.name, new.traceparent);
+        let (saga, entry) = begin(&definition, new.id, new.id, new.input, traceparent, shared.clock.now());
         let lease = shared.lease_for(new.id);
         let start = NewSaga {
             scope: new.scope,

@@ -18,6 +18,7 @@ mod options;
 mod recovery;
 mod registry;
 mod runner;
+mod traces;
 mod view;
 mod writer;
 

@@ -14,13 +14,14 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep};
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use crate::dispatch::Dispatch;
 use crate::engine::{Channels, Shared};
 use crate::follow::Durable;
 use crate::metrics as names;
 use crate::registry::{Command, NotTaken};
+use crate::traces;
 use crate::view::SagaView;
 use crate::writer::Job;
 
@@ -218,7 +219,7 @@ impl Runner {
             (Some(undo), Op::Undo) => undo.action,
             _ => step.action,
         };
-        let dispatch = Dispatch {
+        let mut dispatch = Dispatch {
             saga: self.saga.id,
             root: self.saga.start.root,
             definition: self.definition.name,
@@ -236,8 +237,10 @@ impl Runner {
             (self.shared.dispatcher.clone(), call.step, call.op, call.attempt);
         self.calls.push(Box::pin(async move {
             let participant = dispatch.participant;
-            let outcome = dispatcher.call(dispatch).await;
+            let span = traces::call(&mut dispatch);
+            let outcome = dispatcher.call(dispatch).instrument(span.clone()).await;
             let word = word(&outcome);
+            span.record("outcome", word);
             counter!(names::CALLS, "participant" => participant, "outcome" => word).increment(1);
             if word != "done" {
                 debug!(participant, %op, attempt, ?outcome, "a call did not come to done");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use backstitch_proto::contract::{CallMeta, Op, keys};
+use backstitch_proto::trace;
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Row as _};
@@ -225,7 +226,7 @@ impl Kit {
         F: Future<Output = Result<T, Fault>>,
     {
         let service = self.service();
-        let call = match CallMeta::read(meta) {
+        let mut call = match CallMeta::read(meta) {
             Ok(call) => call,
             Err(error) => {
                 tracing::error!(service, %error, "a call without the contract's metadata");
@@ -236,7 +237,9 @@ impl Kit {
         };
         let (key, op) = (call.key(), call.op);
         let span = tracing::info_span!(
-            "call",
+            parent: None,
+            "serve",
+            otel.kind = "server",
             service,
             saga = %call.saga,
             step = call.step,
@@ -244,6 +247,10 @@ impl Kit {
             attempt = call.attempt,
             outcome = tracing::field::Empty,
         );
+        trace::follow(&span, &call.traceparent);
+        if let Some(here) = trace::of(&span) {
+            call.traceparent = here;
+        }
         let began = Instant::now();
         let ended = async {
             if !ops.contains(&op) {
