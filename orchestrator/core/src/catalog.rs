@@ -24,7 +24,7 @@ pub enum CatalogError {
     },
     /// Same name and version, another shape: somebody changed a definition without changing its version.
     #[error(
-        "definition `{name}` version {version} has changed since this saga started; give the change a new version"
+        "definition `{name}` version {version} has changed under its number; give the change a new version and keep this one as it was"
     )]
     Changed {
         /// As asked for.
@@ -35,16 +35,17 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// Adds a definition; the highest version of a name takes new sagas.
+    /// Adds a definition.
     #[must_use]
     pub fn with(mut self, definition: Definition) -> Self {
         self.by_name.insert((definition.name, definition.version), Arc::new(definition));
         self
     }
 
-    /// The version of `name` that new sagas run.
-    pub fn latest(&self, name: &str) -> Option<&Arc<Definition>> {
-        self.by_name.iter().rev().find(|((n, _), _)| *n == name).map(|(_, definition)| definition)
+    /// The highest version of `name` of which `may` says that it may be used.
+    pub fn highest(&self, name: &str, may: impl Fn(u32) -> bool) -> Option<&Arc<Definition>> {
+        let found = self.by_name.iter().rev().find(|((n, version), _)| *n == name && may(*version));
+        found.map(|(_, definition)| definition)
     }
 
     /// The definition that a started saga is pinned to.

@@ -304,8 +304,10 @@ fn any_change_of_shape_changes_the_fingerprint() {
 fn a_saga_is_pinned_to_the_version_and_the_shape_it_started_with() {
     let (one, two) = (sale(1).fingerprint, sale(2).fingerprint);
     let catalog = Catalog::default().with(sale(1)).with(sale(2));
-    assert_eq!(catalog.latest("sale").unwrap().version, 2);
-    assert!(catalog.latest("return").is_none());
+    assert_eq!(catalog.highest("sale", |_| true).unwrap().version, 2);
+    assert_eq!(catalog.highest("sale", |version| version != 2).unwrap().version, 1);
+    assert!(catalog.highest("sale", |_| false).is_none());
+    assert!(catalog.highest("return", |_| true).is_none());
     assert_eq!(catalog.pinned("sale", 1, &one).unwrap().version, 1);
     assert_eq!(
         catalog.pinned("sale", 1, &two).unwrap_err(),

@@ -17,7 +17,9 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::definitions::Versions;
 use crate::dispatch::Dispatcher;
+use crate::flow::{Flow, Trouble};
 use crate::follow::{Durable, Follow};
 use crate::metrics as names;
 use crate::options::Options;
@@ -32,9 +34,11 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatcher: Arc<dyn Dispatcher>,
+    pub(crate) flow: Flow,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     pub(crate) writer: Writer,
+    pub(crate) versions: Versions,
     pub(crate) registry: Registry,
     pub(crate) leases: Vec<Lease>,
     pub(crate) stopping: CancellationToken,
@@ -54,7 +58,7 @@ pub struct Engine {
 pub struct NewRun {
     /// UUIDv7, drawn by the caller.
     pub id: Uuid,
-    /// Name of the definition; its highest version runs.
+    /// Name of the definition; its highest version that is switched on runs.
     pub definition: String,
     /// Whose key it is.
     pub scope: String,
@@ -94,12 +98,18 @@ pub enum StartError {
         /// When.
         retry_after: Duration,
     },
+    /// A participant that the saga needs is away, or does not serve us; try again later.
+    #[error("{} {}", .0.participant, .0.why)]
+    Unavailable(Trouble),
     /// The disk is full.
     #[error("the saga store is full")]
     Full,
     /// No such definition.
     #[error("there is no definition `{0}`")]
     UnknownDefinition(String),
+    /// No version of it that this node can run is switched on.
+    #[error("no version of definition `{0}` that this node can run is switched on")]
+    NotSwitchedOn(String),
     /// The input is over the limit.
     #[error("the input has {size} bytes, over the limit of {limit}")]
     TooLarge {
@@ -148,8 +158,8 @@ pub enum CancelError {
 }
 
 impl Engine {
-    /// Takes every shard of `store` and begins. Does not yet recover: see [`Engine::recover`] and
-    /// [`Engine::spawn_recovery`].
+    /// Takes every shard of `store`, announces what it can run, and begins. Does not yet recover: see
+    /// [`Engine::recover`] and [`Engine::spawn_recovery`].
     pub async fn start_up(
         store: Arc<dyn Store>,
         dispatcher: Arc<dyn Dispatcher>,
@@ -158,21 +168,26 @@ impl Engine {
         options: Options,
     ) -> Result<Self, StoreError> {
         let leases = store.acquire(&options.node, clock.now().0).await?;
-        let fatal = CancellationToken::new();
+        let (fatal, stopping) = (CancellationToken::new(), CancellationToken::new());
+        let (back, _) = mpsc::unbounded_channel();
         let shared = Shared {
+            flow: Flow::new(options.flow, back, stopping.clone()),
             writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
             catalog,
             store,
             dispatcher,
             clock,
+            versions: Versions::default(),
             registry: Registry::default(),
             leases,
-            stopping: CancellationToken::new(),
+            stopping,
             fatal,
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.max_live)),
             options,
         };
+        shared.announce().await?;
+        shared.learn().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -182,12 +197,12 @@ impl Engine {
         if shared.stopping.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let definition = shared.catalog.latest(&new.definition);
-        let definition = definition.ok_or(StartError::UnknownDefinition(new.definition))?.clone();
+        let definition = shared.versions.for_new(&shared.catalog, new.definition)?;
         let (size, limit) = (new.input.len(), shared.options.max_input_bytes);
         if size > limit {
             return Err(StartError::TooLarge { size, limit });
         }
+        shared.flow.admit(&definition).map_err(StartError::Unavailable)?;
         let Ok(permit) = shared.places.clone().try_acquire_owned() else {
             counter!(names::REFUSED_BUSY).increment(1);
             return Err(StartError::Busy { retry_after: shared.options.busy_retry_after });
@@ -371,6 +386,11 @@ impl Engine {
         &self.shared.catalog
     }
 
+    /// The participants that calls are kept from now, by name.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.shared.flow.troubles()
+    }
+
     /// Sagas in memory.
     pub fn live(&self) -> usize {
         self.shared.registry.len()
@@ -389,6 +409,10 @@ impl Engine {
         let patience = self.shared.options.drain_patience;
         if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
             info!(live = self.live(), "stopping with calls in flight; recovery asks again by key");
+        }
+        // So that nobody waits for this node; without it they wait until it is no longer live.
+        if let Err(error) = self.shared.store.withdraw(&self.shared.options.node).await {
+            info!(%error, "this node could not withdraw its announcement");
         }
     }
 }

@@ -10,8 +10,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod clock;
+mod definitions;
 mod dispatch;
 mod engine;
+mod flow;
 mod follow;
 mod metrics;
 mod options;
@@ -23,10 +25,11 @@ mod view;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
-pub use dispatch::{Dispatch, Dispatcher, GrpcDispatcher, GrpcOptions, Target, TargetError};
+pub use dispatch::{Dispatch, Dispatcher, Fault, GrpcDispatcher, GrpcOptions, Heard, Target, TargetError};
 pub use engine::{CancelError, Engine, NewRun, StartError, Started};
+pub use flow::Trouble;
 pub use follow::Follow;
 pub use metrics::describe as describe_metrics;
-pub use options::Options;
+pub use options::{BreakerOptions, FlowOptions, Options, RetryOptions};
 pub use recovery::Recovered;
 pub use view::{History, ReadError, SagaView};

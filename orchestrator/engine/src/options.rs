@@ -21,6 +21,8 @@ pub struct Options {
     pub retention: Duration,
     /// How long a drain waits for calls in flight.
     pub drain_patience: Duration,
+    /// A node that has not announced itself for so long holds no switching up. Far longer than two nodes' clocks differ.
+    pub liveness: Duration,
     /// Appends in one commit at most.
     pub max_batch: usize,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             recovery_page: 500,
             retention: Duration::from_secs(30 * 24 * 3600),
             drain_patience: Duration::from_secs(10),
+            liveness: Duration::from_secs(60),
             max_batch: 1024,
         }
     }

@@ -100,6 +100,9 @@ impl Engine {
                 warn!(%error, "parked sagas could not be read; what else they had to do waits for a restart");
             }
             loop {
+                if let Err(error) = engine.renew().await {
+                    warn!(%error, "this node could not announce itself or look at the switch; trying again");
+                }
                 match engine.recover().await {
                     Ok(done) if done != Recovered::default() => info!(?done, "recovered"),
                     Ok(_) => {}

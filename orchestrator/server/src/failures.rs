@@ -29,6 +29,7 @@ pub(crate) fn start(error: StartError) -> Problem {
         StartError::UnknownDefinition(name) => {
             Problem::new(&kind::NOT_READY, format!("This node does not run `{name}`."))
         }
+        error @ StartError::NotSwitchedOn(_) => Problem::new(&kind::NOT_READY, format!("{error}.")),
         StartError::TooLarge { size, limit } => {
             let detail = format!("Its snapshot has {size} bytes, and may have {limit}.");
             Problem::new(&kind::BODY_TOO_LARGE, detail).with("limit_bytes", limit)

@@ -64,7 +64,7 @@ pub struct Switch {
     pub version: u32,
     /// On, or off.
     pub on: bool,
-    /// The reason, for the record: 1 to 255 characters, none a control character.
+    /// The reason, for the record: 1 to 500 characters, none a control character.
     pub why: String,
     /// Now, Unix milliseconds.
     pub now_ms: i64,

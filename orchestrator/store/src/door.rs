@@ -8,6 +8,8 @@ use crate::{Announcement, Append, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, NewE
 
 /// The longest name (scope, key, definition, kind, topic, node), in characters.
 const MAX_NAME: usize = 255;
+/// The longest reason, in characters.
+const MAX_REASON: usize = 500;
 /// The longest trace context, in bytes.
 const MAX_TRACEPARENT: usize = 512;
 
@@ -82,7 +84,7 @@ pub(crate) fn check_announcement(announcement: &Announcement) -> Result<(), Stri
 
 /// Whether a switching may be stored.
 pub(crate) fn check_switch(switch: &Switch) -> Result<(), String> {
-    name("the reason", &switch.why, 1)?;
+    text("the reason", &switch.why, 1, MAX_REASON)?;
     if switch.now_ms < 0 {
         return Err("the time of the switching is before 1970".to_owned());
     }
@@ -149,12 +151,16 @@ fn check_event(event: &NewEvent) -> Result<(), String> {
     Ok(())
 }
 
+fn name(what: &str, name: &str, shortest: usize) -> Result<(), String> {
+    text(what, name, shortest, MAX_NAME)
+}
+
 /// Control characters are refused here because databases differ in what they make of them (Postgres refuses
 /// NUL in text, SQLite's C interface stops at it).
-fn name(what: &str, text: &str, shortest: usize) -> Result<(), String> {
+fn text(what: &str, text: &str, shortest: usize, longest: usize) -> Result<(), String> {
     let length = text.chars().count();
-    if length < shortest || length > MAX_NAME {
-        return Err(format!("{what} has {length} characters, not {shortest} to {MAX_NAME}"));
+    if length < shortest || length > longest {
+        return Err(format!("{what} has {length} characters, not {shortest} to {longest}"));
     }
     if text.chars().any(char::is_control) {
         return Err(format!("{what} has control characters"));

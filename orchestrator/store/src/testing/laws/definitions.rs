@@ -296,7 +296,7 @@ pub async fn what_cannot_be_kept_is_refused_at_the_door(t: &mut Trial) {
     }
     assert_eq!(good(t.store().definitions().await), []);
     announce(t, "a", &[1], T0).await;
-    for (why, now_ms) in [("", T0), ("a\nb", T0), (&*"x".repeat(256), T0), ("fine", -1)] {
+    for (why, now_ms) in [("", T0), ("a\nb", T0), (&*"x".repeat(501), T0), ("fine", -1)] {
         let bad = Switch {
             name: "checkout".to_owned(),
             version: 1,
