@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstitch_core::Entry;
 use backstitch_engine::{Follow, SagaView};
 use backstitch_store::KeyRow;
 use futures::Stream;
@@ -14,6 +15,7 @@ use crate::app::{App, KEY_SCOPE, now_ms};
 use crate::document::{self, CheckoutDocument};
 use crate::failures;
 use crate::problem::{Problem, kind};
+use crate::salvage::{self, Salvage};
 
 /// How often a checkout that is in nobody's memory is looked at for somebody who watches it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -26,55 +28,66 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn of(view: &SagaView) -> Self {
+    fn of(view: &SagaView, journal: &[Entry]) -> Self {
         Self {
             seq: view.state.seq,
             is_final: view.state.end.is_some(),
-            document: document::of(&view.definition, &view.state),
+            document: document::of(&view.definition, &view.state, journal),
+        }
+    }
+
+    fn salvaged(salvage: &Salvage) -> Self {
+        Self {
+            seq: u32::try_from(salvage.lines.len()).unwrap_or(u32::MAX),
+            is_final: salvage.status().is_final(),
+            document: document::salvaged(salvage),
         }
     }
 }
 
-/// The document as it is now.
+/// The document as it is now. Sagas of other definitions are nobody's checkouts.
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
-    seen(app.engine.view(id).await.map_err(failures::read)?)
+    let seen = match app.engine.history(id).await {
+        Ok(history) => history
+            .filter(|history| history.view.definition.name == document::DEFINITION)
+            .map(|history| Seen::of(&history.view, &history.records)),
+        Err(error) => {
+            let salvage = salvage::of(app, id, error).await?;
+            let salvage = salvage.filter(|salvage| salvage.row.definition == document::DEFINITION);
+            salvage.as_ref().map(Seen::salvaged)
+        }
+    };
+    seen.ok_or_else(|| Problem::new(&kind::UNKNOWN_CHECKOUT, "No checkout has this id.").at("checkout_id"))
 }
 
 /// The document when the checkout has come to rest, or as it is when patience ends or the node stops.
 pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result<Seen, Problem> {
-    let view = tokio::select! {
-        view = app.engine.wait_final(id, patience) => view,
-        () = app.stopping.cancelled() => app.engine.view(id).await,
-    };
-    seen(view.map_err(failures::read)?)
-}
-
-/// The document of a checkout that was just accepted, when it has come to rest, or as it is when patience ends.
-pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
-    let (id, follow) = match accepted {
-        Accepted::Earlier(id) => return get_final(app, id, patience).await,
-        Accepted::New(id, follow) => (id, follow),
-    };
-    let rested = tokio::select! {
-        rested = follow.rested(patience) => rested,
-        () = app.stopping.cancelled() => None,
-    };
-    match rested {
-        Some(view) => Ok(Seen::of(&view)),
+    match app.engine.follow(id) {
+        Some(follow) => rested(app, id, follow, patience).await,
         None => get(app, id).await,
     }
 }
 
-/// Sagas of other definitions are nobody's checkouts.
-fn seen(view: Option<SagaView>) -> Result<Seen, Problem> {
-    match view {
-        Some(view) if view.definition.name == document::DEFINITION => Ok(Seen::of(&view)),
-        _ => Err(unknown()),
+/// The document of a checkout that was just accepted, when it has come to rest, or as it is when patience ends.
+pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
+    match accepted {
+        Accepted::Earlier(id) => get_final(app, id, patience).await,
+        Accepted::New(id, follow) => rested(app, id, follow, patience).await,
     }
 }
 
-fn unknown() -> Problem {
-    Problem::new(&kind::UNKNOWN_CHECKOUT, "No checkout has this id.").at("checkout_id")
+async fn rested(app: &App, id: Uuid, follow: Follow, patience: Duration) -> Result<Seen, Problem> {
+    let rested = tokio::select! {
+        rested = follow.rested(patience) => rested,
+        () = app.stopping.cancelled() => None,
+    };
+    // What ended is all in its last state. What is parked since when is in its journal.
+    match rested {
+        Some(view) if view.state.end.is_some() && view.definition.name == document::DEFINITION => {
+            Ok(Seen::of(&view, &[]))
+        }
+        _ => get(app, id).await,
+    }
 }
 
 /// Turns a checkout back. When this returns, that is durable, or it was so already.

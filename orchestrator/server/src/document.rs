@@ -2,7 +2,7 @@
 //!
 //! Nothing that is told here un-happens later: an order is told of only once it stands.
 
-use backstitch_core::{Cause, Definition, Direction, Saga, Status, StepId};
+use backstitch_core::{Cause, Definition, Direction, Entry, Saga, Status, StepId};
 use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::common;
 use backstitch_proto::ids::derived;
@@ -14,6 +14,9 @@ use backstitch_sagas::{step, thing};
 use prost::Message;
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::parked;
+use crate::salvage::Salvage;
 
 /// The definition that checkouts run.
 pub(crate) const DEFINITION: &str = "checkout";
@@ -39,6 +42,19 @@ pub(crate) struct CheckoutDocument {
     pub(crate) refusal: Option<Refusal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_action: Option<NextAction>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parked: Vec<ParkedStep>,
+}
+
+/// What a person is looking at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ParkedStep {
+    /// None if it is about the checkout as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<&'static str>,
+    /// A sentence for the customer.
+    pub(crate) why: &'static str,
+    pub(crate) since_unix_ms: i64,
 }
 
 /// Why it is taken back.
@@ -59,8 +75,8 @@ pub(crate) struct NextAction {
     pub(crate) url: String,
 }
 
-/// Reads the document off a saga's facts.
-pub(crate) fn of(definition: &Definition, saga: &Saga) -> CheckoutDocument {
+/// Reads the document off a saga's facts. `journal` is only looked into for what is parked.
+pub(crate) fn of(definition: &Definition, saga: &Saga, journal: &[Entry]) -> CheckoutDocument {
     let number = order_number(definition, saga);
     CheckoutDocument {
         checkout_id: saga.id,
@@ -70,7 +86,38 @@ pub(crate) fn of(definition: &Definition, saga: &Saga) -> CheckoutDocument {
         total: total(definition, saga).map(Money::to_proto),
         refusal: refusal(definition, saga),
         next_action: next_action(saga),
+        parked: parked(definition, saga, journal),
     }
+}
+
+/// Tells what there is of a checkout that this node cannot read whole.
+pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
+    let status = salvage.status();
+    let parked = ParkedStep {
+        step: None,
+        why: "This checkout could not be finished without a person, who is looking at it. Nothing of it is lost.",
+        since_unix_ms: salvage.row.updated_at_ms,
+    };
+    let known = salvage.start.as_ref().map(|start| of(&start.definition, &start.state, &start.journal));
+    CheckoutDocument {
+        checkout_id: salvage.row.id,
+        status: status.as_str(),
+        order_id: known.as_ref().and_then(|known| known.order_id),
+        next_action: None,
+        parked: if status == Status::Parked { vec![parked] } else { Vec::new() },
+        order_number: known.as_ref().and_then(|known| known.order_number.clone()),
+        total: known.as_ref().and_then(|known| known.total.clone()),
+        refusal: known.and_then(|known| known.refusal),
+    }
+}
+
+fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {
+    let told = |parked: parked::Parked<'_>| ParkedStep {
+        step: Some(definition.step(parked.step).name),
+        why: parked::told_to_customers(definition, saga),
+        since_unix_ms: parked.since.0,
+    };
+    parked::of(definition, saga, journal).into_iter().map(told).collect()
 }
 
 fn output<T: Message + Default>(saga: &Saga, step: StepId) -> Option<T> {
@@ -128,7 +175,7 @@ fn next_action(saga: &Saga) -> Option<NextAction> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch_core::{Entry, Record, Start, Timestamp};
+    use backstitch_core::{Record, Start, Timestamp};
     use bytes::Bytes;
 
     use super::*;
@@ -136,6 +183,7 @@ mod tests {
     struct Story {
         definition: Definition,
         saga: Saga,
+        journal: Vec<Entry>,
     }
 
     impl Story {
@@ -154,7 +202,7 @@ mod tests {
             };
             let first = Entry { at: Timestamp(1), record: Record::Started(Box::new(start)) };
             let saga = Saga::started(&definition, Uuid::from_u128(7), &first).unwrap();
-            Self { definition, saga }
+            Self { definition, saga, journal: vec![first] }
         }
 
         fn id(&self, name: &str) -> StepId {
@@ -162,7 +210,9 @@ mod tests {
         }
 
         fn then(mut self, record: Record) -> Self {
-            self.saga.fold(&Entry { at: Timestamp(2), record }).unwrap();
+            let entry = Entry { at: Timestamp(2), record };
+            self.saga.fold(&entry).unwrap();
+            self.journal.push(entry);
             self
         }
 
@@ -177,7 +227,7 @@ mod tests {
         }
 
         fn json(&self) -> serde_json::Value {
-            serde_json::to_value(of(&self.definition, &self.saga)).unwrap()
+            serde_json::to_value(of(&self.definition, &self.saga, &self.journal)).unwrap()
         }
     }
 

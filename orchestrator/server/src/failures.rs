@@ -7,6 +7,7 @@ use backstitch_engine::{CancelError, ReadError, StartError};
 use backstitch_store::StoreError;
 
 use crate::problem::{Kind, Problem, kind};
+use crate::salvage;
 
 const SOON: Duration = Duration::from_secs(1);
 
@@ -55,9 +56,8 @@ pub(crate) fn store(error: StoreError) -> Problem {
 pub(crate) fn read(error: ReadError) -> Problem {
     match error {
         ReadError::Store(error) => store(error),
-        ReadError::Definition { source, .. } => Problem::new(&kind::NOT_READY, format!("{source}.")),
-        ReadError::Record { .. } | ReadError::Fold { .. } => {
-            Problem::new(&kind::INTERNAL, format!("{error}."))
+        ReadError::Definition { .. } | ReadError::Record { .. } | ReadError::Fold { .. } => {
+            Problem::new(&kind::UNREADABLE, salvage::reason(&error))
         }
     }
 }

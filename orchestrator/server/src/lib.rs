@@ -21,11 +21,13 @@ mod failures;
 mod fields;
 mod json;
 mod operator;
+mod parked;
 mod problem;
 mod ready;
 mod refusals;
 mod request;
 mod sagas;
+mod salvage;
 mod start;
 mod under_way;
 

@@ -144,6 +144,9 @@ kinds! {
     NOT_PARKED = "not-parked" 409 FailedPrecondition
         "Nothing of the saga is parked."
         "There is nothing to set going again: it goes on by itself, or it has ended.";
+    UNREADABLE = "unreadable" 409 FailedPrecondition
+        "The saga cannot be read whole."
+        "A record of it does not decode here, or its definition is not here, so nothing can be done with it. Its bytes are kept; `/operator/v1/sagas/{id}` shows what there is.";
     CONFLICT = "conflict" 409 Aborted
         "The change conflicts with another one."
         "Read the current state and decide again.";

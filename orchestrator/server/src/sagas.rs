@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::operator::{self, Detail, Listing, Summary};
 use crate::problem::{Problem, kind};
-use crate::{failures, fields};
+use crate::{failures, fields, salvage};
 
 /// The most characters of a reason that goes on record.
 const MAX_REASON: usize = 500;
@@ -66,10 +66,12 @@ pub(crate) async fn list(app: &App, wanted: Wanted) -> Result<Listing, Problem> 
 
 /// Everything about one saga.
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Detail, Problem> {
-    let history = app.engine.inspect(id).await.map_err(failures::read)?;
-    let history =
-        history.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))?;
-    Ok(operator::detail(&history.view.definition, &history.view.state, &history.records))
+    let detail = match app.engine.inspect(id).await {
+        Ok(history) => history
+            .map(|history| operator::detail(&history.view.definition, &history.view.state, &history.records)),
+        Err(error) => salvage::of(app, id, error).await?.map(operator::salvaged),
+    };
+    detail.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))
 }
 
 /// Sets what is parked going again, for a reason on record, as decided on record number `seq`. When this returns, that

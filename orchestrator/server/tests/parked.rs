@@ -143,3 +143,76 @@ async fn the_grpc_face_resumes_by_the_same_rules() {
     let late = operator.resume_saga(decide(&saga_id, "repaired", last)).await.unwrap_err();
     assert_eq!(late.code(), Code::FailedPrecondition);
 }
+
+/// The members of the one thing that is parked, for the customer and for the operator.
+async fn told(world: &World, path: &str) -> (Value, Value) {
+    let saga = world.get(path).await.body;
+    let checkout = world.get(&format!("/api/v1/checkouts/{}", saga["saga_id"].as_str().unwrap())).await.body;
+    for document in [&checkout, &saga] {
+        assert_eq!(document["status"], "parked");
+        assert_eq!(document["parked"].as_array().unwrap().len(), 1, "{document}");
+    }
+    (checkout["parked"][0].clone(), saga["parked"][0].clone())
+}
+
+#[tokio::test]
+async fn a_customer_is_told_of_their_money_and_an_operator_of_the_reason() {
+    for (action, step, money) in [
+        ("authorize", "authorize_payment", "You have not been charged."),
+        ("capture", "capture_payment", "do not pay again."),
+        ("create_shipment", "create_shipment", "Your payment has gone through"),
+    ] {
+        let (world, path) = parked_at(action).await;
+        let (customer, operator) = told(&world, &path).await;
+        assert_eq!((&customer["step"], &operator["step"]), (&json!(step), &json!(step)));
+        assert!(customer["why"].as_str().unwrap().contains(money), "{customer}");
+        assert!(!customer.to_string().contains("ledger"), "{customer}");
+        assert!(operator["why"].as_str().unwrap().contains("the ledger does not open"), "{operator}");
+        assert_eq!(operator["undo"], false);
+        assert_eq!(customer["since_unix_ms"], operator["since_unix_ms"]);
+        let saga = world.get(&path).await.body;
+        let records = saga["records"].as_array().unwrap();
+        let parked = records.iter().find(|record| record["kind"] == "step_parked").unwrap();
+        assert_eq!(parked["at_unix_ms"], operator["since_unix_ms"]);
+        assert!(saga["explanation"].as_str().unwrap().contains(&format!("{step} is parked")), "{saga}");
+    }
+}
+
+#[tokio::test]
+async fn a_parked_undo_is_told_as_one() {
+    let world = World::new().await;
+    world.participants.product("A", "GBP");
+    world.participants.cart("cart-1", &[("A", 2)]);
+    world.participants.state().broken.insert("release");
+    let mut body = order_of("cart-1");
+    body["payment_method"] = json!("tok_declined");
+    let parked = world.checkout_final("k", &body).await;
+    assert_eq!(parked.text("/refusal/reason"), "CARD_DECLINED");
+    let path = format!("/operator/v1/sagas/{}", parked.text("/checkout_id"));
+    let (customer, operator) = told(&world, &path).await;
+    assert_eq!((&operator["step"], &operator["undo"]), (&json!("reserve_stock"), &json!(true)));
+    assert!(customer["why"].as_str().unwrap().contains("you are not charged"), "{customer}");
+}
+
+#[tokio::test]
+async fn events_tell_of_parking_and_of_what_comes_after_it() {
+    let (world, path) = parked_at("create_shipment").await;
+    let id = path.rsplit('/').next().unwrap();
+    let events =
+        world.request(reqwest::Method::GET, &format!("/api/v1/checkouts/{id}/events")).send().await.unwrap();
+    world.participants.state().broken.clear();
+    let seq = world.get(&path).await.body["seq"].clone();
+    assert_eq!(resume(&world, &path, &json!({"reason": "repaired", "seq": seq})).await.status, 200);
+    let text = events.text().await.unwrap();
+    let documents: Vec<Value> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("data: "))
+        .map(|d| serde_json::from_str(d).unwrap())
+        .collect();
+    let (first, last) = (documents.first().unwrap(), documents.last().unwrap());
+    assert_eq!(
+        (&first["status"], &first["parked"][0]["step"]),
+        (&json!("parked"), &json!("create_shipment"))
+    );
+    assert_eq!((&last["status"], last.get("parked")), (&json!("completed"), None));
+}

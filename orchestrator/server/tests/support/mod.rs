@@ -11,6 +11,8 @@ use std::time::Duration;
 use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options as EngineOptions, SystemClock, Target};
 use backstitch_server::{Clients, Options, ServeError, Server, channel};
 use backstitch_store::testing::MemoryStore;
+use backstitch_store::{Append, NewSaga, Store as _, Verdict};
+use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use participants::Participants;
 use reqwest::{Method, RequestBuilder, Response};
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// An address where nobody is.
 pub const NOWHERE: &str = "http://127.0.0.1:1";
@@ -40,11 +43,13 @@ pub struct Setup {
     pub bench: bool,
     /// Participants that nobody answers for.
     pub away: &'static [&'static str],
+    /// Checkouts that a former node has left behind: their journals, byte for byte.
+    pub left_behind: Vec<(Uuid, Vec<Bytes>)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { max_live: 1000, bench: false, away: &[] }
+        Self { max_live: 1000, bench: false, away: &[], left_behind: Vec::new() }
     }
 }
 
@@ -72,6 +77,7 @@ impl World {
             SERVICES.map(|(participant, service)| Target { participant, service, uri: uri(participant) });
         let dispatcher = GrpcDispatcher::new(targets.to_vec(), GrpcOptions::default()).unwrap();
         let store = Arc::new(MemoryStore::default());
+        leave_behind(&store, setup.left_behind).await;
         let catalog = backstitch_sagas::catalog().unwrap().with(backstitch_sagas::synthetic(7).unwrap());
         let options = EngineOptions { max_live: setup.max_live, ..Default::default() };
         let engine =
@@ -133,6 +139,32 @@ impl World {
 
     pub fn checkout_request(&self, key: &str, body: &Value) -> RequestBuilder {
         self.request(Method::POST, "/api/v1/checkouts").header("Idempotency-Key", key).json(body)
+    }
+}
+
+async fn leave_behind(store: &MemoryStore, journals: Vec<(Uuid, Vec<Bytes>)>) {
+    let lease = store.acquire("former", 0).await.unwrap()[0];
+    for (saga, records) in journals {
+        let start = NewSaga {
+            scope: "global".into(),
+            key: None,
+            request_hash: [0; 32],
+            definition: "checkout".into(),
+            version: 1,
+            started_at_ms: 1,
+        };
+        let append = Append {
+            saga,
+            root: saga,
+            shard: lease.shard,
+            epoch: lease.epoch,
+            start: Some(start),
+            first_seq: 1,
+            records,
+            summary: None,
+            events: Vec::new(),
+        };
+        assert_eq!(store.commit(&[append]).await.unwrap(), [Verdict::Committed]);
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use backstitch_proto::checkout::checkouts_server::Checkouts;
 use backstitch_proto::checkout::{
-    CancelCheckoutRequest, Checkout, GetCheckoutRequest, NextAction, Refusal, StartCheckoutRequest,
+    CancelCheckoutRequest, Checkout, GetCheckoutRequest, NextAction, ParkedStep, Refusal,
+    StartCheckoutRequest,
 };
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
@@ -37,7 +38,15 @@ impl From<CheckoutDocument> for Checkout {
                 metadata: refusal.metadata,
             }),
             next_action: document.next_action.map(|action| NextAction { kind: action.kind, url: action.url }),
-            parked: Vec::new(),
+            parked: document
+                .parked
+                .into_iter()
+                .map(|parked| ParkedStep {
+                    step: parked.step.unwrap_or_default().to_owned(),
+                    why: parked.why.to_owned(),
+                    since_unix_ms: parked.since_unix_ms,
+                })
+                .collect(),
         }
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
-    GetSagaRequest, ListSagasRequest, ListSagasResponse, RecordDetail, ResumeSagaRequest, SagaDetail,
-    SagaSummary, StepDetail,
+    GetSagaRequest, ListSagasRequest, ListSagasResponse, ParkedStep, RecordDetail, ResumeSagaRequest,
+    SagaDetail, SagaSummary, StepDetail,
 };
 use tonic::{Request, Response, Status};
 
 use super::problem::fit;
 use crate::app::App;
 use crate::fields;
-use crate::operator::{Detail, Step, Summary, Told};
+use crate::operator::{self, Detail, Line, Step, Summary, Told, Undecodable};
 use crate::problem::Problem;
 use crate::sagas::{self, Wanted};
 
@@ -68,8 +68,18 @@ fn detail(detail: Detail) -> Result<SagaDetail, Problem> {
         explanation: detail.explanation,
         steps: detail.steps.into_iter().map(step).collect::<Result<_, _>>()?,
         records: detail.records.into_iter().map(record).collect::<Result<_, _>>()?,
-        ..Default::default()
+        reason: detail.reason.unwrap_or_default(),
+        parked: detail.parked.into_iter().map(parked).collect(),
     })
+}
+
+fn parked(parked: operator::ParkedStep) -> ParkedStep {
+    ParkedStep {
+        step: parked.step.to_owned(),
+        undo: parked.undo,
+        why: parked.why,
+        since_unix_ms: parked.since_unix_ms,
+    }
 }
 
 fn step(step: Step) -> Result<StepDetail, Problem> {
@@ -88,13 +98,18 @@ fn step(step: Step) -> Result<StepDetail, Problem> {
     })
 }
 
-fn record(record: Told) -> Result<RecordDetail, Problem> {
-    Ok(RecordDetail {
-        seq: fit(record.seq)?,
-        at_unix_ms: record.at_unix_ms,
-        kind: record.kind.to_owned(),
-        step: record.step.unwrap_or_default().to_owned(),
-        detail: record.detail,
-        ..Default::default()
+fn record(line: Line) -> Result<RecordDetail, Problem> {
+    Ok(match line {
+        Line::Told(Told { seq, at_unix_ms, kind, step, detail }) => RecordDetail {
+            seq: fit(seq)?,
+            at_unix_ms,
+            kind: kind.to_owned(),
+            step: step.unwrap_or_default().into_owned(),
+            detail,
+            ..Default::default()
+        },
+        Line::Undecodable(Undecodable { seq, why, length }) => {
+            RecordDetail { seq: fit(seq)?, undecodable: why, length: fit(length)?, ..Default::default() }
+        }
     })
 }

@@ -1,0 +1,54 @@
+//! What of a saga waits for a person: which step, why, since when.
+
+use backstitch_core::{Class, Definition, Direction, Entry, Record, Saga, Settled, StepId, Timestamp};
+
+/// A step that is parked, or whose undo is.
+pub(crate) struct Parked<'a> {
+    pub(crate) step: StepId,
+    /// Its undo is parked, and not the step itself.
+    pub(crate) undo: bool,
+    /// For people who know what participants are.
+    pub(crate) why: &'a str,
+    pub(crate) since: Timestamp,
+}
+
+/// Everything of `saga` that is parked, by step. The state knows what and why, the journal since when.
+pub(crate) fn of<'a>(definition: &Definition, saga: &'a Saga, journal: &[Entry]) -> Vec<Parked<'a>> {
+    let since = |id: StepId, undo: bool| {
+        let parked = journal.iter().rev().find(|entry| match &entry.record {
+            Record::StepParked { step, .. } => *step == id && !undo,
+            Record::UndoParked { step, .. } => *step == id && undo,
+            _ => false,
+        });
+        parked.map_or(saga.started_at, |entry| entry.at)
+    };
+    let both = definition.step_ids().flat_map(|id| {
+        let state = saga.step(id);
+        [(id, false, &state.parked), (id, true, &state.undo_parked)]
+    });
+    let parked = both.filter_map(|(step, undo, why)| {
+        Some(Parked { step, undo, why: why.as_deref()?, since: since(step, undo) })
+    });
+    parked.collect()
+}
+
+/// What a parked step means to the customer, who is told of their money and of nobody's insides.
+pub(crate) fn told_to_customers(definition: &Definition, saga: &Saga) -> &'static str {
+    let captured = |id: &StepId| {
+        definition.step(*id).class == Class::Pivot && matches!(saga.step(*id).settled, Settled::Done { .. })
+    };
+    match (&saga.direction, saga.pivot_intent) {
+        (Direction::Back(_), _) => {
+            "This is not taken back completely yet. A person is seeing to it; you are not charged."
+        }
+        (Direction::Forward, None) => {
+            "This could not be finished without a person, who is looking at it. You have not been charged."
+        }
+        (Direction::Forward, Some(_)) if definition.step_ids().any(|id| captured(&id)) => {
+            "Your payment has gone through, and this is still to be done. A person is seeing to it."
+        }
+        (Direction::Forward, Some(_)) => {
+            "It is not certain yet whether your payment has gone through. A person is finding out; do not pay again."
+        }
+    }
+}
