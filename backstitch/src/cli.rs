@@ -105,6 +105,15 @@ pub(crate) struct Parts {
         default_value = "Backstitch <shop@localhost>"
     )]
     pub(crate) mail_from: String,
+    /// How many days participants remember what they answered. The call of an older saga is answered as broken.
+    #[arg(
+        long,
+        env = "BACKSTITCH_BARRIER_RETENTION",
+        value_name = "DAYS",
+        default_value_t = 45,
+        value_parser = clap::value_parser!(u16).range(1..=3650)
+    )]
+    pub(crate) barrier_retention: u16,
 }
 
 impl Parts {

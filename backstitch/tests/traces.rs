@@ -14,7 +14,7 @@ use backstitch_store::{SqliteOptions, SqliteStore};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
-use outbox_relay::{EmbeddedBroker, Event, KafkaOptions, KafkaSink, Relay, TableSource};
+use outbox_relay::{EmbeddedBroker, Event, KafkaOptions, KafkaSink, Relay};
 use participant_kit::{Action, CallMeta, Identity, Kit, LockKey, OpError, Participant, Tx, Undo};
 use prost::Message as _;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -148,15 +148,11 @@ async fn the_spans_of_a_saga_are_one_trace_from_its_client_to_its_events() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("noop.db").display());
     let kit = Kit::open("noop", &url, &[], Arc::new(participant_kit::SystemClock)).await.unwrap();
-    let outbox = Arc::new(TableSource::new("noop", kit.reads().clone()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
-    let participant = Participant {
-        name: "noop",
-        routes: tonic::service::Routes::new(NoopServer::new(Service(kit))),
-        outbox: outbox.clone(),
-        background: Vec::new(),
-    };
+    let routes = tonic::service::Routes::new(NoopServer::new(Service(kit.clone())));
+    let participant = Participant::new(&kit, routes);
+    let outbox = participant.outbox.clone();
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(participant.serve(listener, shutdown.clone()));
 

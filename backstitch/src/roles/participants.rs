@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use participant_kit::{Participant, SystemClock};
@@ -86,7 +87,8 @@ pub(crate) async fn open(name: &str, directory: &Path, parts: &Parts) -> anyhow:
         }
         other => anyhow::bail!("there is no participant `{other}`"),
     };
-    opened.with_context(|| format!("opening {name}"))
+    let participant = opened.with_context(|| format!("opening {name}"))?;
+    Ok(participant.remembering(Duration::from_secs(u64::from(parts.barrier_retention) * 24 * 60 * 60)))
 }
 
 /// Participants that are being served.

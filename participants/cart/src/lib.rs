@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstitch_proto::cart::carts_server::CartsServer;
-use outbox_relay::TableSource;
 use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
@@ -62,11 +61,5 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = CartsServer::new(service::Service::new(kit.clone(), lifetimes))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let expiry = Arc::new(expiry::Expiry::new(kit.clone()));
-    Ok(Participant {
-        name: kit.service(),
-        routes: Routes::new(service),
-        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
-        background: vec![expiry],
-    })
+    Ok(Participant::new(&kit, Routes::new(service)).beside(expiry::Expiry::new(kit)))
 }

@@ -16,7 +16,6 @@ mod store;
 use std::sync::Arc;
 
 use backstitch_proto::inventory::inventory_server::InventoryServer;
-use outbox_relay::TableSource;
 use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
@@ -45,10 +44,5 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = InventoryServer::new(service::Service::new(kit.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant {
-        name: kit.service(),
-        routes: Routes::new(service),
-        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
-        background: Vec::new(),
-    })
+    Ok(Participant::new(&kit, Routes::new(service)))
 }

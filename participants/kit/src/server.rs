@@ -19,6 +19,8 @@ use tonic_health::ServingStatus;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::kit::Kit;
+use crate::retention::Retention;
 
 /// The largest request or response message, 4 MiB; a cart of 600 lines is some 100 KiB. It is what generated servers
 /// and clients refuse to decode beyond by default; `max_encoding_message_size(MAX_MESSAGE_BYTES)` on a generated server
@@ -80,8 +82,9 @@ pub struct Participant {
     pub routes: tonic::service::Routes,
     /// Where its events wait for the relay.
     pub outbox: Arc<dyn outbox_relay::Source>,
-    /// What it does by itself.
+    /// What it does by itself, besides forgetting.
     pub background: Vec<Arc<dyn Background>>,
+    retention: Retention,
 }
 
 /// Why a participant stopped serving.
@@ -106,6 +109,31 @@ pub enum ServeError {
 }
 
 impl Participant {
+    /// The participant over `kit` that offers `routes` and does nothing by itself yet.
+    pub fn new(kit: &Kit, routes: tonic::service::Routes) -> Self {
+        Self {
+            name: kit.service(),
+            routes,
+            outbox: Arc::new(outbox_relay::TableSource::new(kit.service(), kit.reads().clone())),
+            background: Vec::new(),
+            retention: Retention::new(kit.clone(), Retention::DEFAULT),
+        }
+    }
+
+    /// It also does this by itself.
+    #[must_use]
+    pub fn beside(mut self, background: impl Background + 'static) -> Self {
+        self.background.push(Arc::new(background));
+        self
+    }
+
+    /// It remembers so long what it answered, instead of [`Retention::DEFAULT`].
+    #[must_use]
+    pub fn remembering(mut self, keep: Duration) -> Self {
+        self.retention = self.retention.lasting(keep);
+        self
+    }
+
     /// Serves on `listener`, beside the participant's own services gRPC health and reflection, and ticks the background
     /// loops. At `shutdown` health says not serving, no call is accepted any more, and calls in flight get
     /// ten seconds to finish; then the loops have as long to end their
@@ -134,7 +162,8 @@ impl Participant {
 
         let mut loops = JoinSet::new();
         let stop_loops = CancellationToken::new();
-        for background in self.background {
+        let forgetting: Arc<dyn Background> = Arc::new(self.retention);
+        for background in self.background.into_iter().chain([forgetting]) {
             loops.spawn(tick_until(name, background, stop_loops.clone()));
         }
 

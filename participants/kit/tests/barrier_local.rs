@@ -4,20 +4,10 @@
 mod common;
 
 use backstitch_proto::contract::{Verdict, keys};
-use common::{Release, Reserve, Shop, Then, call, meta, word};
+use common::{Release, Reserve, STEP, Shop, Then, act, born, call, meta, undo, word};
 use futures::future::join_all;
 use participant_kit::{Kit, Op};
 use uuid::Uuid;
-
-const STEP: &str = "reserve_stock";
-
-async fn act(kit: &Kit, saga: Uuid, op: Op, action: Reserve) -> String {
-    word(saga, STEP, op, &kit.act(&meta(saga, STEP, op), Ok(action)).await)
-}
-
-async fn undo(kit: &Kit, saga: Uuid, undo: Release) -> String {
-    word(saga, STEP, Op::Undo, &kit.take_back(&meta(saga, STEP, Op::Undo), Ok(undo)).await)
-}
 
 /// Brings a new saga's row into a state by the calls that lead there; doing and closing, which local calls never
 /// write, by hand.
@@ -247,10 +237,6 @@ async fn of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story(
 async fn a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op() {
     let shop = Shop::open().await;
     shop.stock("tea", 10).await;
-    let born = |ms: u64| {
-        let nanos = u32::try_from(ms % 1000).unwrap() * 1_000_000;
-        Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ms / 1000, nanos))
-    };
     let (old, young) = (born(1_600_000_000_000), born(1_600_000_000_001));
     for saga in [old, young] {
         assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");

@@ -88,15 +88,12 @@ async fn serve() -> Served {
     let shop = Shop::open().await;
     let semaphore = || Arc::new(Semaphore::new(0));
     let (arrived, gate, enough) = (semaphore(), semaphore(), semaphore());
-    let participant = Participant {
-        name: "noop",
-        routes: tonic::service::Routes::new(NoopServer::new(Echo {
-            arrived: arrived.clone(),
-            gate: gate.clone(),
-        })),
-        outbox: Arc::new(outbox_relay::TableSource::new("noop", shop.kit.reads().clone())),
-        background: vec![Arc::new(Worker { ticks: Arc::default(), enough: enough.clone() })],
-    };
+    let routes =
+        tonic::service::Routes::new(NoopServer::new(Echo { arrived: arrived.clone(), gate: gate.clone() }));
+    let worker = Worker { ticks: Arc::default(), enough: enough.clone() };
+    let mut participant = Participant::new(&shop.kit, routes).beside(worker);
+    // Of its services, for health and reflection.
+    participant.name = "noop";
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use backstitch_proto::notification::notifications_server::NotificationsServer;
 use lettre::message::Mailbox;
-use outbox_relay::TableSource;
 use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
@@ -91,10 +90,5 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = NotificationsServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant {
-        name: kit.service(),
-        routes: Routes::new(service),
-        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
-        background: vec![Arc::new(Mailer { kit, from, post })],
-    })
+    Ok(Participant::new(&kit, Routes::new(service)).beside(Mailer { kit, from, post }))
 }

@@ -24,7 +24,6 @@ mod void;
 use std::sync::Arc;
 
 use backstitch_proto::payment::payment_server::PaymentServer;
-use outbox_relay::TableSource;
 use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Resolver, SystemClock};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
@@ -104,10 +103,5 @@ pub async fn open_with(
         .action(capture::KIND, move |bytes| Capture::decode(&c, bytes))
         .action(refund::KIND, move |bytes| Refund::decode(&r, bytes))
         .undo(void::KIND, move |bytes| Void::decode(&v, bytes));
-    Ok(Participant {
-        name: SERVICE,
-        routes: Routes::new(server),
-        outbox: Arc::new(TableSource::new(SERVICE, kit.reads().clone())),
-        background: vec![Arc::new(resolver)],
-    })
+    Ok(Participant::new(&kit, Routes::new(server)).beside(resolver))
 }

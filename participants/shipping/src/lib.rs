@@ -14,7 +14,6 @@ mod store;
 use std::sync::Arc;
 
 use backstitch_proto::shipping::shipping_server::ShippingServer;
-use outbox_relay::TableSource;
 use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
@@ -42,10 +41,5 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = ShippingServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant {
-        name: kit.service(),
-        routes: Routes::new(service),
-        outbox: Arc::new(TableSource::new(kit.service(), kit.reads().clone())),
-        background: vec![Arc::new(RemoveOldQuotes { kit })],
-    })
+    Ok(Participant::new(&kit, Routes::new(service)).beside(RemoveOldQuotes { kit }))
 }

@@ -128,6 +128,25 @@ pub fn word<T>(saga: Uuid, step: &str, op: Op, ended: &Result<tonic::Response<T>
     }
 }
 
+/// The step of [`act`] and [`undo`].
+pub const STEP: &str = "reserve_stock";
+
+/// A saga born at so many Unix milliseconds.
+pub fn born(ms: u64) -> Uuid {
+    let nanos = u32::try_from(ms % 1000).unwrap() * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ms / 1000, nanos))
+}
+
+/// How a do or a close of the toy action ended.
+pub async fn act(kit: &Kit, saga: Uuid, op: Op, action: Reserve) -> String {
+    word(saga, STEP, op, &kit.act(&meta(saga, STEP, op), Ok(action)).await)
+}
+
+/// How an undo of it ended.
+pub async fn undo(kit: &Kit, saga: Uuid, undo: Release) -> String {
+    word(saga, STEP, Op::Undo, &kit.take_back(&meta(saga, STEP, Op::Undo), Ok(undo)).await)
+}
+
 /// What the toy action does after it has written its effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Then {
