@@ -57,12 +57,12 @@ async fn worker(
                     action: "Act",
                     op: Op::Do,
                     attempt,
-                    maybe_run: false,
                     request: request.encode_to_vec().into(),
                     timeout: Duration::from_secs(5),
                     traceparent: String::new(),
                 })
-                .await;
+                .await
+                .outcome;
             anyhow::ensure!(matches!(outcome, Outcome::Done(_)), "a raw call came to {outcome:?}");
         }
         latencies.record(u64::try_from(begun.elapsed().as_micros())?)?;

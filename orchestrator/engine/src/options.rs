@@ -25,6 +25,85 @@ pub struct Options {
     pub liveness: Duration,
     /// Appends in one commit at most.
     pub max_batch: usize,
+    /// What keeps a participant's trouble to itself.
+    pub flow: FlowOptions,
+}
+
+/// Limits of the calls to one participant; each has its own.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowOptions {
+    /// Calls in flight at once; more wait in line.
+    pub max_calls: usize,
+    /// When to stop calling.
+    pub breaker: BreakerOptions,
+    /// How often to call again.
+    pub retry: RetryOptions,
+    /// About how long between two tries of what parked because a participant did not answer, while that participant
+    /// answers others; a quarter more or less.
+    pub retry_parked_every: Duration,
+    /// Parked sagas that are set going again in a second.
+    pub resumed_per_second: u32,
+}
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerOptions {
+    /// How many of the last calls are looked at.
+    pub window: usize,
+    /// Older calls than this are not.
+    pub window_age: Duration,
+    /// Fewer calls than this open nothing.
+    pub minimum: usize,
+    /// It opens when so many per cent of them met a fault of the participant's own.
+    pub fault_percent: u8,
+    /// Before the first probe.
+    pub first_pause: Duration,
+    /// Pauses double up to this.
+    pub longest_pause: Duration,
+}
+
+/// How many retries there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryOptions {
+    /// For every hundred first attempts.
+    pub percent: u8,
+    /// In every second besides; at least 1.
+    pub floor_per_second: u32,
+    /// At once at most, after a quiet time.
+    pub burst: u32,
+    /// Per cent of the burst that only undo, close and what follows the pivot may use.
+    pub reserve_percent: u8,
+}
+
+impl Default for FlowOptions {
+    fn default() -> Self {
+        Self {
+            max_calls: 256,
+            breaker: BreakerOptions::default(),
+            retry: RetryOptions::default(),
+            retry_parked_every: Duration::from_secs(300),
+            resumed_per_second: 200,
+        }
+    }
+}
+
+impl Default for BreakerOptions {
+    fn default() -> Self {
+        Self {
+            window: 32,
+            window_age: Duration::from_secs(60),
+            minimum: 8,
+            fault_percent: 50,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self { percent: 20, floor_per_second: 20, burst: 100, reserve_percent: 25 }
+    }
 }
 
 impl Default for Options {
@@ -40,6 +119,7 @@ impl Default for Options {
             drain_patience: Duration::from_secs(10),
             liveness: Duration::from_secs(60),
             max_batch: 1024,
+            flow: FlowOptions::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use tracing::{Instrument as _, debug, warn};
 
 use crate::dispatch::Dispatch;
 use crate::engine::{Channels, Shared};
+use crate::flow::{Answer, Ask, May, Pass, Queue, Sent, not_now};
 use crate::follow::Durable;
 use crate::metrics as names;
 use crate::registry::{Command, NotTaken};
@@ -55,6 +56,8 @@ pub(crate) struct Runner {
     last: Arc<std::sync::OnceLock<SagaView>>,
     calls: FuturesUnordered<BoxFuture<'static, Reply>>,
     gated: Vec<Call>,
+    queue: Queue,
+    sent: Sent,
     answers: Vec<(u32, oneshot::Sender<Result<(), NotTaken>>)>,
     alarms: Vec<Alarm>,
     sleep: Pin<Box<Sleep>>,
@@ -79,6 +82,8 @@ impl Runner {
             last: channels.last,
             calls: FuturesUnordered::new(),
             gated: Vec::new(),
+            queue: Queue::default(),
+            sent: Sent::default(),
             answers: Vec::new(),
             alarms: Vec::new(),
             sleep: Box::pin(tokio::time::sleep_until(Instant::now())),
@@ -100,7 +105,7 @@ impl Runner {
                 return exit;
             }
             self.release(now_durable.seq);
-            let settled = now_durable.seq == self.saga.seq && self.calls.is_empty();
+            let settled = now_durable.seq == self.saga.seq && self.calls.is_empty() && self.queue.is_empty();
             let stopping = self.shared.stopping.is_cancelled();
             if settled && (stopping || (self.resting && self.gated.is_empty())) {
                 match self.commands.try_recv() {
@@ -115,6 +120,13 @@ impl Runner {
                 Some((step, op, attempt, outcome)) = self.calls.next(), if !self.calls.is_empty() => {
                     self.feed(Event::Replied { step, op, attempt, outcome });
                 }
+                Some((call, answer)) = self.queue.next(), if !self.queue.is_empty() => match answer {
+                    Answer::Go(pass) => self.send(call, pass),
+                    Answer::NotNow(closed) => {
+                        let outcome = not_now(self.definition.step(call.step).participant, closed);
+                        self.feed(Event::Replied { step: call.step, op: call.op, attempt: call.attempt, outcome });
+                    }
+                },
                 changed = durable.changed(), if awaits_durable => {
                     if changed.is_err() {
                         return Exit::Dropped;
@@ -164,6 +176,8 @@ impl Runner {
         let status = self.saga.status();
         let (now, jitter) = (self.shared.clock.now(), rand::random());
         let out = backstitch_core::next(&self.definition, &mut self.saga, event, now, jitter)?;
+        let saga = &self.saga;
+        self.queue.retain(|call| is_wanted(saga, call));
         self.resting = self.saga.steps.iter().all(|step| step.activity == Activity::Idle);
         if !out.records.is_empty() {
             let durable = self.durable.borrow().seq;
@@ -192,6 +206,7 @@ impl Runner {
         if self.shared.stopping.is_cancelled() {
             // No call is made that nobody would hear the answer of.
             self.gated.clear();
+            self.queue.clear();
         }
         for call in std::mem::take(&mut self.gated) {
             if call.after <= durable {
@@ -209,16 +224,39 @@ impl Runner {
         }
     }
 
+    /// Takes a call to the gate of its participant.
     fn dispatch(&mut self, call: Call) {
-        // What turned back meanwhile is not sent any more.
-        if self.saga.step(call.step).activity != (Activity::Calling { op: call.op, attempt: call.attempt }) {
+        if !is_wanted(&self.saga, &call) {
             return;
         }
+        let state = self.saga.step(call.step);
+        let ask = Ask {
+            urgent: call.op != Op::Do || self.saga.pivot_intent.is_some(),
+            kind: self.sent.kind(call.step, call.op, state.waiting.is_some()),
+            action: self.action(&call),
+        };
+        match self.shared.flow.enter(self.definition.step(call.step).participant, ask) {
+            May::Go(pass) => self.send(call, pass),
+            May::Wait(wait) => self.queue.push(call, wait),
+            May::NotNow(outcome) => {
+                let reply = (call.step, call.op, call.attempt, outcome);
+                self.calls.push(Box::pin(std::future::ready(reply)));
+            }
+        }
+    }
+
+    fn action(&self, call: &Call) -> &'static str {
         let step = self.definition.step(call.step);
-        let action = match (&step.undo, call.op) {
+        match (&step.undo, call.op) {
             (Some(undo), Op::Undo) => undo.action,
             _ => step.action,
-        };
+        }
+    }
+
+    fn send(&mut self, call: Call, pass: Pass) {
+        let action = self.action(&call);
+        let step = self.definition.step(call.step);
+        self.sent.note(call.step, call.op);
         let mut dispatch = Dispatch {
             saga: self.saga.id,
             root: self.saga.start.root,
@@ -228,20 +266,28 @@ impl Runner {
             action,
             op: call.op,
             attempt: call.attempt,
-            maybe_run: call.maybe_run,
             request: call.request,
             timeout: call.timeout,
             traceparent: self.saga.start.traceparent.clone(),
         };
         let (dispatcher, step, op, attempt) =
             (self.shared.dispatcher.clone(), call.step, call.op, call.attempt);
+        let saga = self.saga.id;
         self.calls.push(Box::pin(async move {
             let participant = dispatch.participant;
             let span = traces::call(&mut dispatch);
-            let outcome = dispatcher.call(dispatch).instrument(span.clone()).await;
+            let heard = dispatcher.call(dispatch).instrument(span.clone()).await;
+            pass.heard(saga, &heard);
+            let outcome = heard.outcome;
             let word = word(&outcome);
             span.record("outcome", word);
-            counter!(names::CALLS, "participant" => participant, "outcome" => word).increment(1);
+            let asked = match op {
+                Op::Do => "do",
+                Op::Undo => "undo",
+                Op::Close => "close",
+            };
+            counter!(names::CALLS, "participant" => participant, "op" => asked, "outcome" => word)
+                .increment(1);
             if word != "done" {
                 debug!(participant, %op, attempt, ?outcome, "a call did not come to done");
             }
@@ -270,6 +316,11 @@ impl Runner {
             self.sleep.as_mut().reset(Instant::now() + wait);
         }
     }
+}
+
+/// What turned back, while its call waited for a record or in line, is not sent any more.
+fn is_wanted(saga: &Saga, call: &Call) -> bool {
+    saga.step(call.step).activity == (Activity::Calling { op: call.op, attempt: call.attempt })
 }
 
 fn word(outcome: &Outcome) -> &'static str {

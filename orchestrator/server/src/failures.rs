@@ -25,6 +25,11 @@ pub(crate) fn start(error: StartError) -> Problem {
             Problem::new(&kind::BUSY, "As many sagas are under way as this node takes.")
                 .retry_after(retry_after)
         }
+        StartError::Unavailable(trouble) => {
+            Problem::new(&kind::UNAVAILABLE, format!("{} {}.", trouble.participant, trouble.why))
+                .with("part", trouble.participant)
+                .retry_after(trouble.retry_after.max(SOON))
+        }
         StartError::Full => Problem::new(&kind::STORAGE_FULL, "The store has no room for new work."),
         StartError::ShuttingDown => stopping(),
         StartError::UnknownDefinition(name) => {

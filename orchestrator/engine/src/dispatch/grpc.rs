@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, ConnectError, Request, Status};
 
 use super::codec::{Answer, BytesCodec};
-use super::{Dispatch, Dispatcher};
+use super::{Dispatch, Dispatcher, Fault, Heard};
 
 /// Where a participant is.
 #[derive(Clone, Debug)]
@@ -92,38 +92,37 @@ impl GrpcDispatcher {
         Ok(Self { peers, options })
     }
 
-    async fn attempt(&self, peer: &Peer, call: Dispatch, key: &str, meta: &CallMeta) -> Outcome {
+    async fn attempt(&self, peer: &Peer, call: Dispatch, key: &str, meta: &CallMeta) -> Heard {
         let path = format!("/{}/{}", peer.service, call.action);
         let Ok(path) = PathAndQuery::try_from(path) else {
-            return Outcome::Broken(format!("`{}` is no gRPC method name", call.action));
+            return Outcome::Broken(format!("`{}` is no gRPC method name", call.action)).into();
         };
         let mut request = Request::new(call.request);
         meta.write(request.metadata_mut());
         request.set_timeout(call.timeout);
         let mut grpc = Grpc::new(peer.channel.clone()).max_decoding_message_size(HARD_ANSWER_LIMIT);
         if let Err(error) = grpc.ready().await {
-            return not_connected(&error).unwrap_or_else(|| Outcome::Unknown(chain(&error)));
+            return not_connected(&error).unwrap_or_else(|| silent(chain(&error)));
         }
         let codec = BytesCodec { max_answer_bytes: self.options.max_answer_bytes };
         match grpc.unary(request, path, codec).await.map(tonic::Response::into_inner) {
-            Ok(Answer::Bytes(bytes)) => Outcome::Done(bytes),
+            Ok(Answer::Bytes(bytes)) => Outcome::Done(bytes).into(),
             Ok(Answer::TooLarge(size)) => Outcome::Broken(format!(
                 "an answer of {size} bytes, over the limit of {}",
                 self.options.max_answer_bytes
-            )),
-            Err(status) => outcome_of(&status, call.participant, key, call.maybe_run),
+            ))
+            .into(),
+            Err(status) => heard(&status, call.participant, key),
         }
     }
 }
 
 #[async_trait]
 impl Dispatcher for GrpcDispatcher {
-    async fn call(&self, call: Dispatch) -> Outcome {
+    async fn call(&self, call: Dispatch) -> Heard {
         let Some(peer) = self.peers.get(call.participant) else {
-            return Outcome::Broken(format!(
-                "no address is configured for participant `{}`",
-                call.participant
-            ));
+            let why = format!("no address is configured for participant `{}`", call.participant);
+            return Heard::fault(Outcome::NotNow { after: Duration::ZERO, why }, Fault::Unserved);
         };
         let meta = CallMeta {
             saga: call.saga,
@@ -143,10 +142,10 @@ impl Dispatcher for GrpcDispatcher {
         // Everything that the attempt touches is its own or, like the channel, made to be shared by those that fail.
         let attempt = AssertUnwindSafe(self.attempt(peer, call, &key, &meta)).catch_unwind();
         match tokio::time::timeout(patience, attempt).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(heard)) => heard,
             // Some replies that keep no protocol make the client library panic (status details that are no base64).
-            Ok(Err(_)) => Outcome::Unknown("a reply that cannot be read".into()),
-            Err(_) => Outcome::Unknown("no answer within the deadline".into()),
+            Ok(Err(_)) => Outcome::Unknown("a reply that cannot be read".into()).into(),
+            Err(_) => silent("no answer within the deadline".into()),
         }
     }
 }
@@ -154,32 +153,40 @@ impl Dispatcher for GrpcDispatcher {
 /// What a status means. Only the contract's own `ErrorInfo`, with this service's domain and this call's key, is a
 /// verdict; whatever else comes back, the effect may have happened.
 ///
-/// The two codes that say "nobody here serves you" are a misconfiguration where this is the step's first call. Once an
-/// earlier attempt may have run, another instance saying so (mid-deployment, behind a proxy) does not unsay that one.
-fn outcome_of(status: &Status, participant: &str, key: &str, maybe_run: bool) -> Outcome {
+/// The two codes that say "nobody here serves you" are no exception: a proxy may say so after the effect. They are the
+/// participant's fault, not the saga's, which waits until somebody has set it right.
+fn heard(status: &Status, participant: &str, key: &str) -> Heard {
     match Verdict::from_status(status, participant, key) {
         Some(Verdict::Refused(r)) => {
-            Outcome::Refused(Refusal { reason: r.reason, detail: r.detail, metadata: r.metadata })
+            Outcome::Refused(Refusal { reason: r.reason, detail: r.detail, metadata: r.metadata }).into()
         }
-        Some(Verdict::NotNow { after, why }) => Outcome::NotNow { after, why },
-        Some(Verdict::Broken(why)) => Outcome::Broken(why),
-        Some(Verdict::Superseded(why)) => Outcome::Superseded(why),
-        None => not_connected(status).unwrap_or_else(|| match status.code() {
-            Code::Unimplemented | Code::Unauthenticated if !maybe_run => Outcome::Broken(describe(status)),
-            _ => Outcome::Unknown(describe(status)),
+        Some(Verdict::NotNow { after, why }) => Outcome::NotNow { after, why }.into(),
+        Some(Verdict::Broken(why)) => Outcome::Broken(why).into(),
+        Some(Verdict::Superseded(why)) => Outcome::Superseded(why).into(),
+        None => not_connected(status).unwrap_or_else(|| {
+            let fault = match status.code() {
+                Code::Unimplemented | Code::Unauthenticated => Some(Fault::Unserved),
+                Code::Unavailable | Code::DeadlineExceeded => Some(Fault::Silent),
+                // Made up by the client, since the connection broke off.
+                _ if status.source().is_some() => Some(Fault::Silent),
+                _ => None,
+            };
+            Heard { outcome: Outcome::Unknown(describe(status)), fault }
         }),
     }
 }
 
+fn silent(why: String) -> Heard {
+    Heard::fault(Outcome::Unknown(why), Fault::Silent)
+}
+
 /// The one transport error that is a promise: the connection was never made, so nothing was sent.
-fn not_connected(error: &(dyn Error + 'static)) -> Option<Outcome> {
+fn not_connected(error: &(dyn Error + 'static)) -> Option<Heard> {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<ConnectError>() {
-            return Some(Outcome::NotNow {
-                after: Duration::ZERO,
-                why: format!("not reachable: {}", chain(error)),
-            });
+            let why = format!("not reachable: {}", chain(error));
+            return Some(Heard::fault(Outcome::NotNow { after: Duration::ZERO, why }, Fault::Unreachable));
         }
         next = error.source();
     }

@@ -31,8 +31,6 @@ pub struct Dispatch {
     pub op: Op,
     /// From 1.
     pub attempt: u32,
-    /// An earlier attempt may have had the effect.
-    pub maybe_run: bool,
     /// The encoded request.
     pub request: Bytes,
     /// Longest wait.
@@ -41,9 +39,44 @@ pub struct Dispatch {
     pub traceparent: String,
 }
 
+/// A fault of a participant that is no saga's own: any other call would have met it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection was made.
+    Unreachable,
+    /// No answer within the deadline, or the connection broke off.
+    Silent,
+    /// It says that it does not serve this call, or not to us; or nobody knows where it is. Somebody has to set
+    /// something right.
+    Unserved,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// For the saga.
+    pub outcome: Outcome,
+    /// For the participant's breaker.
+    pub fault: Option<Fault>,
+}
+
+impl From<Outcome> for Heard {
+    /// The participant is there and speaks for itself.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, fault: None }
+    }
+}
+
+impl Heard {
+    /// Nothing that the saga asked for; the participant is at fault.
+    pub fn fault(outcome: Outcome, fault: Fault) -> Self {
+        Self { outcome, fault: Some(fault) }
+    }
+}
+
 /// Makes one call and says what it came to; never fails otherwise, and returns within about the call's timeout.
 #[async_trait]
 pub trait Dispatcher: Send + Sync + 'static {
     /// Makes the call. An answer that arrived is `Done` with its bytes, whatever they say.
-    async fn call(&self, call: Dispatch) -> Outcome;
+    async fn call(&self, call: Dispatch) -> Heard;
 }

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use backstitch_core::{Catalog, Definition, Op, Outcome, Timestamp};
-use backstitch_engine::{Clock, Dispatch, Dispatcher, Engine, NewRun, Options, StartError, Started};
+use backstitch_engine::{Clock, Dispatch, Dispatcher, Engine, Heard, NewRun, Options, StartError, Started};
 use backstitch_store::Store;
 use backstitch_store::testing::MemoryStore;
 use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-type Script = dyn Fn(&Dispatch) -> Outcome + Send + Sync;
+type Script = dyn Fn(&Dispatch) -> Heard + Send + Sync;
 
 /// Answers by a function, remembers what it was asked, and can make callers wait.
 pub(crate) struct Participants {
@@ -24,7 +24,10 @@ pub(crate) struct Participants {
 }
 
 impl Participants {
-    pub(crate) fn answering(script: impl Fn(&Dispatch) -> Outcome + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn answering<H: Into<Heard>>(
+        script: impl Fn(&Dispatch) -> H + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let script = move |call: &Dispatch| script(call).into();
         let (calls, held) = (watch::channel(Vec::new()).0, watch::channel(false).0);
         Arc::new(Self { script: Box::new(script), calls, held })
     }
@@ -63,11 +66,11 @@ impl Participants {
 
 #[async_trait]
 impl Dispatcher for Participants {
-    async fn call(&self, call: Dispatch) -> Outcome {
-        let outcome = (self.script)(&call);
+    async fn call(&self, call: Dispatch) -> Heard {
+        let heard = (self.script)(&call);
         self.calls.send_modify(|calls| calls.push((call.saga, call.step.to_owned(), call.op)));
         self.held.subscribe().wait_for(|held| !held).await.unwrap();
-        outcome
+        heard
     }
 }
 
