@@ -2,11 +2,11 @@
 //! the same run the raw limit, the same calls with no durability at all.
 
 mod cpu;
-
 mod load;
 mod raw;
 mod report;
 mod shop;
+mod syncs;
 
 use std::path::Path;
 use std::time::Duration;
@@ -113,6 +113,7 @@ async fn synthetic(
     in_flight: usize,
 ) -> anyhow::Result<(Measured, report::Usage)> {
     let (data, steps) = (directory.join("data"), args.steps.to_string());
+    let log = syncs::log(&data);
     let at = format!("noop=http://{}", noop.ready.address("noop")?);
     let data = data.to_string_lossy();
     let orchestrator = [
@@ -131,9 +132,8 @@ async fn synthetic(
     let orchestrator = Process::start("orchestrator", &orchestrator, directory).await?;
     let http = orchestrator.ready.address("http")?.to_owned();
     load::warm_up(&http, in_flight).await?;
-    let meter =
-        report::Meter::start(&http, &[("orchestrator", orchestrator.pid()), ("participants", noop.pid())])
-            .await?;
+    let pids = [("orchestrator", orchestrator.pid()), ("participants", noop.pid())];
+    let meter = report::Meter::start(&http, &pids, &log).await?;
     let measured = load::synthetic(&http, in_flight, seconds).await?;
     Ok((measured, meter.stop().await?))
 }
@@ -146,7 +146,7 @@ async fn checkout(
     let (data, shop_data) = (directory.join("data"), directory.join("participants"));
     let participants = ["participants", "--data", &shop_data.to_string_lossy()];
     let participants = Process::start("participants", &participants, directory).await?;
-    let data = data.to_string_lossy().into_owned();
+    let (log, data) = (syncs::log(&data), data.to_string_lossy().into_owned());
     let mut args: Vec<String> =
         ["orchestrator", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
             .map(String::from)
@@ -159,7 +159,7 @@ async fn checkout(
     let http = orchestrator.ready.address("http")?.to_owned();
     shop::stock(&http).await?;
     let pids = [("orchestrator", orchestrator.pid()), ("participants", participants.pid())];
-    let meter = report::Meter::start(&http, &pids).await?;
+    let meter = report::Meter::start(&http, &pids, &log).await?;
     let measured = load::checkouts(&http, in_flight, seconds).await?;
     Ok((measured, meter.stop().await?))
 }

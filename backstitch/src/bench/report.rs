@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
 
-use super::{BenchArgs, Measured, cpu};
+use super::{BenchArgs, Measured, cpu, syncs};
 use crate::client::Connection;
 
 /// What the measured part used.
 pub(crate) struct Usage {
     cpu_micros: BTreeMap<String, u64>,
     commits: f64,
+    log_restarts: u32,
     record_bytes: f64,
 }
 
@@ -21,20 +23,22 @@ pub(crate) struct Usage {
 pub(crate) struct Meter {
     address: String,
     pids: Vec<(String, u32)>,
+    log: PathBuf,
     before: Usage,
 }
 
 impl Meter {
-    pub(crate) async fn start(address: &str, processes: &[(&str, u32)]) -> anyhow::Result<Self> {
+    /// `log`: the saga store's write-ahead log.
+    pub(crate) async fn start(address: &str, processes: &[(&str, u32)], log: &Path) -> anyhow::Result<Self> {
         let mut pids: Vec<(String, u32)> =
             processes.iter().map(|(name, pid)| ((*name).to_owned(), *pid)).collect();
         pids.push(("load".into(), std::process::id()));
-        let before = read(address, &pids).await?;
-        Ok(Self { address: address.to_owned(), pids, before })
+        let before = read(address, &pids, log).await?;
+        Ok(Self { address: address.to_owned(), pids, log: log.to_owned(), before })
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<Usage> {
-        let after = read(&self.address, &self.pids).await?;
+        let after = read(&self.address, &self.pids, &self.log).await?;
         let cpu = after.cpu_micros.iter().map(|(name, after)| {
             let before = self.before.cpu_micros.get(name).copied().unwrap_or(0);
             (name.clone(), after.saturating_sub(before))
@@ -42,18 +46,20 @@ impl Meter {
         Ok(Usage {
             cpu_micros: cpu.collect(),
             commits: after.commits - self.before.commits,
+            log_restarts: after.log_restarts.wrapping_sub(self.before.log_restarts),
             record_bytes: after.record_bytes - self.before.record_bytes,
         })
     }
 }
 
-async fn read(address: &str, pids: &[(String, u32)]) -> anyhow::Result<Usage> {
+async fn read(address: &str, pids: &[(String, u32)], log: &Path) -> anyhow::Result<Usage> {
     let mut connection = Connection::open(address).await?;
     let text = connection.must(Method::GET, "/metrics", &[], Bytes::new()).await?;
     let text = String::from_utf8_lossy(&text);
     Ok(Usage {
         cpu_micros: pids.iter().map(|(name, pid)| (name.clone(), cpu::micros(*pid))).collect(),
         commits: counter(&text, "store_commits_total"),
+        log_restarts: syncs::restarts(log)?,
         record_bytes: counter(&text, "store_record_bytes_total"),
     })
 }
@@ -81,6 +87,8 @@ pub(crate) struct Report {
     rate_ratio_to_raw: f64,
     p50_ratio_to_raw: f64,
     commits_per_saga: f64,
+    fsyncs_per_saga: f64,
+    log_restarts: u32,
     journal_bytes_per_saga: f64,
     cpu_us_per_saga: BTreeMap<String, f64>,
 }
@@ -112,6 +120,8 @@ impl Report {
             rate_ratio_to_raw: measured.rate() / raw.rate(),
             p50_ratio_to_raw: p50(measured) as f64 / (p50(raw).max(1) as f64),
             commits_per_saga: per_saga(usage.commits),
+            fsyncs_per_saga: per_saga(usage.commits + syncs::PER_RESTART * f64::from(usage.log_restarts)),
+            log_restarts: usage.log_restarts,
             journal_bytes_per_saga: per_saga(usage.record_bytes),
             cpu_us_per_saga: usage
                 .cpu_micros
@@ -143,8 +153,13 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  per saga: {:.3} commits (a WAL sync each), {:.0} journal bytes",
-            self.commits_per_saga, self.journal_bytes_per_saga
+            "  per saga: {:.3} commits, {:.3} fsyncs, {:.0} journal bytes",
+            self.commits_per_saga, self.fsyncs_per_saga, self.journal_bytes_per_saga
+        )?;
+        writeln!(
+            f,
+            "  fsyncs of the saga store: one for each commit, three for each of {} new beginnings of its log",
+            self.log_restarts
         )?;
         let cpu = self.cpu_us_per_saga.iter().map(|(name, us)| format!("{name} {us:.0} µs"));
         writeln!(f, "  processor time per saga: {}", cpu.collect::<Vec<_>>().join(", "))?;
