@@ -35,4 +35,4 @@ pub use relay::{Options, Progress, Relay, RelayError};
 pub use run::{Pace, run};
 pub use sink::{PublishError, Sink};
 pub use source::{Lag, Source, SourceError};
-pub use table::{Parked, TableSource};
+pub use table::{Parked, TableSource, mark};

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use crate::{Event, Lag, Row, RowId, Source, SourceError};
@@ -133,19 +133,8 @@ impl Source for TableSource {
     }
 
     async fn published(&self, rows: &[RowId], now_ms: i64) -> Result<(), SourceError> {
-        let mut rest = rows;
-        while let Some(last) = rest.last().copied() {
-            let size = MARK_SIZES.into_iter().find(|size| *size >= rest.len()).unwrap_or(512);
-            let (now, later) = rest.split_at(size.min(rest.len()));
-            let sql = mark_sql(size);
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now_ms);
-            for id in now.iter().copied().chain(std::iter::repeat(*now.last().unwrap_or(&last))).take(size) {
-                query = query.bind(id.0);
-            }
-            query.execute(&self.pool).await?;
-            rest = later;
-        }
-        Ok(())
+        let mut conn = self.pool.acquire().await?;
+        Ok(mark(&mut conn, rows, now_ms).await?)
     }
 
     async fn park(&self, row: &Row, why: &str, now_ms: i64) -> Result<(), SourceError> {
@@ -203,6 +192,27 @@ impl Source for TableSource {
         }
         Ok(lag)
     }
+}
+
+/// Marks rows as published on `conn`, one statement for up to 512 of them. Idempotent. For a producer that has its own
+/// way to write; everybody else has [`TableSource`].
+///
+/// # Errors
+/// Whatever the database says; some rows may be marked then.
+pub async fn mark(conn: &mut AnyConnection, rows: &[RowId], now_ms: i64) -> Result<(), sqlx::Error> {
+    let mut rest = rows;
+    while let Some(last) = rest.last().copied() {
+        let size = MARK_SIZES.into_iter().find(|size| *size >= rest.len()).unwrap_or(512);
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        let sql = mark_sql(size);
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now_ms);
+        for id in now.iter().copied().chain(std::iter::repeat(*now.last().unwrap_or(&last))).take(size) {
+            query = query.bind(id.0);
+        }
+        query.execute(&mut *conn).await?;
+        rest = later;
+    }
+    Ok(())
 }
 
 /// A row that another relay parked stays parked although this one published it: it costs a duplicate when it is

@@ -112,7 +112,7 @@ pub(crate) async fn serve(
         let participant = open(name, directory, parts).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         served.addresses.push((name, listener.local_addr()?));
-        served.outboxes.push(Outbox::polled(participant.outbox.clone()));
+        served.outboxes.push(Outbox::of(&participant));
         let shutdown = shutdown.clone();
         tasks.spawn(async move { participant.serve(listener, shutdown).await.map_err(Into::into) });
     }
@@ -152,7 +152,7 @@ pub(crate) async fn run_one(name: &'static str, args: ParticipantArgs) -> anyhow
     if let Some(brokers) = &args.parts.kafka {
         relays::spawn(
             &mut tasks,
-            vec![Outbox::polled(participant.outbox.clone())],
+            vec![Outbox::of(&participant)],
             &relays::sink(brokers)?,
             None,
             &shutdown,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use outbox_relay::{KafkaOptions, KafkaSink, Options, Pace, Relay, Sink, Source};
-use participant_kit::{Clock as _, SystemClock};
+use participant_kit::{Clock as _, Participant, SystemClock};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,9 +31,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// One that is looked at once in a while.
-    pub(crate) fn polled(source: Arc<dyn Source>) -> Self {
-        Self { source, wake: Arc::default() }
+    /// A participant's.
+    pub(crate) fn of(participant: &Participant) -> Self {
+        Self { source: participant.outbox.clone(), wake: participant.wake.clone() }
     }
 }
 

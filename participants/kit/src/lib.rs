@@ -13,6 +13,7 @@ mod database;
 mod identity;
 mod kit;
 mod lock;
+mod outbox;
 mod outcome;
 mod resolver;
 mod retention;

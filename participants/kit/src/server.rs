@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -20,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::kit::Kit;
+use crate::outbox::Outbox;
 use crate::retention::Retention;
 
 /// The largest request or response message, 4 MiB; a cart of 600 lines is some 100 KiB. It is what generated servers
@@ -82,6 +84,8 @@ pub struct Participant {
     pub routes: tonic::service::Routes,
     /// Where its events wait for the relay.
     pub outbox: Arc<dyn outbox_relay::Source>,
+    /// Notified after each commit that appended to it.
+    pub wake: Arc<Notify>,
     /// What it does by itself, besides forgetting.
     pub background: Vec<Arc<dyn Background>>,
     retention: Retention,
@@ -114,7 +118,8 @@ impl Participant {
         Self {
             name: kit.service(),
             routes,
-            outbox: Arc::new(outbox_relay::TableSource::new(kit.service(), kit.reads().clone())),
+            outbox: Arc::new(Outbox::new(kit.clone())),
+            wake: kit.transactor().wake(),
             background: Vec::new(),
             retention: Retention::new(kit.clone(), Retention::DEFAULT),
         }

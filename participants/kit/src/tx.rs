@@ -18,6 +18,17 @@ pub struct Tx<'t> {
     row: Option<Row>,
     left: Option<Row>,
     statements: u64,
+    emitted: bool,
+}
+
+/// What an operation leaves behind in its batch.
+pub(crate) struct Finished {
+    /// The round trips it made.
+    pub(crate) statements: u64,
+    /// How it leaves its barrier row.
+    pub(crate) left: Option<Row>,
+    /// Whether it published an event.
+    pub(crate) emitted: bool,
 }
 
 impl<'t> Tx<'t> {
@@ -27,7 +38,7 @@ impl<'t> Tx<'t> {
         held: Option<&'t [LockKey]>,
         row: Option<Row>,
     ) -> Self {
-        Self { conn, now_ms, held, row, left: None, statements: 0 }
+        Self { conn, now_ms, held, row, left: None, statements: 0, emitted: false }
     }
 
     /// The connection, for one statement: each call counts as one. Return its error at once.
@@ -48,6 +59,7 @@ impl<'t> Tx<'t> {
     pub async fn emit(&mut self, event: Event) -> Result<(), OpError> {
         // The per-key counter and the row.
         self.statements += 2;
+        self.emitted = true;
         Ok(outbox_relay::append(self.conn, &event).await?)
     }
 
@@ -72,8 +84,8 @@ impl<'t> Tx<'t> {
         self.left = Some(row);
     }
 
-    /// The round trips it made, and how it leaves its barrier row.
-    pub(crate) fn finish(self) -> (u64, Option<Row>) {
-        (self.statements, self.left)
+    /// Ends it.
+    pub(crate) fn finish(self) -> Finished {
+        Finished { statements: self.statements, left: self.left, emitted: self.emitted }
     }
 }

@@ -16,7 +16,7 @@ use crate::barrier::rows::Rows;
 use crate::database::Dialect;
 use crate::lock::LockKey;
 use crate::outcome::OpError;
-use crate::tx::Tx;
+use crate::tx::{Finished, Tx};
 
 /// Why a transaction was not committed, or is not known to be.
 #[derive(Debug)]
@@ -37,16 +37,22 @@ pub(super) struct Batch<'c> {
     now_ms: i64,
     statements: u64,
     sound: bool,
+    emitted: bool,
 }
 
 impl<'c> Batch<'c> {
     pub(super) fn new(conn: &'c mut AnyConnection, dialect: Dialect, now_ms: i64) -> Self {
-        Self { conn, dialect, now_ms, statements: 0, sound: true }
+        Self { conn, dialect, now_ms, statements: 0, sound: true, emitted: false }
     }
 
     /// Whether the connection is surely outside any transaction and may be used again.
     pub(super) fn is_sound(&self) -> bool {
         self.sound
+    }
+
+    /// Whether an operation that ended well published an event.
+    pub(super) fn emitted(&self) -> bool {
+        self.emitted
     }
 
     /// Round trips made.
@@ -117,7 +123,7 @@ impl<'c> Batch<'c> {
         let held = (self.dialect == Dialect::Postgres).then(|| operation.locks().to_vec());
         let mut tx = Tx::new(self.conn, self.now_ms, held.as_deref(), row);
         let ended = AssertUnwindSafe(operation.run(&mut tx)).catch_unwind().await;
-        let (statements, mut left) = tx.finish();
+        let Finished { statements, mut left, emitted } = tx.finish();
         self.statements += statements;
         let end = match ended {
             Err(panic) => return Err(self.abandon_after_panic(index, said(&*panic))),
@@ -133,7 +139,10 @@ impl<'c> Batch<'c> {
                 };
                 Err(error)
             }
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                self.emitted |= emitted;
+                Ok(())
+            }
         };
         if let (Some(key), Some(left)) = (key, left) {
             rows.set(&key, left);

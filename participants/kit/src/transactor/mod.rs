@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AnyConnection, Connection as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use self::batch::{Abandoned, Batch};
 pub(crate) use self::operation::{Body, Remains};
@@ -56,6 +56,7 @@ impl Counters {
 pub(crate) struct Transactor {
     queue: mpsc::Sender<Box<dyn Operation>>,
     counters: Arc<Counters>,
+    wake: Arc<Notify>,
 }
 
 impl Transactor {
@@ -67,10 +68,17 @@ impl Transactor {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (queue, queued) = mpsc::channel(MAX_QUEUED);
-        let counters = Arc::new(Counters::default());
-        let writer = Writer { service, database, conn: Some(conn), clock, counters: counters.clone() };
+        let (counters, wake) = (Arc::new(Counters::default()), Arc::new(Notify::new()));
+        let writer = Writer {
+            service,
+            database,
+            conn: Some(conn),
+            clock,
+            counters: counters.clone(),
+            wake: wake.clone(),
+        };
         tokio::spawn(writer.run(queued));
-        Self { queue, counters }
+        Self { queue, counters, wake }
     }
 
     /// Queues an operation and waits for its commit. Dropping the future does not take it back. `row` is the barrier
@@ -89,6 +97,11 @@ impl Transactor {
         answer.await.unwrap_or_else(|_| Err(OpError::Unknown("the transactor ended meanwhile".into())))
     }
 
+    /// Notified after each commit with an event in it.
+    pub(crate) fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { commits, operations, statements } = &*self.counters;
@@ -103,6 +116,8 @@ struct Writer {
     conn: Option<AnyConnection>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
+    /// Rung when events were committed.
+    wake: Arc<Notify>,
 }
 
 impl Writer {
@@ -206,12 +221,15 @@ impl Writer {
         let dialect = self.database.dialect();
         let mut batch = Batch::new(&mut conn, dialect, self.clock.now_ms());
         let ended = batch.run(operations).await;
-        let (sound, statements) = (batch.is_sound(), batch.statements());
+        let (sound, statements, emitted) = (batch.is_sound(), batch.statements(), batch.emitted());
         self.counters.statements(statements);
         metrics::counter!("participant_statements_total", "service" => self.service).increment(statements);
         match &ended {
             Ok(_) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                if emitted {
+                    self.wake.notify_one();
+                }
                 metrics::counter!("participant_commits_total", "service" => self.service).increment(1);
                 let operations = u32::try_from(operations.len()).unwrap_or(u32::MAX);
                 metrics::histogram!("participant_commit_operations", "service" => self.service)
