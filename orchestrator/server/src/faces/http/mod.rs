@@ -106,23 +106,43 @@ mod tests {
 
     use super::*;
 
+    /// With everything that can be offered.
     fn described() -> Value {
-        serde_json::from_str(ops::OPENAPI).unwrap()
+        serde_json::from_str(ops::description(true)).unwrap()
     }
 
     #[test]
     fn every_route_is_described_and_every_described_route_is_there() {
-        let listed = table(true).listed;
-        let routes: BTreeSet<_> =
-            listed.iter().map(|(method, path)| ((*path).to_owned(), (*method).to_owned())).collect();
-        assert_eq!(routes.len(), listed.len());
-        let mut told = BTreeSet::new();
-        for (path, item) in described()["paths"].as_object().unwrap() {
-            for method in item.as_object().unwrap().keys().filter(|k| *k != "parameters") {
-                told.insert((path.clone(), method.clone()));
+        for bench in [false, true] {
+            let listed = table(bench).listed;
+            let routes: BTreeSet<_> =
+                listed.iter().map(|(method, path)| ((*path).to_owned(), (*method).to_owned())).collect();
+            assert_eq!(routes.len(), listed.len());
+            let description: Value = serde_json::from_str(ops::description(bench)).unwrap();
+            let mut told = BTreeSet::new();
+            for (path, item) in description["paths"].as_object().unwrap() {
+                for method in item.as_object().unwrap().keys().filter(|k| *k != "parameters") {
+                    told.insert((path.clone(), method.clone()));
+                }
+            }
+            assert_eq!(routes, told, "bench: {bench}");
+        }
+    }
+
+    #[test]
+    fn what_is_described_beside_the_routes_is_used_by_them() {
+        for bench in [false, true] {
+            let text = ops::description(bench);
+            let description: Value = serde_json::from_str(text).unwrap();
+            for (group, members) in description["components"].as_object().unwrap() {
+                for name in members.as_object().unwrap().keys() {
+                    assert!(text.contains(&format!("#/components/{group}/{name}\"")), "{group}/{name}");
+                }
+            }
+            for tag in description["tags"].as_array().unwrap() {
+                assert!(text.contains(&format!("[{}]", tag["name"])), "{tag}");
             }
         }
-        assert_eq!(routes, told);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What machines ask: alive, ready, metrics, the API's description.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::reply;
 use crate::app::App;
@@ -13,7 +13,32 @@ use crate::problem::{Problem, kind};
 use crate::ready;
 
 /// The description, written by hand; a test holds it to the routes that there are.
-pub(super) const OPENAPI: &str = include_str!("openapi.json");
+const OPENAPI: &str = include_str!("openapi.json");
+/// What is added where the benchmark's saga is offered.
+const OPENAPI_BENCH: &str = include_str!("openapi.bench.json");
+
+/// The description of what is served here, and of nothing else.
+pub(super) fn description(bench: bool) -> &'static str {
+    static WITH_BENCH: LazyLock<String> = LazyLock::new(|| {
+        let read = |text| serde_json::from_str::<Value>(text).expect("a test reads both files");
+        let mut whole = read(OPENAPI);
+        add(&mut whole, read(OPENAPI_BENCH));
+        whole.to_string()
+    });
+    if bench { &WITH_BENCH } else { OPENAPI }
+}
+
+fn add(whole: &mut Value, part: Value) {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            for (name, value) in part {
+                add(whole.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(whole), Value::Array(part)) => whole.extend(part),
+        (whole, part) => *whole = part,
+    }
+}
 
 /// `GET /healthz`: this process answers.
 pub(super) async fn healthz() -> Response {
@@ -41,6 +66,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /openapi.json`
-pub(super) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], OPENAPI).into_response()
+pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
+    let media_type = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, media_type)], description(app.options.bench)).into_response()
 }
