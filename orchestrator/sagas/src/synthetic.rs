@@ -15,10 +15,11 @@ const NAMES: [&str; MAX_STEPS] = [
 pub const MAX_STEPS: usize = 16;
 
 /// `steps` sequential steps (1 ..= [`MAX_STEPS`]), of which the last but two is the pivot (with fewer than three:
-/// the last). Publishes nothing.
+/// the last). Publishes nothing. Each length is a shape of its own, and so a version of its own: its number of steps.
 pub fn synthetic(steps: usize) -> Result<Definition, DefinitionError> {
+    let version = u32::try_from(steps).unwrap_or(u32::MAX);
     let pivot = if steps > 2 { steps - 3 } else { steps.saturating_sub(1) };
-    let mut d = DefinitionBuilder::<SyntheticInput>::new("synthetic", 1);
+    let mut d = DefinitionBuilder::<SyntheticInput>::new("synthetic", version);
     let mut before: Option<Handle<ActResponse>> = None;
     for (i, name) in NAMES.into_iter().take(steps).enumerate() {
         let mut step = d.step(name, noop::ACT).request(move |c, ()| ActRequest {

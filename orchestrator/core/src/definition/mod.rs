@@ -19,7 +19,7 @@ pub use facts::{Context, Facts, Invalid, Reads};
 pub use set::{StepId, StepSet};
 pub use validate::DefinitionError;
 
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Op, Outcome, Refusal};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::saga::Saga;
@@ -137,7 +137,9 @@ pub struct Definition {
     pub steps: Vec<Step>,
     /// The step that decides, if there is one.
     pub pivot: Option<StepId>,
-    /// SHA-256 over the shape: a changed definition under an unchanged version is found out.
+    /// SHA-256 over the shape: names, operations, classes, dependencies, what is read, replay, undos, where there are
+    /// guards. A changed shape under an unchanged version is found out. Not in it: timings, which may be tuned while
+    /// sagas run, and what the functions compute, which no hash can see; requests are held by snapshot tests instead.
     pub fingerprint: [u8; 32],
     pub(crate) publish: Option<PublishFn>,
 }
@@ -161,6 +163,16 @@ impl Definition {
     /// True if the step may still be undone by turning back, i.e. it is not the pivot and not after it.
     pub fn is_before_pivot(&self, id: StepId) -> bool {
         matches!(self.step(id).class, Class::Compensatable | Class::NeedsNoUndo(_))
+    }
+
+    /// What `op` asks of the step's participant, encoded.
+    pub fn request(&self, id: StepId, op: Op, facts: &Facts<'_>) -> Result<Bytes, Invalid> {
+        let step = self.step(id);
+        match (op, &step.undo, &step.request) {
+            (Op::Undo, Some(undo), _) => (undo.request)(facts),
+            (Op::Do | Op::Close, _, Some(request)) => request(facts),
+            _ => Err(Invalid::new("the definition has no request for this")),
+        }
     }
 
     /// What to publish in the commit of `record`, given the state after it.

@@ -83,11 +83,7 @@ impl Turn<'_> {
     /// Makes the next attempt of `op`.
     pub(super) fn call(&mut self, id: StepId, op: Op) {
         let step = self.definition.step(id);
-        let built = self.saga.with_facts(|facts| match (op, &step.undo, &step.request) {
-            (Op::Undo, Some(undo), _) => (undo.request)(facts),
-            (Op::Do | Op::Close, _, Some(request)) => request(facts),
-            _ => Err(Invalid::new("the definition has no request for this")),
-        });
+        let built = self.saga.with_facts(|facts| self.definition.request(id, op, facts));
         let request: Bytes = match built {
             Ok(request) => request,
             Err(Invalid(why)) if op == Op::Undo => {
