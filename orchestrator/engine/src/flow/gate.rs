@@ -141,9 +141,9 @@ impl<W> Gate<W> {
     ) -> Option<Duration> {
         if let Look::Wait(wait) = self.outage.look(now) {
             let closed = closed(&self.outage, now, &self.outage_why, false);
-            let turned_away = self.normal.take().map(|waiter| (waiter.who, Granted::NotNow(closed.clone())));
-            told.extend(turned_away);
-            return (self.urgent.len() > 0).then_some(wait);
+            let here = self.normal.take().filter(|waiter| !gone(&waiter.who));
+            told.extend(here.map(|waiter| (waiter.who, Granted::NotNow(closed.clone()))));
+            return (self.waiting() > 0).then_some(wait);
         }
         while self.in_flight < self.options.max_calls {
             // A probe may have gone in the round before.
@@ -390,3 +390,6 @@ fn closed(breaker: &Breaker, now: Duration, why: &str, misconfigured: bool) -> C
     };
     Closed { after, why: why.to_owned(), misconfigured }
 }
+
+#[cfg(test)]
+mod laws;
