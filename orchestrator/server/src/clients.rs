@@ -74,6 +74,10 @@ impl Clients {
         self
     }
 
+    pub(crate) fn probes(&self, participant: &str) -> bool {
+        self.probed.iter().any(|(name, _)| name == participant)
+    }
+
     /// Another longest time for one call.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {

@@ -1,5 +1,7 @@
 //! Whether new work would be accepted and could be done, and which part is missing where it could not.
 
+use std::collections::BTreeSet;
+
 use futures::FutureExt as _;
 
 use crate::app::{App, KEY_SCOPE};
@@ -9,6 +11,12 @@ pub(crate) struct Missing {
     pub(crate) name: String,
     /// Goes after the name.
     pub(crate) why: String,
+}
+
+/// Every participant that a definition of this node calls.
+fn called(app: &App) -> impl Iterator<Item = &'static str> {
+    let steps = app.engine.catalog().all().flat_map(|definition| &definition.steps);
+    steps.map(|step| step.participant).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// The parts that are missing now; none if this node is ready.
@@ -28,6 +36,9 @@ pub(crate) async fn missing(app: &App) -> Vec<Missing> {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => lacks("store", format!("does not answer: {error}")),
         Err(_) => lacks("store", "does not answer".to_owned()),
+    }
+    for name in called(app).filter(|name| !app.clients.probes(name)) {
+        lacks(name, "has no address here".to_owned());
     }
     for (name, why) in participants {
         lacks(&name, why);

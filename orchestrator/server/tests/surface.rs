@@ -183,6 +183,12 @@ async fn readiness_names_the_part_that_is_missing() {
     parts.sort_unstable();
     assert_eq!(parts, ["cart", "payment"]);
     assert!(missing.text("/detail").contains("payment"), "{}", missing.body);
+
+    // What a definition calls and nobody told the address of is missing too.
+    let world = World::with(Setup { unknown: &["shipping"], ..Setup::default() }).await;
+    let missing = world.get("/readyz").await;
+    missing.is_problem(503, "not-ready", "");
+    assert_eq!(missing.body["parts"], json!([{"part": "shipping", "why": "has no address here"}]));
 }
 
 #[tokio::test]
