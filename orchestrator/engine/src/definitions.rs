@@ -4,12 +4,13 @@
 //! switching, so that a switch that was made through another node counts here one pass later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, CatalogError, Definition, Timestamp};
 use backstitch_store::{Announced, Announcement, DefinitionRow, StoreError, Switch, Switched};
-use tracing::error;
+use tracing::{error, info, warn};
 
 use crate::engine::{Engine, Shared, StartError};
 
@@ -17,6 +18,7 @@ use crate::engine::{Engine, Shared, StartError};
 #[derive(Default)]
 pub(crate) struct Versions {
     seen: RwLock<Seen>,
+    stranded: AtomicUsize,
     /// Held from before the store is read: what was read earlier never overwrites what was read later.
     learning: tokio::sync::Mutex<()>,
 }
@@ -146,6 +148,15 @@ impl Engine {
     pub async fn lacking(&self) -> Result<Vec<CatalogError>, StoreError> {
         let rows = self.shared.learn().await?;
         Ok(rows.iter().filter(|row| row.is_on()).filter_map(|row| self.shared.pinned(row).err()).collect())
+    }
+
+    /// Says how many sagas wait for a definition, whenever that changes.
+    pub(crate) fn tell_stranded(&self, count: usize) {
+        match (self.shared.versions.stranded.swap(count, Ordering::Relaxed), count) {
+            (before, now) if before == now => {}
+            (_, 0) => info!("no saga waits for a definition that this node lacks any more"),
+            (_, count) => warn!(count, "sagas wait for a node that has their version of a definition"),
+        }
     }
 
     /// Whether this node can run sagas of that version, as far as it has seen.

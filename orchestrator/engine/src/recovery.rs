@@ -9,7 +9,7 @@ use backstitch_core::{Entry, Record, StepId};
 use backstitch_store::{Append, ListFilter, Purge, Purged, Status, StoreError, Summary, codec};
 use metrics::{counter, gauge};
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::engine::{Engine, channels};
@@ -64,6 +64,7 @@ impl Engine {
         }
         counter!(names::RECOVERED).increment(done.adopted as u64);
         gauge!(names::STRANDED).set(done.stranded as f64);
+        self.tell_stranded(done.stranded);
         Ok(done)
     }
 
@@ -104,7 +105,7 @@ impl Engine {
                     warn!(%error, "this node could not announce itself or look at the switch; trying again");
                 }
                 match engine.recover().await {
-                    Ok(done) if done != Recovered::default() => info!(?done, "recovered"),
+                    Ok(done) if done.adopted + done.parked > 0 => info!(?done, "recovered"),
                     Ok(_) => {}
                     Err(error) => warn!(%error, "recovery could not read the store; trying again"),
                 }
@@ -159,7 +160,8 @@ impl Engine {
         let history = match self.shared.read(id, &stored.records) {
             Ok(history) => history,
             Err(ReadError::Definition { source, .. }) => {
-                warn!(saga = %id, %source, "a saga waits for a node that has its definition");
+                // At every pass, so it is told once in [`Engine::recover`].
+                debug!(saga = %id, %source, "a saga waits for a node that has its definition");
                 return self.let_go(id, Adoption::Stranded);
             }
             Err(error) => {
