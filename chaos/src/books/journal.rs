@@ -42,6 +42,8 @@ pub(crate) struct Journal {
     pub(crate) turned_back: Vec<i64>,
     /// Why steps are parked now, by step; undos apart.
     pub(crate) parked: BTreeMap<(u32, Part), String>,
+    /// Why the saga as a whole waits for a person.
+    pub(crate) poisoned: Option<String>,
     waiting: BTreeSet<u32>,
     /// The cart and its version, of a checkout.
     pub(crate) cart: Option<(String, i64)>,
@@ -55,6 +57,11 @@ pub(crate) enum Part {
 }
 
 impl Journal {
+    /// Something of it waits for a person.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.poisoned.is_some() || !self.parked.is_empty()
+    }
+
     /// A participant waits for the customer.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -94,6 +101,7 @@ impl Journal {
             }
             Kind::TurnedBack(_) => {
                 self.turned_back.push(seq);
+                self.poisoned = None;
                 self.waiting.clear();
                 self.parked.retain(|(_, part), _| *part == Part::Undo);
             }
@@ -106,7 +114,12 @@ impl Journal {
             Kind::UndoParked(parked) => {
                 self.parked.insert((parked.step, Part::Undo), parked.why);
             }
-            Kind::Resumed(_) => self.parked.clear(),
+            Kind::Poisoned(poisoned) => self.poisoned = Some(poisoned.why),
+            Kind::Resumed(resumed) if resumed.only.is_empty() => {
+                self.parked.clear();
+                self.poisoned = None;
+            }
+            Kind::Resumed(resumed) => self.parked.retain(|(step, _), _| !resumed.only.contains(step)),
             Kind::Completed(_) => self.ends.push((seq, End::Completed)),
             Kind::Compensated(_) => self.ends.push((seq, End::Compensated)),
             Kind::PivotIntent(_) | Kind::CloseIntent(_) => {}

@@ -61,7 +61,7 @@ impl Saga {
     pub(crate) fn standing(&self) -> Standing {
         match self.journal.ends.first() {
             Some((_, end)) => Standing::Ended(*end),
-            None if !self.journal.parked.is_empty() => Standing::Parked,
+            None if self.journal.is_parked() => Standing::Parked,
             None => Standing::InFlight,
         }
     }

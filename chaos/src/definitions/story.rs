@@ -93,7 +93,11 @@ impl Line {
             Event::RetryDue { step, op, attempt } => Line::Due { step: *step, op: *op, attempt: *attempt },
             Event::DeadlinePassed => Line::Deadline,
             // Told where they are caused.
-            Event::Cancel { .. } | Event::Wake | Event::Resume { .. } => Line::Nothing,
+            Event::Cancel { .. }
+            | Event::Wake
+            | Event::Resume { .. }
+            | Event::Available { .. }
+            | Event::Poison { .. } => Line::Nothing,
         }
     }
 

@@ -88,7 +88,8 @@ fn tell(
         Part::Do => format!("step {step}: {why}"),
         Part::Undo => format!("undo of step {step}: {why}"),
     });
-    let why = why.collect();
+    let whole = saga.journal.poisoned.iter().map(|why| format!("the saga as a whole: {why}"));
+    let why = whole.chain(why).collect();
     let mut leaves = Vec::new();
     if let Some(participants) = participants {
         for payment in participants.payments.all.values().filter(|payment| payment.saga == id) {

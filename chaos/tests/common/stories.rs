@@ -96,7 +96,8 @@ async fn parked(pen: &mut Pen, cart: &str) -> Uuid {
     let saga = captured(pen, cart).await;
     pen.record(saga, done(5)).await;
     let why = "the order service answers nonsense".to_owned();
-    pen.record(saga, Kind::StepParked(StepParked { step: 6, why, attempts: 1 })).await;
+    pen.record(saga, Kind::StepParked(StepParked { step: 6, why, attempts: 1, ..StepParked::default() }))
+        .await;
     pen.checkout_event(saga, "parked").await;
     pen.status(saga, PARKED).await;
     saga

@@ -13,13 +13,16 @@ pub fn explain(definition: &Definition, saga: &Saga) -> String {
         None => {}
     }
     let mut parts = Vec::new();
+    if let Some(why) = &saga.poisoned {
+        parts.push(format!("The whole saga is parked: {why}."));
+    }
     for id in definition.step_ids() {
         let (step, state) = (definition.step(id), saga.step(id));
-        if let Some(why) = &state.parked {
-            parts.push(format!("{} is parked: {why}.", step.name));
+        if let Some(parked) = &state.parked {
+            parts.push(format!("{} is parked: {}.", step.name, parked.why));
         }
-        if let Some(why) = &state.undo_parked {
-            parts.push(format!("The undo of {} is parked: {why}.", step.name));
+        if let Some(parked) = &state.undo_parked {
+            parts.push(format!("The undo of {} is parked: {}.", step.name, parked.why));
         }
         if let Some(waiting) = &state.waiting {
             parts.push(format!("{} waits for the customer until {}.", step.name, waiting.until));

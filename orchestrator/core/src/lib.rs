@@ -25,9 +25,9 @@ pub use definition::{
 };
 pub use explain::explain;
 pub use outcome::{Op, Outcome, Refusal};
-pub use record::{Cause, Entry, Record};
+pub use record::{Cause, Entry, ParkedBy, Record};
 pub use retry::RetryPolicy;
-pub use saga::{Activity, Direction, End, FoldError, Saga, Settled, Start, StepState, Waiting};
+pub use saga::{Activity, Direction, End, FoldError, Parked, Saga, Settled, Start, StepState, Waiting};
 pub use status::{Status, UnknownStatus};
-pub use table::{Call, Effect, Event, Illegal, Transition, begin, next};
+pub use table::{Call, Effect, Event, Illegal, MAX_REQUEST_BYTES, Transition, begin, next};
 pub use time::Timestamp;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::definition::StepId;
+use crate::definition::{StepId, StepSet};
 use crate::outcome::Refusal;
 use crate::saga::Start;
 use crate::time::Timestamp;
@@ -29,6 +29,8 @@ pub enum Record {
         output: Bytes,
         /// Calls it took this owner.
         attempts: u32,
+        /// What it gave cannot be relied on after this: an offer, a hold.
+        valid_until: Option<Timestamp>,
     },
     /// A step surely never happened and never will.
     StepRefused {
@@ -75,6 +77,8 @@ pub enum Record {
         step: StepId,
         /// Why.
         why: String,
+        /// What has to change before it makes sense to go on.
+        by: ParkedBy,
         /// Calls that this owner made of it.
         attempts: u32,
     },
@@ -84,8 +88,15 @@ pub enum Record {
         step: StepId,
         /// Why.
         why: String,
+        /// What has to change before it makes sense to go on.
+        by: ParkedBy,
         /// Calls that this owner made of its undo.
         attempts: u32,
+    },
+    /// The saga as a whole waits for a person: running it failed, or its journal could not be read.
+    Poisoned {
+        /// What failed.
+        why: String,
     },
     /// Every step is done.
     Completed,
@@ -95,7 +106,18 @@ pub enum Record {
     Resumed {
         /// Who or what said so, and why.
         why: String,
+        /// The steps that go on; nothing named: all that is parked, and the saga if it is poisoned.
+        only: StepSet,
     },
+}
+
+/// What stands in the way of a parked step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ParkedBy {
+    /// Its participant gave no answer, or none but NotNow, within the budget. Tried again once it answers others.
+    Silence,
+    /// A bug, a misconfiguration, or an answer that cannot be believed. A person has to look.
+    Fault,
 }
 
 /// Why a saga turned back.
@@ -112,6 +134,8 @@ pub enum Cause {
     },
     /// The saga's deadline passed before the pivot.
     Deadline,
+    /// What a step gave (an offer, a hold) would not last until the pivot is answered.
+    Expired(StepId),
     /// Somebody cancelled it.
     Cancelled(String),
 }
@@ -127,7 +151,9 @@ impl Record {
             | Record::UndoDone { step, .. }
             | Record::StepParked { step, .. }
             | Record::UndoParked { step, .. }
-            | Record::TurnedBack { cause: Cause::Refused(step) | Cause::GaveUp { step, .. } } => Some(*step),
+            | Record::TurnedBack {
+                cause: Cause::Refused(step) | Cause::GaveUp { step, .. } | Cause::Expired(step),
+            } => Some(*step),
             _ => None,
         }
     }
@@ -145,6 +171,7 @@ impl Record {
             Record::UndoDone { .. } => "undo_done",
             Record::StepParked { .. } => "step_parked",
             Record::UndoParked { .. } => "undo_parked",
+            Record::Poisoned { .. } => "poisoned",
             Record::Completed => "completed",
             Record::Compensated => "compensated",
             Record::Resumed { .. } => "resumed",

@@ -3,12 +3,14 @@
 //! Durable facts change only in [`Saga::fold`]; the table adds what is in flight. So the state of a live saga and
 //! the state read back from its journal differ in nothing but the fields marked volatile.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::definition::{Class, Definition, Facts, StepId};
+use crate::definition::{Class, Definition, Facts, StepId, StepSet};
 use crate::outcome::{Op, Refusal};
-use crate::record::{Cause, Entry, Record};
+use crate::record::{Cause, Entry, ParkedBy, Record};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -62,6 +64,8 @@ pub enum Settled {
         seq: u32,
         /// When.
         at: Timestamp,
+        /// What it gave cannot be relied on after this.
+        valid_until: Option<Timestamp>,
     },
     /// It never happened and never will.
     Refused {
@@ -72,6 +76,15 @@ pub enum Settled {
         /// When.
         at: Timestamp,
     },
+}
+
+/// Something waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parked {
+    /// Why, for the person.
+    pub why: String,
+    /// What has to change.
+    pub by: ParkedBy,
 }
 
 /// A participant waits for the customer.
@@ -118,9 +131,9 @@ pub struct StepState {
     /// Durable: taken back, when.
     pub undone: Option<Timestamp>,
     /// Durable: waits for a person, why.
-    pub parked: Option<String>,
+    pub parked: Option<Parked>,
     /// Durable: its undo waits for a person, why.
-    pub undo_parked: Option<String>,
+    pub undo_parked: Option<Parked>,
     /// Durable: the participant waits for the customer.
     pub waiting: Option<Waiting>,
     /// Volatile: an attempt was sent and not answered by the contract's Done, Refused or NotNow. Sticky.
@@ -133,6 +146,8 @@ pub struct StepState {
     pub undo_attempts: u32,
     /// Volatile: when the budget of the current op began.
     pub since: Timestamp,
+    /// Volatile: when this owner first asked for it to be done.
+    pub first_called: Option<Timestamp>,
 }
 
 /// One run of a definition.
@@ -152,6 +167,10 @@ pub struct Saga {
     pub turned_back: Option<u32>,
     /// The record of `PivotIntent`.
     pub pivot_intent: Option<u32>,
+    /// The record of the last `Resumed`.
+    pub resumed: Option<u32>,
+    /// The saga as a whole waits for a person, why.
+    pub poisoned: Option<String>,
     /// How it ended.
     pub end: Option<End>,
     /// As many as the definition has.
@@ -200,6 +219,7 @@ impl Saga {
             attempts: 0,
             undo_attempts: 0,
             since: first.at,
+            first_called: None,
         };
         Ok(Self {
             id,
@@ -209,6 +229,8 @@ impl Saga {
             direction: Direction::Forward,
             turned_back: None,
             pivot_intent: None,
+            resumed: None,
+            poisoned: None,
             end: None,
             steps: vec![step; definition.steps.len()],
             recovered: false,
@@ -236,9 +258,9 @@ impl Saga {
         }
         match &entry.record {
             Record::Started(_) => {}
-            Record::StepDone { step, output, .. } => {
+            Record::StepDone { step, output, valid_until, .. } => {
                 let step = self.step_mut(*step);
-                step.settled = Settled::Done { output: output.clone(), seq, at };
+                step.settled = Settled::Done { output: output.clone(), seq, at, valid_until: *valid_until };
                 (step.waiting, step.parked) = (None, None);
             }
             Record::StepRefused { step, refusal, called, .. } => {
@@ -258,6 +280,7 @@ impl Saga {
             Record::TurnedBack { cause } => {
                 self.direction = Direction::Back(cause.clone());
                 self.turned_back = Some(seq);
+                self.poisoned = None;
                 for step in &mut self.steps {
                     (step.waiting, step.parked) = (None, None);
                 }
@@ -266,18 +289,32 @@ impl Saga {
                 let step = self.step_mut(*step);
                 (step.undone, step.undo_parked) = (Some(at), None);
             }
-            Record::StepParked { step, why, .. } => self.step_mut(*step).parked = Some(why.clone()),
-            Record::UndoParked { step, why, .. } => self.step_mut(*step).undo_parked = Some(why.clone()),
+            Record::StepParked { step, why, by, .. } => {
+                self.step_mut(*step).parked = Some(Parked { why: why.clone(), by: *by });
+            }
+            Record::UndoParked { step, why, by, .. } => {
+                self.step_mut(*step).undo_parked = Some(Parked { why: why.clone(), by: *by });
+            }
+            Record::Poisoned { why } => self.poisoned = Some(why.clone()),
             Record::Completed => self.end = Some(End::Completed),
             Record::Compensated => self.end = Some(End::Compensated),
-            Record::Resumed { .. } => {
-                for step in &mut self.steps {
-                    (step.parked, step.undo_parked) = (None, None);
-                }
-            }
+            Record::Resumed { only, .. } => self.resume(*only, seq),
         }
         self.seq = seq;
         Ok(())
+    }
+
+    fn resume(&mut self, only: StepSet, seq: u32) {
+        self.resumed = Some(seq);
+        if only.is_empty() {
+            self.poisoned = None;
+        }
+        for id in StepSet::first(self.steps.len()).iter() {
+            if only.is_empty() || only.contains(id) {
+                let step = self.step_mut(id);
+                (step.parked, step.undo_parked) = (None, None);
+            }
+        }
     }
 
     /// The word for its durable state.
@@ -294,7 +331,30 @@ impl Saga {
 
     /// Something of it waits for a person.
     pub fn is_parked(&self) -> bool {
-        self.steps.iter().any(|s| s.parked.is_some() || s.undo_parked.is_some())
+        self.poisoned.is_some() || self.steps.iter().any(|s| s.parked.is_some() || s.undo_parked.is_some())
+    }
+
+    /// Steps that are parked only because `participant` gave no answer.
+    pub fn silenced_by(&self, definition: &Definition, participant: &str) -> StepSet {
+        let silent =
+            |parked: &Option<Parked>| matches!(parked, Some(parked) if parked.by == ParkedBy::Silence);
+        definition
+            .step_ids()
+            .filter(|id| definition.step(*id).participant == participant)
+            .filter(|id| silent(&self.step(*id).parked) || silent(&self.step(*id).undo_parked))
+            .collect()
+    }
+
+    /// When it turns back unless the pivot has begun, and why: its own deadline, or the end of what an earlier step
+    /// gave, less the time that the pivot may take to answer.
+    pub fn deadline(&self, definition: &Definition) -> (Timestamp, Cause) {
+        let margin = definition.pivot.map_or(Duration::ZERO, |pivot| definition.step(pivot).timeout);
+        let expiries = definition.step_ids().filter_map(|id| match self.step(id).settled {
+            Settled::Done { valid_until: Some(until), .. } => Some((until.minus(margin), Cause::Expired(id))),
+            _ => None,
+        });
+        let own = (self.start.deadline, Cause::Deadline);
+        expiries.fold(own, |first, other| if other.0 < first.0 { other } else { first })
     }
 
     /// The state of a step.

@@ -267,11 +267,11 @@ impl Engine {
             drop((runner, place));
             match exit {
                 Ok(Exit::Rested | Exit::Stopped | Exit::Dropped) => {}
-                Ok(Exit::Refused) => engine.park(id, "the store refused its records").await,
+                Ok(Exit::Refused) => engine.poison(id, "the store refused its records").await,
                 Err(panic) => {
                     let why = panic_text(panic.as_ref());
                     error!(saga = %id, why, "a saga's task panicked; the saga is parked");
-                    engine.park(id, &format!("its task panicked: {why}")).await;
+                    engine.poison(id, &format!("its task panicked: {why}")).await;
                 }
             }
         });

@@ -17,6 +17,7 @@ mod flow;
 mod follow;
 mod metrics;
 mod options;
+mod poison;
 mod recovery;
 mod registry;
 mod runner;

@@ -3,12 +3,8 @@
 //! Start-up and normal running are the same path: a tick compares the store's list with what is in memory and adopts
 //! the difference. Each saga is isolated: one that cannot be read is parked alone and its bytes are kept.
 
-use std::sync::Arc;
-
-use backstitch_core::{Entry, Record, StepId};
-use backstitch_store::{Append, ListFilter, Purge, Purged, Status, StoreError, Summary, codec};
+use backstitch_store::{ListFilter, Purge, Purged, Status, StoreError};
 use metrics::{counter, gauge};
-use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -17,7 +13,6 @@ use crate::metrics as names;
 use crate::registry::Command;
 use crate::runner::Runner;
 use crate::view::{History, ReadError};
-use crate::writer::Job;
 
 /// What one pass of recovery did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,7 +161,7 @@ impl Engine {
             }
             Err(error) => {
                 self.let_go(id, Adoption::Parked);
-                self.park(id, &error.to_string()).await;
+                self.poison(id, &error.to_string()).await;
                 return Adoption::Parked;
             }
         };
@@ -186,46 +181,5 @@ impl Engine {
     fn let_go(&self, id: Uuid, adoption: Adoption) -> Adoption {
         self.shared.registry.leave(id);
         adoption
-    }
-
-    /// Parks a saga from the outside, for a reason that its own task could not record. Its bytes are kept.
-    pub(crate) async fn park(&self, id: Uuid, why: &str) {
-        let stored = match self.shared.store.load(id).await {
-            Ok(Some(stored)) if stored.row.status.is_unfinished() => stored,
-            Ok(_) => return,
-            Err(error) => {
-                warn!(saga = %id, %error, why, "a saga could not be parked; recovery will try again");
-                return;
-            }
-        };
-        let Some(lease) = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard) else {
-            return;
-        };
-        let Some(step) = StepId::new(0) else { return };
-        let at = self.shared.clock.now();
-        let entry = Entry { at, record: Record::StepParked { step, why: why.to_owned(), attempts: 0 } };
-        let append = Append {
-            saga: id,
-            root: stored.row.root,
-            shard: lease.shard,
-            epoch: lease.epoch,
-            start: None,
-            first_seq: u32::try_from(stored.records.len() + 1).unwrap_or(u32::MAX),
-            records: vec![codec::encode(&entry)],
-            summary: Some(Summary { status: Status::Parked, updated_at_ms: at.0 }),
-            events: Vec::new(),
-        };
-        let (answer, answered) = oneshot::channel();
-        let (channels, _live) = channels(0);
-        self.shared.writer.submit(Job {
-            append,
-            urgent: true,
-            durable: Arc::clone(&channels.durable),
-            answer: Some(answer),
-        });
-        match answered.await {
-            Ok(Ok(())) => warn!(saga = %id, why, "saga parked"),
-            other => warn!(saga = %id, why, ?other, "a saga could not be parked; recovery will try again"),
-        }
     }
 }

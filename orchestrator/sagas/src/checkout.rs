@@ -1,5 +1,7 @@
 //! The checkout.
 
+use std::time::Duration;
+
 use backstitch_core::{Context, Definition, DefinitionBuilder, DefinitionError, Invalid};
 use backstitch_proto::cart::{ClearCartRequest, FreeCartRequest, HoldCartRequest};
 use backstitch_proto::checkout::CheckoutInput;
@@ -9,7 +11,9 @@ use backstitch_proto::notification::NotifyRequest;
 use backstitch_proto::order::{
     CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse,
 };
-use backstitch_proto::payment::{AuthorizeRequest, CaptureRequest, VoidRequest};
+use backstitch_proto::payment::{
+    AuthorizeRequest, CaptureRequest, VoidRequest, authorize_response::Result as Authorization,
+};
 use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
 
 use crate::answers::{authorized, captured, items, quoted, total, total_is_expected};
@@ -82,6 +86,7 @@ pub fn checkout() -> Result<Definition, DefinitionError> {
             currency: c.input.subtotal.as_ref().map(|m| m.currency.clone()).unwrap_or_default(),
         })
         .answer(quoted)
+        .lasting(|quote| seconds(quote.valid_for_seconds))
         .needs_no_undo("a quote is an offer that expires by itself");
     let authorize = d
         .step(step::AUTHORIZE_PAYMENT, payment::AUTHORIZE)
@@ -97,6 +102,10 @@ pub fn checkout() -> Result<Definition, DefinitionError> {
             })
         })
         .answer(authorized)
+        .lasting(|answer| match &answer.result {
+            Some(Authorization::Authorized(hold)) => seconds(hold.capturable_for_seconds),
+            _ => None,
+        })
         .compensated_by(payment::VOID, |c| VoidRequest { payment_id: id(c, thing::PAYMENT) });
     let create = d
         .step(step::CREATE_ORDER, order::CREATE)
@@ -170,6 +179,11 @@ pub fn checkout() -> Result<Definition, DefinitionError> {
 
 fn id(c: &Checkout, thing: &str) -> String {
     derived(c.saga, thing).to_string()
+}
+
+/// Negative is over at once.
+fn seconds(seconds: i64) -> Option<Duration> {
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 fn cart_id(c: &Checkout) -> String {

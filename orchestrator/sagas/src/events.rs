@@ -15,6 +15,10 @@ pub(crate) fn of_checkout(d: &Definition, saga: &Saga, record: &Record) -> Optio
             let (step, reason) = cause(d, saga);
             publication("compensated", &CheckoutCompensated { checkout_id, definition, step, reason })
         }
+        Record::Poisoned { why } => {
+            let (step, why) = (String::new(), why.clone());
+            publication("parked", &CheckoutParked { checkout_id, definition, step, why })
+        }
         Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {
             let (step, why) = (d.step(*step).name.to_owned(), why.clone());
             publication("parked", &CheckoutParked { checkout_id, definition, step, why })
@@ -31,6 +35,7 @@ fn cause(d: &Definition, saga: &Saga) -> (String, String) {
         }
         Direction::Back(Cause::GaveUp { step, .. }) => (d.step(*step).name.to_owned(), "NO_ANSWER".into()),
         Direction::Back(Cause::Deadline) => (String::new(), "DEADLINE".into()),
+        Direction::Back(Cause::Expired(step)) => (d.step(*step).name.to_owned(), "EXPIRED".into()),
         Direction::Back(Cause::Cancelled(_)) => (String::new(), "CANCELLED".into()),
         Direction::Forward => (String::new(), String::new()),
     }

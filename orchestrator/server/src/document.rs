@@ -113,7 +113,7 @@ pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
 
 fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {
     let told = |parked: parked::Parked<'_>| ParkedStep {
-        step: Some(definition.step(parked.step).name),
+        step: parked.step.map(|id| definition.step(id).name),
         why: parked::told_to_customers(definition, saga),
         since_unix_ms: parked.since.0,
     };
@@ -159,6 +159,12 @@ fn refusal(definition: &Definition, saga: &Saga) -> Option<Refusal> {
             None,
             "DEADLINE",
             "The checkout was not ready to be paid before its deadline.".to_owned(),
+        )),
+        Direction::Back(Cause::Expired(step)) => Some(told(
+            Some(*step),
+            "EXPIRED",
+            "An offer or a hold would have ended before the payment was taken; nothing was charged."
+                .to_owned(),
         )),
         Direction::Back(Cause::Cancelled(why)) => Some(told(None, "CANCELLED", why.clone())),
     }
@@ -218,7 +224,12 @@ mod tests {
 
         fn done(self, name: &str, output: impl Message) -> Self {
             let step = self.id(name);
-            self.then(Record::StepDone { step, output: output.encode_to_vec().into(), attempts: 1 })
+            self.then(Record::StepDone {
+                step,
+                output: output.encode_to_vec().into(),
+                attempts: 1,
+                valid_until: None,
+            })
         }
 
         fn quoted(self) -> Self {
@@ -276,6 +287,7 @@ mod tests {
         let cases = [
             (Cause::GaveUp { step, last: "silence".into() }, "NO_ANSWER", Some("reserve_stock")),
             (Cause::Deadline, "DEADLINE", None),
+            (Cause::Expired(step), "EXPIRED", Some("reserve_stock")),
             (Cause::Cancelled("by the customer".into()), "CANCELLED", None),
         ];
         for (cause, reason, step) in cases {

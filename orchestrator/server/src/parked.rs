@@ -1,10 +1,11 @@
-//! What of a saga waits for a person: which step, why, since when.
+//! What of a saga waits for a person: which step or all of it, why, since when.
 
 use backstitch_core::{Class, Definition, Direction, Entry, Record, Saga, Settled, StepId, Timestamp};
 
 /// A step that is parked, or whose undo is.
 pub(crate) struct Parked<'a> {
-    pub(crate) step: StepId,
+    /// None: the saga as a whole.
+    pub(crate) step: Option<StepId>,
     /// Its undo is parked, and not the step itself.
     pub(crate) undo: bool,
     /// For people who know what participants are.
@@ -14,22 +15,29 @@ pub(crate) struct Parked<'a> {
 
 /// Everything of `saga` that is parked, by step. The state knows what and why, the journal since when.
 pub(crate) fn of<'a>(definition: &Definition, saga: &'a Saga, journal: &[Entry]) -> Vec<Parked<'a>> {
+    let last = |is: &dyn Fn(&Record) -> bool| {
+        let parked = journal.iter().rev().find(|entry| is(&entry.record));
+        parked.map_or(saga.started_at, |entry| entry.at)
+    };
     let since = |id: StepId, undo: bool| {
-        let parked = journal.iter().rev().find(|entry| match &entry.record {
+        last(&|record| match record {
             Record::StepParked { step, .. } => *step == id && !undo,
             Record::UndoParked { step, .. } => *step == id && undo,
             _ => false,
-        });
-        parked.map_or(saga.started_at, |entry| entry.at)
+        })
     };
+    let whole = saga.poisoned.as_deref().map(|why| {
+        let since = last(&|record| matches!(record, Record::Poisoned { .. }));
+        Parked { step: None, undo: false, why, since }
+    });
     let both = definition.step_ids().flat_map(|id| {
         let state = saga.step(id);
         [(id, false, &state.parked), (id, true, &state.undo_parked)]
     });
-    let parked = both.filter_map(|(step, undo, why)| {
-        Some(Parked { step, undo, why: why.as_deref()?, since: since(step, undo) })
+    let parked = both.filter_map(|(id, undo, parked)| {
+        Some(Parked { step: Some(id), undo, why: &parked.as_ref()?.why, since: since(id, undo) })
     });
-    parked.collect()
+    whole.into_iter().chain(parked).collect()
 }
 
 /// What a parked step means to the customer, who is told of their money and of nobody's insides.

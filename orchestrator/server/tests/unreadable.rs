@@ -33,7 +33,7 @@ fn started(fingerprint: Option<&'static [u8]>) -> Bytes {
 
 fn done(step: usize) -> Bytes {
     let step = StepId::new(step).unwrap();
-    let record = Record::StepDone { step, output: Bytes::new(), attempts: 1 };
+    let record = Record::StepDone { step, output: Bytes::new(), attempts: 1, valid_until: None };
     codec::encode(&Entry { at: Timestamp(6), record })
 }
 
@@ -92,7 +92,7 @@ async fn a_checkout_that_cannot_be_read_is_parked_and_nothing_is_done_with_it() 
         support::answer(resumed).await.is_problem(409, "unreadable", "");
     }
     let saga = world.get(&format!("/operator/v1/sagas/{ID}")).await;
-    assert_eq!((saga.text("/status"), saga.text("/records/2/kind")), ("parked", "step_parked"));
+    assert_eq!((saga.text("/status"), saga.text("/records/2/kind")), ("parked", "poisoned"));
     assert!(!saga.body.to_string().contains("tok_secret"), "{}", saga.body);
 }
 

@@ -3,7 +3,7 @@
 //! Both directions name every variant, so that a record which the core learns does not compile until it can be
 //! stored. Decoding believes nothing: what the core could not have written is an error, never a default.
 
-use backstitch_core::{Cause, Entry, Record, Refusal, Start, StepId, Timestamp};
+use backstitch_core::{Cause, Entry, ParkedBy, Record, Refusal, Start, StepId, Timestamp};
 use backstitch_proto::journal::{self as wire, record::Kind, turned_back};
 use bytes::Bytes;
 use prost::Message;
@@ -23,9 +23,12 @@ pub struct DecodeError {
 pub fn encode(entry: &Entry) -> Bytes {
     let kind = match entry.record.clone() {
         Record::Started(start) => Kind::Started(started(*start)),
-        Record::StepDone { step, output, attempts } => {
-            Kind::StepDone(wire::StepDone { step: number(step), output, attempts })
-        }
+        Record::StepDone { step, output, attempts, valid_until } => Kind::StepDone(wire::StepDone {
+            step: number(step),
+            output,
+            attempts,
+            valid_until_unix_ms: valid_until.map(|until| until.0),
+        }),
         Record::StepRefused { step, refusal, attempts, called } => Kind::StepRefused(wire::StepRefused {
             step: number(step),
             refusal: Some(wire::Refusal {
@@ -45,15 +48,18 @@ pub fn encode(entry: &Entry) -> Bytes {
         Record::UndoDone { step, attempts } => {
             Kind::UndoDone(wire::UndoDone { step: number(step), attempts })
         }
-        Record::StepParked { step, why, attempts } => {
-            Kind::StepParked(wire::StepParked { step: number(step), why, attempts })
+        Record::StepParked { step, why, by, attempts } => {
+            Kind::StepParked(wire::StepParked { step: number(step), why, attempts, by: parked_by(by).into() })
         }
-        Record::UndoParked { step, why, attempts } => {
-            Kind::UndoParked(wire::UndoParked { step: number(step), why, attempts })
+        Record::UndoParked { step, why, by, attempts } => {
+            Kind::UndoParked(wire::UndoParked { step: number(step), why, attempts, by: parked_by(by).into() })
         }
+        Record::Poisoned { why } => Kind::Poisoned(wire::Poisoned { why }),
         Record::Completed => Kind::Completed(wire::Completed {}),
         Record::Compensated => Kind::Compensated(wire::Compensated {}),
-        Record::Resumed { why } => Kind::Resumed(wire::Resumed { why }),
+        Record::Resumed { why, only } => {
+            Kind::Resumed(wire::Resumed { why, only: only.iter().map(number).collect() })
+        }
     };
     Bytes::from(wire::Record { at_unix_ms: entry.at.0, kind: Some(kind) }.encode_to_vec())
 }
@@ -86,6 +92,7 @@ fn turned_back(cause: Cause) -> wire::TurnedBack {
         Cause::GaveUp { step, last } => (turned_back::Cause::GaveUp, Some(step), last),
         Cause::Deadline => (turned_back::Cause::Deadline, None, String::new()),
         Cause::Cancelled(why) => (turned_back::Cause::Cancelled, None, why),
+        Cause::Expired(step) => (turned_back::Cause::Expired, Some(step), String::new()),
     };
     wire::TurnedBack { cause: cause.into(), step: step.map(number), detail }
 }
@@ -95,8 +102,9 @@ fn read(record: &Bytes) -> Result<Entry, String> {
         wire::Record::decode(record.clone()).map_err(|error| error.to_string())?;
     let record = match kind.ok_or("it is of no kind that this version knows")? {
         Kind::Started(started) => Record::Started(Box::new(read_start(started)?)),
-        Kind::StepDone(wire::StepDone { step, output, attempts }) => {
-            Record::StepDone { step: id(step)?, output, attempts }
+        Kind::StepDone(wire::StepDone { step, output, attempts, valid_until_unix_ms }) => {
+            let valid_until = valid_until_unix_ms.map(Timestamp);
+            Record::StepDone { step: id(step)?, output, attempts, valid_until }
         }
         Kind::StepRefused(wire::StepRefused { step, refusal, attempts, called }) => {
             let wire::Refusal { reason, detail, metadata } = refusal.ok_or("a refusal without its reason")?;
@@ -110,15 +118,19 @@ fn read(record: &Bytes) -> Result<Entry, String> {
         Kind::CloseIntent(wire::CloseIntent { step }) => Record::CloseIntent { step: id(step)? },
         Kind::TurnedBack(turned) => Record::TurnedBack { cause: read_cause(turned)? },
         Kind::UndoDone(wire::UndoDone { step, attempts }) => Record::UndoDone { step: id(step)?, attempts },
-        Kind::StepParked(wire::StepParked { step, why, attempts }) => {
-            Record::StepParked { step: id(step)?, why, attempts }
+        Kind::StepParked(wire::StepParked { step, why, attempts, by }) => {
+            Record::StepParked { step: id(step)?, why, by: read_parked_by(by)?, attempts }
         }
-        Kind::UndoParked(wire::UndoParked { step, why, attempts }) => {
-            Record::UndoParked { step: id(step)?, why, attempts }
+        Kind::UndoParked(wire::UndoParked { step, why, attempts, by }) => {
+            Record::UndoParked { step: id(step)?, why, by: read_parked_by(by)?, attempts }
         }
+        Kind::Poisoned(wire::Poisoned { why }) => Record::Poisoned { why },
         Kind::Completed(wire::Completed {}) => Record::Completed,
         Kind::Compensated(wire::Compensated {}) => Record::Compensated,
-        Kind::Resumed(wire::Resumed { why }) => Record::Resumed { why },
+        Kind::Resumed(wire::Resumed { why, only }) => {
+            let only = only.into_iter().map(id).collect::<Result<_, _>>()?;
+            Record::Resumed { why, only }
+        }
     };
     Ok(Entry { at: Timestamp(at_unix_ms), record })
 }
@@ -139,8 +151,24 @@ fn read_cause(turned: wire::TurnedBack) -> Result<Cause, String> {
         (turned_back::Cause::GaveUp, Some(step)) => Ok(Cause::GaveUp { step, last: turned.detail }),
         (turned_back::Cause::Deadline, None) => Ok(Cause::Deadline),
         (turned_back::Cause::Cancelled, None) => Ok(Cause::Cancelled(turned.detail)),
+        (turned_back::Cause::Expired, Some(step)) => Ok(Cause::Expired(step)),
         (turned_back::Cause::Unspecified, _) => Err("it turned back without a cause".to_owned()),
         (cause, step) => Err(format!("it turned back by {cause:?} with step {step:?}")),
+    }
+}
+
+fn parked_by(by: ParkedBy) -> wire::ParkedBy {
+    match by {
+        ParkedBy::Silence => wire::ParkedBy::Silence,
+        ParkedBy::Fault => wire::ParkedBy::Fault,
+    }
+}
+
+fn read_parked_by(by: i32) -> Result<ParkedBy, String> {
+    match wire::ParkedBy::try_from(by).map_err(|error| error.to_string())? {
+        wire::ParkedBy::Silence => Ok(ParkedBy::Silence),
+        wire::ParkedBy::Fault => Ok(ParkedBy::Fault),
+        wire::ParkedBy::Unspecified => Err("it was parked by nothing".to_owned()),
     }
 }
 
@@ -166,12 +194,17 @@ mod tests {
         proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
     }
 
+    fn parkers() -> impl Strategy<Value = ParkedBy> {
+        prop_oneof![Just(ParkedBy::Silence), Just(ParkedBy::Fault)]
+    }
+
     fn causes() -> impl Strategy<Value = Cause> {
         prop_oneof![
             steps().prop_map(Cause::Refused),
             (steps(), any::<String>()).prop_map(|(step, last)| Cause::GaveUp { step, last }),
             Just(Cause::Deadline),
             any::<String>().prop_map(Cause::Cancelled),
+            steps().prop_map(Cause::Expired),
         ]
     }
 
@@ -201,11 +234,14 @@ mod tests {
         let text = any::<String>;
         prop_oneof![
             starts().prop_map(|start| Record::Started(Box::new(start))),
-            (steps(), bytes(), any::<u32>()).prop_map(|(step, output, attempts)| Record::StepDone {
-                step,
-                output,
-                attempts
-            }),
+            (steps(), bytes(), any::<u32>(), any::<Option<i64>>()).prop_map(
+                |(step, output, attempts, valid_until)| Record::StepDone {
+                    step,
+                    output,
+                    attempts,
+                    valid_until: valid_until.map(Timestamp)
+                }
+            ),
             (steps(), refusals(), any::<u32>(), any::<bool>()).prop_map(
                 |(step, refusal, attempts, called)| {
                     Record::StepRefused { step, refusal, attempts, called }
@@ -220,19 +256,15 @@ mod tests {
             steps().prop_map(|step| Record::CloseIntent { step }),
             causes().prop_map(|cause| Record::TurnedBack { cause }),
             (steps(), any::<u32>()).prop_map(|(step, attempts)| Record::UndoDone { step, attempts }),
-            (steps(), text(), any::<u32>()).prop_map(|(step, why, attempts)| Record::StepParked {
-                step,
-                why,
-                attempts
-            }),
-            (steps(), text(), any::<u32>()).prop_map(|(step, why, attempts)| Record::UndoParked {
-                step,
-                why,
-                attempts
-            }),
+            (steps(), text(), parkers(), any::<u32>())
+                .prop_map(|(step, why, by, attempts)| Record::StepParked { step, why, by, attempts }),
+            (steps(), text(), parkers(), any::<u32>())
+                .prop_map(|(step, why, by, attempts)| Record::UndoParked { step, why, by, attempts }),
+            text().prop_map(|why| Record::Poisoned { why }),
             Just(Record::Completed),
             Just(Record::Compensated),
-            text().prop_map(|why| Record::Resumed { why }),
+            (text(), proptest::collection::vec(steps(), 0..4))
+                .prop_map(|(why, only)| Record::Resumed { why, only: only.into_iter().collect() }),
         ]
     }
 
@@ -273,6 +305,7 @@ mod tests {
                 "3 bytes",
             ),
             (Kind::StepRefused(wire::StepRefused::default()), "without its reason"),
+            (Kind::UndoParked(wire::UndoParked::default()), "parked by nothing"),
         ] {
             let why = refused(kind);
             assert!(why.contains(word) && why.starts_with("record 9 "), "{why}");

@@ -98,6 +98,7 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
             guard: None,
             request: None,
             interpret: None,
+            validity: None,
             definition: self,
         }
     }
@@ -125,6 +126,7 @@ pub struct StepBuilder<'d, I, Q, A, R> {
     guard: Option<super::GuardFn>,
     request: Option<super::RequestFn>,
     interpret: Option<Check<A>>,
+    validity: Option<super::ValidityFn>,
 }
 
 impl<'d, I, Q, A> StepBuilder<'d, I, Q, A, ()> {
@@ -144,6 +146,7 @@ impl<'d, I, Q, A> StepBuilder<'d, I, Q, A, ()> {
             guard: self.guard,
             request: self.request,
             interpret: self.interpret,
+            validity: self.validity,
         }
     }
 }
@@ -239,6 +242,15 @@ where
         self
     }
 
+    /// How long what the answer gives can be relied on (an offer, a hold), counted from before the step was asked. The
+    /// saga turns back by itself when that would end before the pivot is answered. Before the pivot only.
+    #[must_use]
+    pub fn lasting(mut self, f: impl Fn(&A) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        self.validity =
+            Some(Box::new(move |output| A::decode(output.clone()).ok().and_then(|answer| f(&answer))));
+        self
+    }
+
     /// Finishes a step before the pivot that `operation` takes back. Its request is built from the input alone:
     /// somebody who never saw the step's answer must be able to send it.
     pub fn compensated_by<U, V>(
@@ -309,6 +321,7 @@ where
             request: self.request,
             guard: self.guard,
             interpret: Box::new(interpret),
+            validity: self.validity,
         });
         Handle { step: id, answer: PhantomData }
     }

@@ -65,6 +65,7 @@ pub enum Replay {
 type RequestFn = Box<dyn Fn(&Facts<'_>) -> Result<Bytes, Invalid> + Send + Sync>;
 type GuardFn = Box<dyn Fn(&Facts<'_>) -> Result<Option<Refusal>, Invalid> + Send + Sync>;
 type InterpretFn = Box<dyn Fn(&Facts<'_>, Bytes) -> Outcome + Send + Sync>;
+type ValidityFn = Box<dyn Fn(&Bytes) -> Option<Duration> + Send + Sync>;
 type PublishFn = Box<dyn Fn(&Definition, &Saga, &Record) -> Option<Publication> + Send + Sync>;
 
 /// How a step is taken back.
@@ -112,6 +113,8 @@ pub struct Step {
     pub(crate) request: Option<RequestFn>,
     pub(crate) guard: Option<GuardFn>,
     pub(crate) interpret: InterpretFn,
+    /// How long what it gave lasts, counted from before it was asked.
+    pub(crate) validity: Option<ValidityFn>,
 }
 
 /// An event that a definition publishes with a record, in the same commit.

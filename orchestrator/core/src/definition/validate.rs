@@ -67,6 +67,11 @@ pub enum DefinitionError {
         /// The pivot.
         pivot: &'static str,
     },
+    /// Something that expires, where nothing turns back any more.
+    #[error(
+        "`{0}` says how long its answer lasts, but it is not before the pivot: nothing turns back when it expires; drop `lasting`"
+    )]
+    LastingTooLate(&'static str),
     /// Waits for a step that is not before it.
     #[error(
         "`{0}` comes after a step that is not described before it; steps are written in dependency order, and a handle belongs to the definition that gave it"
@@ -165,6 +170,9 @@ fn pivot(steps: &[Step]) -> Result<Option<StepId>, DefinitionError> {
 
 fn classes(steps: &[Step], pivot: Option<StepId>) -> Result<(), DefinitionError> {
     for (i, step) in steps.iter().enumerate() {
+        if step.validity.is_some() && matches!(step.class, Class::Pivot | Class::Retriable) {
+            return Err(DefinitionError::LastingTooLate(step.name));
+        }
         let Some(pivot_id) = pivot else {
             if step.class == Class::Retriable {
                 return Err(DefinitionError::RetriableWithoutPivot(step.name));
@@ -215,7 +223,12 @@ fn fingerprint(name: &str, version: u32, steps: &[Step]) -> [u8; 32] {
         word(&format!("{:?} {:?}", step.after, step.reads));
         word(if step.replay == Replay::Same { "same" } else { "may differ" });
         word(step.undo.as_ref().map_or("", |undo| undo.action));
-        word(if step.guard.is_some() { "guarded" } else { "" });
+        word(match (step.guard.is_some(), step.validity.is_some()) {
+            (false, false) => "",
+            (true, false) => "guarded",
+            (false, true) => "lasting",
+            (true, true) => "guarded, lasting",
+        });
     }
     hash.finalize().into()
 }

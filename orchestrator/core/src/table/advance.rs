@@ -2,15 +2,19 @@
 
 use bytes::Bytes;
 
-use super::{Call, Effect, Turn};
+use super::{Call, Effect, MAX_REQUEST_BYTES, Turn};
 use crate::definition::{Class, Invalid, Replay, StepId};
 use crate::outcome::{Op, Outcome};
-use crate::record::{Cause, Record};
+use crate::record::{Cause, ParkedBy, Record};
 use crate::saga::{Activity, Direction, Settled};
 
 impl Turn<'_> {
     /// Starts everything that the state allows. Does nothing twice: what is in flight is not idle.
     pub(super) fn advance(&mut self) {
+        // Nothing of a poisoned saga moves, or it would fail again.
+        if self.saga.poisoned.is_some() {
+            return self.out.effects.push(Effect::Rest);
+        }
         if self.saga.end.is_none() && self.saga.direction == Direction::Forward {
             self.forward();
         }
@@ -34,8 +38,9 @@ impl Turn<'_> {
         if before_pivot && self.saga.is_parked() {
             return;
         }
-        if before_pivot && self.now >= self.saga.start.deadline && !self.is_over() {
-            return self.turn_back(Cause::Deadline);
+        let (deadline, cause) = self.saga.deadline(self.definition);
+        if before_pivot && self.now >= deadline && !self.is_over() {
+            return self.turn_back(cause);
         }
         for id in self.definition.step_ids() {
             if self.is_ready(id) {
@@ -72,7 +77,7 @@ impl Turn<'_> {
             match self.saga.with_facts(|facts| guard(facts)) {
                 Ok(None) => {}
                 Ok(Some(refusal)) => return self.refused(id, refusal, false),
-                Err(Invalid(why)) => return self.park(id, format!("its guard: {why}")),
+                Err(Invalid(why)) => return self.park(id, format!("its guard: {why}"), ParkedBy::Fault),
             }
         }
         let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
@@ -84,12 +89,12 @@ impl Turn<'_> {
     pub(super) fn call(&mut self, id: StepId, op: Op) {
         let step = self.definition.step(id);
         let built = self.saga.with_facts(|facts| self.definition.request(id, op, facts));
-        let request: Bytes = match built {
+        let request: Bytes = match built.and_then(within_limit) {
             Ok(request) => request,
             Err(Invalid(why)) if op == Op::Undo => {
-                return self.park_undo(id, format!("its undo request: {why}"));
+                return self.park_undo(id, format!("its undo request: {why}"), ParkedBy::Fault);
             }
-            Err(Invalid(why)) => return self.park(id, format!("its request: {why}")),
+            Err(Invalid(why)) => return self.park(id, format!("its request: {why}"), ParkedBy::Fault),
         };
         // Not before its request is there: a pivot that cannot be asked for has not begun.
         if step.class == Class::Pivot && self.saga.pivot_intent.is_none() {
@@ -101,7 +106,11 @@ impl Turn<'_> {
             _ => step.timeout,
         };
         let maybe_run = self.saga.maybe_run(id);
+        let now = self.now;
         let state = self.saga.step_mut(id);
+        if op == Op::Do {
+            state.first_called.get_or_insert(now);
+        }
         let attempts = if op == Op::Undo { &mut state.undo_attempts } else { &mut state.attempts };
         *attempts = attempts.saturating_add(1);
         let attempt = *attempts;
@@ -127,13 +136,14 @@ impl Turn<'_> {
             Settled::Done { seq, .. } => Some(seq),
             _ => None,
         });
-        let used = used.max().unwrap_or(started);
+        // Acting on a person's word waits for the record of it, like acting on an answer that may differ.
+        let used = used.max().unwrap_or(started).max(self.saga.resumed.unwrap_or(started));
         match op {
             // One that passes a parked undo waits for the record of it: lost, it would be an undo out of order.
             Op::Undo if step.descendants.iter().any(|later| self.saga.step(later).undo_parked.is_some()) => {
                 self.saga.seq
             }
-            Op::Undo => self.saga.turned_back.unwrap_or(started),
+            Op::Undo => self.saga.turned_back.unwrap_or(started).max(used),
             Op::Close => self.saga.step(id).closing.unwrap_or(started).max(used),
             Op::Do if step.class == Class::Pivot => self.saga.pivot_intent.unwrap_or(self.saga.seq).max(used),
             Op::Do => used,
@@ -188,18 +198,18 @@ impl Turn<'_> {
         })
     }
 
-    pub(super) fn park(&mut self, id: StepId, why: String) {
+    pub(super) fn park(&mut self, id: StepId, why: String, by: ParkedBy) {
         let state = self.saga.step_mut(id);
         state.activity = Activity::Idle;
         let attempts = state.attempts;
-        self.record(Record::StepParked { step: id, why, attempts });
+        self.record(Record::StepParked { step: id, why, by, attempts });
     }
 
-    pub(super) fn park_undo(&mut self, id: StepId, why: String) {
+    pub(super) fn park_undo(&mut self, id: StepId, why: String, by: ParkedBy) {
         let state = self.saga.step_mut(id);
         state.activity = Activity::Idle;
         let attempts = state.undo_attempts;
-        self.record(Record::UndoParked { step: id, why, attempts });
+        self.record(Record::UndoParked { step: id, why, by, attempts });
     }
 
     /// An answer of the definition's own reading of a reply.
@@ -211,4 +221,14 @@ impl Turn<'_> {
             other => other,
         }
     }
+}
+
+fn within_limit(request: Bytes) -> Result<Bytes, Invalid> {
+    if request.len() > MAX_REQUEST_BYTES {
+        return Err(Invalid(format!(
+            "it has {} bytes, over the limit of {MAX_REQUEST_BYTES}",
+            request.len()
+        )));
+    }
+    Ok(request)
 }

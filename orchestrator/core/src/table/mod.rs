@@ -16,11 +16,13 @@
 //! | calling undo | NotNow, Unknown, Pending | called again by policy; budget spent: parked, the others go on |
 //! | calling undo | Broken, Superseded, Refused (no undo may be refused) | parked, the others go on |
 //! | forward, pivot not begun | `Cancel` | turn back, also from parked |
-//! | forward, pivot not begun | `DeadlinePassed` | turn back; parked: nothing, it waits for its person; too early: armed again |
+//! | forward, pivot not begun | `DeadlinePassed` | turn back, its own deadline or an offer's end; parked: nothing, it waits for its person; too early: armed again |
 //! | forward, pivot begun | `DeadlinePassed` | nothing: the deadline is off |
 //! | forward, pivot begun | `Cancel` | refused with [`Illegal::PivotBegun`] |
 //! | waiting for the customer | `Wake` | asked again now |
 //! | parked | `Resume` | what was parked is called again |
+//! | parked by silence at a participant | `Available` | that is called again |
+//! | not ended | `Poison` | parked as a whole: nothing is called until it is resumed or cancelled |
 //! | any | a late reply, a stale timer, a wake-up of what does not wait | nothing: known harmless |
 //!
 //! A pair that is not listed is an error with a name ([`Illegal`]).
@@ -35,7 +37,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::definition::{Definition, StepId};
+use crate::definition::{Definition, StepId, StepSet};
 use crate::outcome::{Op, Outcome};
 use crate::record::{Cause, Entry, Record};
 use crate::saga::{Activity, Direction, End, Saga, Start};
@@ -78,9 +80,19 @@ pub enum Event {
     },
     /// Something that a step waits for may have happened.
     Wake,
-    /// A person, or a participant that came back, sets what is parked going again.
+    /// A person sets what is parked going again.
     Resume {
         /// Who and why.
+        why: String,
+    },
+    /// A participant answers again: what is parked only because it was silent is tried again.
+    Available {
+        /// Which.
+        participant: String,
+    },
+    /// Running the saga failed in a way that running it again would repeat.
+    Poison {
+        /// What failed.
         why: String,
     },
 }
@@ -105,6 +117,9 @@ pub struct Call {
     /// attempt (see [`Activity::Calling`]): a saga that has turned back sends no forward call any more.
     pub after: u32,
 }
+
+/// The largest request that is sent: what every participant can be relied on to take. A larger one parks its step.
+pub const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -215,6 +230,8 @@ pub fn next(
         Event::Cancel { why } => turn.cancel(why)?,
         Event::Wake => turn.wake(),
         Event::Resume { why } => turn.resume(why)?,
+        Event::Available { participant } => turn.available(&participant),
+        Event::Poison { why } => turn.poison(why)?,
     }
     let out = turn.out;
     Ok(out)
@@ -258,6 +275,7 @@ impl Turn<'_> {
             step.maybe_run |= matches!(step.activity, Activity::Calling { op: Op::Do, .. });
             step.activity = Activity::Idle;
             (step.attempts, step.undo_attempts, step.since) = (0, 0, self.now);
+            step.first_called = None;
         }
         self.arm_deadline();
         self.advance();
@@ -266,13 +284,13 @@ impl Turn<'_> {
     fn arm_deadline(&mut self) {
         let saga = &self.saga;
         if saga.end.is_none() && saga.direction == Direction::Forward && saga.pivot_intent.is_none() {
-            self.out.effects.push(Effect::Deadline(saga.start.deadline));
+            self.out.effects.push(Effect::Deadline(saga.deadline(self.definition).0));
         }
     }
 
     /// The shell waits by a monotonic clock, so that it may come early by the wall clock that decides.
     fn deadline_passed(&mut self) {
-        if self.now < self.saga.start.deadline { self.arm_deadline() } else { self.advance() }
+        if self.now < self.saga.deadline(self.definition).0 { self.arm_deadline() } else { self.advance() }
     }
 
     fn cancel(&mut self, why: String) -> Result<(), Illegal> {
@@ -301,8 +319,33 @@ impl Turn<'_> {
         if self.saga.end.is_some() || !self.saga.is_parked() {
             return Err(Illegal::NotParked);
         }
-        self.record(Record::Resumed { why });
+        self.record(Record::Resumed { why, only: StepSet::EMPTY });
         self.advance();
+        Ok(())
+    }
+
+    fn available(&mut self, participant: &str) {
+        let only = self.saga.silenced_by(self.definition, participant);
+        // One that is poisoned as a whole would go nowhere; its person resumes all of it.
+        if self.saga.end.is_none() && self.saga.poisoned.is_none() && !only.is_empty() {
+            self.record(Record::Resumed { why: format!("{participant} answers again"), only });
+            self.advance();
+        }
+    }
+
+    fn poison(&mut self, why: String) -> Result<(), Illegal> {
+        if let Some(end) = self.saga.end {
+            return Err(Illegal::Ended(end));
+        }
+        for step in &mut self.saga.steps {
+            // Sent, or about to be: no answer will be listened to.
+            step.maybe_run |= matches!(step.activity, Activity::Calling { op: Op::Do, .. });
+            step.activity = Activity::Idle;
+        }
+        if self.saga.poisoned.is_none() {
+            self.record(Record::Poisoned { why });
+        }
+        self.out.effects.push(Effect::Rest);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Effect, Turn};
 use crate::definition::{Class, StepId};
 use crate::outcome::{Op, Outcome, Refusal};
-use crate::record::{Cause, Record};
+use crate::record::{Cause, ParkedBy, Record};
 use crate::saga::{Activity, Settled, Waiting};
 
 impl Turn<'_> {
@@ -25,7 +25,8 @@ impl Turn<'_> {
             Outcome::Done(output) => self.done(id, output),
             Outcome::Refused(refusal) if self.definition.step(id).class == Class::Retriable => {
                 self.saga.step_mut(id).maybe_run = true;
-                self.park(id, format!("it refused ({}) after the pivot, where it must not", refusal.reason));
+                let why = format!("it refused ({}) after the pivot, where it must not", refusal.reason);
+                self.park(id, why, ParkedBy::Fault);
             }
             Outcome::Refused(refusal) => self.refused(id, refusal, true),
             Outcome::NotNow { after, why } => self.again(id, Op::Do, after, why),
@@ -37,11 +38,12 @@ impl Turn<'_> {
             // A hostile or confused reply may follow a real effect.
             Outcome::Broken(why) => {
                 self.saga.step_mut(id).maybe_run = true;
-                self.park(id, why);
+                self.park(id, why, ParkedBy::Fault);
             }
             Outcome::Superseded(why) => {
                 self.saga.step_mut(id).maybe_run = true;
-                self.park(id, format!("superseded although this node owns the saga: {why}"));
+                let why = format!("superseded although this node owns the saga: {why}");
+                self.park(id, why, ParkedBy::Fault);
             }
         }
     }
@@ -53,7 +55,7 @@ impl Turn<'_> {
             Outcome::NotNow { after, why } => self.again(id, Op::Close, after, why),
             Outcome::Unknown(why) => self.again(id, Op::Close, Duration::ZERO, why),
             Outcome::Pending { .. } => self.again(id, Op::Close, Duration::ZERO, "still waiting".into()),
-            Outcome::Broken(why) | Outcome::Superseded(why) => self.park(id, why),
+            Outcome::Broken(why) | Outcome::Superseded(why) => self.park(id, why, ParkedBy::Fault),
         }
     }
 
@@ -68,20 +70,31 @@ impl Turn<'_> {
             Outcome::Unknown(why) => self.again(id, Op::Undo, Duration::ZERO, why),
             Outcome::Pending { .. } => self.again(id, Op::Undo, Duration::ZERO, "still pending".into()),
             Outcome::Refused(refusal) => {
-                self.park_undo(
-                    id,
-                    format!("its undo was refused ({}), which no undo may be", refusal.reason),
-                );
+                let why = format!("its undo was refused ({}), which no undo may be", refusal.reason);
+                self.park_undo(id, why, ParkedBy::Fault);
             }
-            Outcome::Broken(why) => self.park_undo(id, why),
-            Outcome::Superseded(why) => self.park_undo(id, format!("its undo was superseded: {why}")),
+            Outcome::Broken(why) => self.park_undo(id, why, ParkedBy::Fault),
+            Outcome::Superseded(why) => {
+                self.park_undo(id, format!("its undo was superseded: {why}"), ParkedBy::Fault);
+            }
         }
     }
 
     fn done(&mut self, id: StepId, output: Bytes) {
-        let attempts = self.saga.step(id).attempts;
+        let state = self.saga.step(id);
+        let attempts = state.attempts;
+        // The first answer is what a repetition is answered with, so its time runs from the first call; a former
+        // owner's may have been any time since the start.
+        let asked =
+            if self.saga.recovered { self.saga.started_at } else { state.first_called.unwrap_or(self.now) };
+        let lasts = self.definition.step(id).validity.as_ref().and_then(|lasts| lasts(&output));
+        let valid_until = lasts.map(|lasts| asked.plus(lasts));
         self.saga.step_mut(id).activity = Activity::Idle;
-        self.record(Record::StepDone { step: id, output, attempts });
+        let before = self.saga.deadline(self.definition).0;
+        self.record(Record::StepDone { step: id, output, attempts, valid_until });
+        if self.saga.deadline(self.definition).0 < before {
+            self.arm_deadline();
+        }
     }
 
     pub(super) fn refused(&mut self, id: StepId, refusal: Refusal, called: bool) {
@@ -120,7 +133,9 @@ impl Turn<'_> {
     fn give_up(&mut self, id: StepId, op: Op, last: String) {
         let class = self.definition.step(id).class;
         match (op, class) {
-            (Op::Undo, _) => self.park_undo(id, format!("no answer within its budget; last: {last}")),
+            (Op::Undo, _) => {
+                self.park_undo(id, format!("no answer within its budget; last: {last}"), ParkedBy::Silence);
+            }
             (Op::Do, Class::Compensatable | Class::NeedsNoUndo(_)) => {
                 self.saga.step_mut(id).activity = Activity::Idle;
                 self.turn_back(Cause::GaveUp { step: id, last });
@@ -131,7 +146,9 @@ impl Turn<'_> {
                 self.saga.step_mut(id).since = self.now;
                 self.call(id, Op::Close);
             }
-            (Op::Do | Op::Close, _) => self.park(id, format!("no answer within its budget; last: {last}")),
+            (Op::Do | Op::Close, _) => {
+                self.park(id, format!("no answer within its budget; last: {last}"), ParkedBy::Silence);
+            }
         }
     }
 
@@ -166,7 +183,7 @@ impl Turn<'_> {
             self.saga.step_mut(id).activity = Activity::Idle;
             return self.advance();
         }
-        if before_pivot && self.now >= self.saga.start.deadline {
+        if before_pivot && self.now >= self.saga.deadline(self.definition).0 {
             return self.advance();
         }
         self.call(id, op);

@@ -2,8 +2,10 @@
 
 mod back;
 mod doubt;
+mod expiry;
 mod hostile;
 mod late;
+mod parked;
 mod recovery;
 mod rows;
 mod safety;

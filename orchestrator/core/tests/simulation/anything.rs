@@ -46,7 +46,7 @@ fn an_attempt(tape: &mut Tape) -> u32 {
 
 fn an_event(tape: &mut Tape) -> Event {
     let why = || "because".to_owned();
-    match tape.weighted(&[30, 12, 1, 1, 1, 1, 4]) {
+    match tape.weighted(&[30, 12, 1, 1, 1, 1, 1, 1, 4]) {
         0 => Event::Replied {
             step: a_step(tape),
             op: an_op(tape),
@@ -58,6 +58,8 @@ fn an_event(tape: &mut Tape) -> Event {
         3 => Event::DeadlinePassed,
         4 => Event::Cancel { why: why() },
         5 => Event::Wake,
+        6 => Event::Available { participant: "participant".into() },
+        7 => Event::Poison { why: why() },
         _ => Event::Resume { why: why() },
     }
 }

@@ -16,7 +16,8 @@ fn law(holds: bool, otherwise: impl FnOnce() -> String) -> Law {
 pub(crate) fn illegal(before: &Saga, after: &Saga, event: &Event, illegal: &Illegal) -> Law {
     law(before == after, || format!("an illegal event changed the state: {event:?}"))?;
     let expected = match illegal {
-        Illegal::PivotBegun | Illegal::Ended(_) => matches!(event, Event::Cancel { .. }),
+        Illegal::PivotBegun => matches!(event, Event::Cancel { .. }),
+        Illegal::Ended(_) => matches!(event, Event::Cancel { .. } | Event::Poison { .. }),
         Illegal::NotParked => matches!(event, Event::Resume { .. }),
         // Only of a reply that was for somebody else.
         Illegal::NeverCalled { .. } => matches!(event, Event::Replied { .. }),
@@ -35,6 +36,9 @@ pub(crate) fn transition(definition: &Definition, saga: &Saga, transition: &Tran
         match effect {
             Effect::Call(call) => {
                 law(call.after >= 1 && call.after <= saga.seq, || format!("{call:?} waits for no record"))?;
+                law(Some(call.after) >= saga.resumed, || {
+                    format!("{call:?} does not wait for the record of a person's word")
+                })?;
                 let activity = Activity::Calling { op: call.op, attempt: call.attempt };
                 law(saga.step(call.step).activity == activity, || {
                     format!("{call:?} is not what the step does")
@@ -60,7 +64,7 @@ pub(crate) fn fold_is_live(facts: &Saga, live: &Saga) -> Law {
     for (folded, live) in facts.steps.iter_mut().zip(&live.steps) {
         (folded.maybe_run, folded.activity) = (live.maybe_run, live.activity.clone());
         (folded.attempts, folded.undo_attempts) = (live.attempts, live.undo_attempts);
-        folded.since = live.since;
+        (folded.since, folded.first_called) = (live.since, live.first_called);
     }
     law(facts == *live, || format!("the journal says\n{facts:#?}\nbut the live state is\n{live:#?}"))
 }
@@ -74,6 +78,7 @@ pub(crate) fn sent(world: &World, who: Who, call: &Call) -> Law {
     };
     let (durable, known) = (owner.frozen.as_ref().unwrap_or(&world.durable_facts), &owner.saga);
     law(!world.durable.is_empty(), || format!("{op} of {step:?} before `started` is durable"))?;
+    law(known.poisoned.is_none(), || format!("{op} of {step:?} while the saga is poisoned"))?;
     let done = |saga: &Saga, id: StepId| matches!(saga.step(id).settled, Settled::Done { .. });
     if op == Op::Undo {
         law(durable.turned_back.is_some(), || format!("undo of {step:?} before `turned_back` is durable"))?;

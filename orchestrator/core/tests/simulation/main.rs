@@ -95,7 +95,9 @@ fn nothing_half_happens_on_a_bad_network() {
 #[test]
 fn nothing_half_happens_when_people_meddle_and_time_flies() {
     let trouble = Trouble { network: 10, people: 10, clock: 15, crash: 0, takeover: 0 };
-    simulate(trouble, &["completed", "compensated", "cancelled too late", "step_waiting", "resumed"]);
+    let meddled =
+        ["completed", "compensated", "cancelled too late", "step_waiting", "resumed", "poisoned", "expired"];
+    simulate(trouble, &meddled);
 }
 
 #[test]

@@ -198,8 +198,13 @@ impl World {
     }
 
     fn people(&mut self) -> Law {
-        match self.tape.pick(6) {
+        match self.tape.pick(8) {
             0 => self.happens(Who::Live, Event::Cancel { why: "asked to".into() }),
+            6 => self.happens(Who::Live, Event::Available { participant: "participant".into() }),
+            7 if self.tape.pick(3) == 0 => {
+                self.see("poison");
+                self.happens(Who::Live, Event::Poison { why: "it panicked".into() })
+            }
             1 | 2 => self.happens(Who::Live, Event::Resume { why: "repaired".into() }),
             _ => self.happens(Who::Live, Event::Wake),
         }

@@ -54,6 +54,8 @@ pub(crate) struct StepPlan {
     pub(crate) outside: bool,
     /// The business says no. Not after the pivot.
     pub(crate) refuses: bool,
+    /// What it gives ends some seconds after it was asked. Before the pivot only.
+    pub(crate) lasting: bool,
     /// Not after the pivot.
     pub(crate) customer: Customer,
 }
@@ -72,9 +74,9 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
         1 => Just(Customer::Fails),
         1 => Just(Customer::Vanishes),
     ];
-    let flags = (odds(0.8), odds(0.3), odds(0.15), odds(0.3), odds(0.08), customer);
+    let flags = (odds(0.8), odds(0.3), odds(0.15), odds(0.3), odds(0.08), odds(0.15), customer);
     let step = (any::<u8>(), any::<u8>(), flags).prop_map(
-        |(after, reads, (undo, may_differ, guard, outside, refuses, customer))| StepPlan {
+        |(after, reads, (undo, may_differ, guard, outside, refuses, lasting, customer))| StepPlan {
             after,
             // Fewer reads than dependencies.
             reads: reads & reads.rotate_left(3),
@@ -83,6 +85,7 @@ pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
             guard,
             outside,
             refuses,
+            lasting,
             customer,
         },
     );
@@ -107,6 +110,7 @@ impl Plan {
                 }
                 _ => {}
             }
+            step.lasting &= self.pivot.is_none_or(|pivot| i < pivot);
             step.outside |= step.customer != Customer::None;
         }
         for step in (0..self.steps.len()).filter_map(StepId::new) {
@@ -155,6 +159,7 @@ impl Plan {
             };
             let step = if plan.may_differ { step.may_differ() } else { step };
             let step = if plan.guard { step.guard(guard) } else { step };
+            let step = if plan.lasting { step.lasting(|answer: &Answer| Some(lasts(answer))) } else { step };
             let step = step
                 .retry(RetryPolicy {
                     first: Duration::from_millis(100),
@@ -184,6 +189,11 @@ impl Plan {
         }
         d.build().unwrap()
     }
+}
+
+/// Six to nineteen seconds: mostly within the deadline, often enough for the whole way.
+fn lasts(answer: &Answer) -> Duration {
+    Duration::from_secs(6 + answer.nonce % 14)
 }
 
 /// Pure: refuses one in four.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use backstitch_core::{
-    Activity, Call, Definition, Effect, Entry, Event, Illegal, Op, Outcome, Record, Saga, StepId, Timestamp,
-    begin, next,
+    Activity, Call, Cause, Definition, Effect, Entry, Event, Illegal, Op, Outcome, Record, Saga, StepId,
+    Timestamp, begin, next,
 };
 use uuid::Uuid;
 
@@ -172,7 +172,10 @@ impl World {
             self.note(|_| format!("        + {:?}", entry.record));
             if who == Who::Live {
                 self.facts.fold(&entry).map_err(|e| e.to_string())?;
-                self.see(entry.record.kind());
+                self.see(match entry.record {
+                    Record::TurnedBack { cause: Cause::Expired(_) } => "expired",
+                    ref record => record.kind(),
+                });
                 self.tail.push_back(entry);
             }
         }

@@ -57,7 +57,9 @@ pub(crate) struct Detail {
 /// A step that waits for a person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ParkedStep {
-    pub(crate) step: &'static str,
+    /// None: the saga as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<&'static str>,
     /// Its undo is parked, and not the step itself.
     pub(crate) undo: bool,
     pub(crate) why: String,
@@ -131,7 +133,7 @@ pub(crate) fn salvaged(salvage: Salvage) -> Detail {
 
 fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {
     let told = |parked: parked::Parked<'_>| ParkedStep {
-        step: definition.step(parked.step).name,
+        step: parked.step.map(|id| definition.step(id).name),
         undo: parked.undo,
         why: parked.why.to_owned(),
         since_unix_ms: parked.since.0,

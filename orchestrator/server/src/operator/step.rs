@@ -75,7 +75,7 @@ pub(super) fn of(definition: &Definition, saga: &Saga, journal: &[Entry], id: St
 fn maybe_run(definition: &Definition, saga: &Saga, journal: &[Entry], id: StepId) -> bool {
     let done = |earlier: StepId| matches!(saga.step(earlier).settled, Settled::Done { .. });
     let (attempts, _) = attempts(journal, id);
-    match saga.step(id).parked {
+    match &saga.step(id).parked {
         Some(_) => attempts > 0,
         None => saga.maybe_run(id) && definition.step(id).after.iter().all(done),
     }
@@ -100,8 +100,8 @@ fn attempts(journal: &[Entry], id: StepId) -> (u32, u32) {
 
 fn note(saga: &Saga, id: StepId) -> String {
     let state = saga.step(id);
-    if let Some(why) = state.undo_parked.as_ref().or(state.parked.as_ref()) {
-        return why.clone();
+    if let Some(parked) = state.undo_parked.as_ref().or(state.parked.as_ref()) {
+        return parked.why.clone();
     }
     if let Settled::Refused { refusal, called, .. } = &state.settled {
         let by = if *called { "" } else { " (by its guard, nothing was sent)" };

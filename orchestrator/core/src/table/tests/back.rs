@@ -95,8 +95,8 @@ fn a_parked_undo_counts_as_passed_for_the_others_and_keeps_the_saga_open() {
     world.run(&format!("{lost_both}; c done; a done"));
     assert_eq!(world.saga.status(), Status::Parked);
     // Among what is left the order holds again.
-    assert_eq!(world.when("resume"), "resumed, undo d#2@5");
-    assert_eq!(world.when("d done"), "undo_done(d), undo b#2@5");
+    assert_eq!(world.when("resume"), "resumed, undo d#2@10");
+    assert_eq!(world.when("d done"), "undo_done(d), undo b#2@10");
     assert_eq!(world.saga.status(), Status::Compensating);
     assert_eq!(world.when("b done"), "undo_done(b), compensated, rest");
     assert_eq!(world.saga.status(), Status::Compensated);

@@ -48,7 +48,7 @@ fn the_fold_of_the_journal_is_the_live_state_but_for_what_is_volatile() {
             folded.maybe_run = live.maybe_run;
             folded.activity = live.activity.clone();
             (folded.attempts, folded.undo_attempts) = (live.attempts, live.undo_attempts);
-            folded.since = live.since;
+            (folded.since, folded.first_called) = (live.since, live.first_called);
         }
         assert_eq!(folded, world.saga, "{life}");
     }
@@ -143,11 +143,11 @@ fn a_step_that_is_being_closed_is_closed_again_and_not_done() {
 #[test]
 fn what_is_parked_stays_parked_for_the_new_owner_until_it_is_resumed() {
     let cases = [
-        ("own; stock done; quote done; hold broken", "deadline 900s, rest", "resumed, do hold#1@1"),
+        ("own; stock done; quote done; hold broken", "deadline 900s, rest", "resumed, do hold#1@5"),
         ("own; hold done; stock refused; hold broken", "undo pay#1@4", "resumed"),
-        (&format!("{TAKING}; take broken"), "rest", "resumed, do take#1@6"),
-        (&format!("{TAKING}; {SPENT}; take broken"), "rest", "resumed, close take#1@7"),
-        (&format!("{TAKING}; take done; ship broken; mail done"), "rest", "resumed, do ship#1@1"),
+        (&format!("{TAKING}; take broken"), "rest", "resumed, do take#1@8"),
+        (&format!("{TAKING}; {SPENT}; take broken"), "rest", "resumed, close take#1@9"),
+        (&format!("{TAKING}; take done; ship broken; mail done"), "rest", "resumed, do ship#1@10"),
     ];
     for (life, recovered, resumed) in cases {
         let mut world = heir(life, length(life));
@@ -169,20 +169,18 @@ fn owning_a_saga_again_forgets_no_doubt() {
         said("recover; a notnow; own; a notnow", "cancel"),
         "turned_back(cancelled: asked to), undo a#1@2"
     );
-    assert_eq!(said("recover; cancel; a broken; own", "resume"), "resumed, undo a#1@2");
+    assert_eq!(said("recover; cancel; a broken; own", "resume"), "resumed, undo a#1@4");
 }
 
 #[test]
-fn what_ended_is_not_resumed_even_if_it_was_parked_from_outside() {
+fn a_poisoned_saga_does_nothing_until_its_person_resumes_it() {
     let mut world = heir(&format!("{TAKING}; take done; ship done; mail done"), 9);
-    let (step, at) = (world.step("hold"), world.now);
-    let parked = crate::Entry {
-        at,
-        record: crate::Record::StepParked { step, why: "unreadable".into(), attempts: 0 },
-    };
-    world.saga.fold(&parked).unwrap();
-    world.journal.push(parked);
-    assert_eq!(world.when("recover"), "completed, rest");
+    let poison = crate::Entry { at: world.now, record: crate::Record::Poisoned { why: "unreadable".into() } };
+    world.saga.fold(&poison).unwrap();
+    world.journal.push(poison);
+    assert_eq!(world.when("recover"), "rest");
+    assert_eq!(world.when("available somebody"), "");
+    assert_eq!(world.when("resume"), "resumed, completed, rest");
     assert_eq!(world.when("resume"), "! nothing of the saga is parked");
 }
 

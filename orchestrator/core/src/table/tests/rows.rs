@@ -136,9 +136,9 @@ fn resume_calls_what_was_parked() {
     let undo_parked = "own; hold done; stock refused; hold broken";
     let ship_parked = format!("{SHIPPING}; ship broken");
     check(shop, &[
-        ("own; hold broken", "resume", "resumed, do hold#2@1"),
-        (undo_parked,        "resume", "resumed, undo hold#2@4"),
-        (&ship_parked,       "resume", "resumed, do ship#2@1"),
+        ("own; hold broken", "resume", "resumed, do hold#2@3"),
+        (undo_parked,        "resume", "resumed, undo hold#2@6"),
+        (&ship_parked,       "resume", "resumed, do ship#2@9"),
         ("own",              "resume", "! nothing of the saga is parked"),
         (SHIPPING,           "resume", "! nothing of the saga is parked"),
     ]);

@@ -69,7 +69,7 @@ fn undo_waits_for_the_turn() {
         (PAYING,  "cancel",      "turned_back(cancelled: asked to), undo pay#1@5"),
         ("own; quote done; hold done; stock done; cancel; pay done", "hold unknown", "wait 2s undo hold#2"),
         (&one,    "stock notnow", "wait 2s undo stock#2"),
-        (&parked, "resume",      "resumed, undo hold#2@6"),
+        (&parked, "resume",      "resumed, undo hold#2@8"),
     ]);
 }
 
@@ -93,7 +93,7 @@ fn an_undo_that_passes_a_parked_one_waits_for_the_record_of_it() {
         shop,
         &[
             (back, "pay broken", "undo_parked(pay: a bug), undo stock#1@6, undo hold#1@6"),
-            (&format!("{back}; pay broken; hold unknown; resume"), "due hold", "undo hold#2@5"),
+            (&format!("{back}; pay broken; hold unknown; resume"), "due hold", "undo hold#2@7"),
         ],
     );
 }

@@ -96,6 +96,8 @@ impl World {
             ["early", "deadline"] => Event::DeadlinePassed,
             ["cancel"] => Event::Cancel { why: "asked to".into() },
             ["wake"] => Event::Wake,
+            ["poison"] => Event::Poison { why: "it panicked".into() },
+            ["available", participant] => Event::Available { participant: (*participant).into() },
             ["resume"] => Event::Resume { why: "repaired".into() },
             ["due", name] => {
                 let step = self.step(name);
@@ -181,6 +183,7 @@ impl World {
                 Cause::Refused(step) => format!("{kind}(refused {})", name(step)),
                 Cause::GaveUp { step, last } => format!("{kind}(gave up {}: {last})", name(step)),
                 Cause::Deadline => format!("{kind}(deadline)"),
+                Cause::Expired(step) => format!("{kind}(expired {})", name(step)),
                 Cause::Cancelled(why) => format!("{kind}(cancelled: {why})"),
             },
             Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {
@@ -189,6 +192,7 @@ impl World {
             Record::StepDone { step, .. } | Record::CloseIntent { step } | Record::UndoDone { step, .. } => {
                 format!("{kind}({})", name(step))
             }
+            Record::Poisoned { why } => format!("{kind}({why})"),
             Record::Started(_)
             | Record::PivotIntent
             | Record::Completed

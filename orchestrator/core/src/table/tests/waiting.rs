@@ -116,7 +116,7 @@ fn a_saga_parked_elsewhere_does_not_ask_its_customer_until_it_is_resumed() {
     world.run(given);
     assert_eq!(world.saga.status(), Status::Parked);
     assert_eq!(world.when("wake"), "");
-    assert_eq!(world.when("resume"), "resumed, do pay#3@4");
+    assert_eq!(world.when("resume"), "resumed, do pay#3@7");
 }
 
 #[test]

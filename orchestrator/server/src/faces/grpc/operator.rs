@@ -75,7 +75,7 @@ fn detail(detail: Detail) -> Result<SagaDetail, Problem> {
 
 fn parked(parked: operator::ParkedStep) -> ParkedStep {
     ParkedStep {
-        step: parked.step.to_owned(),
+        step: parked.step.unwrap_or_default().to_owned(),
         undo: parked.undo,
         why: parked.why,
         since_unix_ms: parked.since_unix_ms,
