@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
+use crate::conformance::ConformanceArgs;
 use crate::demo::DemoArgs;
 use crate::logging::LogArgs;
 
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Check the invariants over databases at rest.
     Audit(AuditArgs),
+    /// Hold a participant in any language against the contract.
+    Conformance(ConformanceArgs),
     /// The orchestrator alone.
     Orchestrator(OrchestratorArgs),
     /// All six participants in one process.

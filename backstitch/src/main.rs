@@ -9,6 +9,7 @@ mod bench;
 mod child;
 mod cli;
 mod client;
+mod conformance;
 mod demo;
 mod logging;
 mod ready;
@@ -74,6 +75,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(args) => audit::run(&args).await,
+        Command::Conformance(args) => conformance::run(args).await,
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
         Command::Inventory(args) => roles::participants::run_one("inventory", args).await,

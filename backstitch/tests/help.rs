@@ -11,12 +11,13 @@ use std::path::Path;
 use common::{program, run};
 
 /// Each manual and the arguments that print it.
-const MANUALS: [(&str, &[&str]); 7] = [
+const MANUALS: [(&str, &[&str]); 8] = [
     ("backstitch", &["--help"]),
     ("up", &["up", "--help"]),
     ("demo", &["demo", "--help"]),
     ("bench", &["bench", "--help"]),
     ("audit", &["audit", "--help"]),
+    ("conformance", &["conformance", "--help"]),
     ("orchestrator", &["orchestrator", "--help"]),
     ("payment", &["payment", "--help"]),
 ];
