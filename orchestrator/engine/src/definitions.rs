@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, CatalogError, Definition, Timestamp};
-use backstitch_store::{Announced, Announcement, DefinitionRow, StoreError, Switch, Switched};
+use backstitch_store::{Announced, Announcement, DefinitionRow, SagaRow, StoreError, Switch, Switched};
 use tracing::{error, info, warn};
 
 use crate::engine::{Engine, Shared, StartError};
@@ -148,6 +148,12 @@ impl Engine {
     pub async fn lacking(&self) -> Result<Vec<CatalogError>, StoreError> {
         let rows = self.shared.learn().await?;
         Ok(rows.iter().filter(|row| row.is_on()).filter_map(|row| self.shared.pinned(row).err()).collect())
+    }
+
+    /// Whether this saga waits for a node that can run it, and it is this node's to run.
+    pub fn is_stranded(&self, row: &SagaRow) -> bool {
+        let ours = self.shared.leases.iter().any(|lease| lease.shard == row.shard);
+        ours && !row.status.is_final() && !self.runs(&row.definition, row.version)
     }
 
     /// Says how many sagas wait for a definition, whenever that changes.

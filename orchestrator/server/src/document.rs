@@ -44,6 +44,9 @@ pub(crate) struct CheckoutDocument {
     pub(crate) next_action: Option<NextAction>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) parked: Vec<ParkedStep>,
+    /// What it waits for, where no node here can run it: it goes on by itself when one can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_for: Option<String>,
 }
 
 /// What a person is looking at.
@@ -87,6 +90,7 @@ pub(crate) fn of(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Che
         refusal: refusal(definition, saga),
         next_action: next_action(saga),
         parked: parked(definition, saga, journal),
+        waits_for: None,
     }
 }
 
@@ -108,6 +112,7 @@ pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
         order_number: known.as_ref().and_then(|known| known.order_number.clone()),
         total: known.as_ref().and_then(|known| known.total.clone()),
         refusal: known.and_then(|known| known.refusal),
+        waits_for: salvage.waits_for(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::problem::{Problem, kind};
 /// A parsed value. Numbers that are no 64-bit integer stay opaque: there are no fractions in this API.
 pub(crate) enum Node<'a> {
     Null,
-    Bool,
+    Bool(bool),
     Int(i64),
     OtherNumber,
     Text(Cow<'a, str>),
@@ -24,7 +24,7 @@ impl Node<'_> {
     fn describe(&self) -> &'static str {
         match self {
             Node::Null => "null",
-            Node::Bool => "a boolean",
+            Node::Bool(_) => "a boolean",
             Node::Int(_) => "a whole number",
             Node::OtherNumber => "a number that is no 64-bit integer",
             Node::Text(_) => "a string",
@@ -71,6 +71,14 @@ impl<'a> Object<'a> {
             None => Ok(String::new()),
             Some(Node::Text(text)) => Ok(text.into_owned()),
             Some(other) => Err(wrong_type(self.pointer(name), "a string", &other)),
+        }
+    }
+
+    /// A required boolean.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        match self.required(name)? {
+            Node::Bool(is) => Ok(is),
+            other => Err(wrong_type(self.pointer(name), "a boolean", &other)),
         }
     }
 
@@ -163,8 +171,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Node::Bool)
+    fn visit_bool<E>(self, is: bool) -> Result<Self::Value, E> {
+        Ok(Node::Bool(is))
     }
 
     fn visit_i64<E>(self, n: i64) -> Result<Self::Value, E> {

@@ -15,6 +15,7 @@ mod app;
 mod checkouts;
 mod clients;
 mod countries;
+mod definitions;
 mod document;
 mod faces;
 mod failures;

@@ -108,6 +108,9 @@ kinds! {
     UNKNOWN_SAGA = "unknown-saga" 404 NotFound
         "There is no such saga."
         "Nothing was accepted under this id, or it is past its retention.";
+    UNKNOWN_DEFINITION = "unknown-definition" 404 NotFound
+        "There is no such version of a definition."
+        "No node has ever announced it. `/operator/v1/definitions` lists those that there are.";
     UNKNOWN_SKU = "unknown-sku" 422 FailedPrecondition
         "The cart has something that is not sold here."
         "`sku` is no product. Take it out of the cart or put the product first.";
@@ -144,6 +147,9 @@ kinds! {
     NOT_PARKED = "not-parked" 409 FailedPrecondition
         "Nothing of the saga is parked."
         "There is nothing to set going again: it goes on by itself, or it has ended.";
+    NOT_EVERYWHERE = "not-everywhere" 409 FailedPrecondition
+        "Not every live node can run this version."
+        "`nodes` lists those that cannot: deploy it there, or stop them. One that died is waited for until it has been silent for a minute.";
     UNREADABLE = "unreadable" 409 FailedPrecondition
         "The saga cannot be read whole."
         "A record of it does not decode here, or its definition is not here, so nothing can be done with it. Its bytes are kept; `/operator/v1/sagas/{id}` shows what there is.";

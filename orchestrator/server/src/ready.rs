@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use backstitch_core::CatalogError;
 use futures::FutureExt as _;
 
 use crate::app::{App, KEY_SCOPE};
@@ -19,6 +20,13 @@ fn called(app: &App) -> impl Iterator<Item = &'static str> {
     steps.map(|step| step.participant).collect::<BTreeSet<_>>().into_iter()
 }
 
+/// A version that is switched on and does not run here, and the way out.
+fn lacks_version(error: &CatalogError) -> (String, String) {
+    let (CatalogError::Unknown { name, version } | CatalogError::Changed { name, version }) = error;
+    let part = format!("definition `{name}` version {version}");
+    (part, format!("is switched on, and {error}; deploy it here or switch it off"))
+}
+
 /// The parts that are missing now; none if this node is ready.
 pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     let mut missing = Vec::new();
@@ -31,11 +39,17 @@ pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     }
     let patience = app.options.probe_patience;
     let asked = tokio::time::timeout(patience, app.engine.store().key(KEY_SCOPE, "readiness"));
-    let (store, participants) = tokio::join!(asked, app.clients.unwell(patience));
+    let lacking = tokio::time::timeout(patience, app.engine.lacking());
+    let (store, participants, lacking) = tokio::join!(asked, app.clients.unwell(patience), lacking);
     match store {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => lacks("store", format!("does not answer: {error}")),
         Err(_) => lacks("store", "does not answer".to_owned()),
+    }
+    // A store that does not answer is told of already.
+    for error in lacking.ok().and_then(Result::ok).into_iter().flatten() {
+        let (name, why) = lacks_version(&error);
+        lacks(&name, why);
     }
     for name in called(app).filter(|name| !app.clients.probes(name)) {
         lacks(name, "has no address here".to_owned());

@@ -1,12 +1,12 @@
 //! What operators can ask about sagas, whichever face asks.
 
-use backstitch_store::{Cursor, ListFilter, Status};
+use backstitch_store::{Cursor, ListFilter, SagaRow, Status};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::operator::{self, Detail, Listing, Summary};
 use crate::problem::{Problem, kind};
-use crate::{failures, fields, salvage};
+use crate::{definitions, failures, fields, salvage};
 
 /// The most characters of a reason that goes on record.
 const MAX_REASON: usize = 500;
@@ -60,7 +60,12 @@ impl Wanted {
 /// A page of sagas, newest first.
 pub(crate) async fn list(app: &App, wanted: Wanted) -> Result<Listing, Problem> {
     let page = app.engine.store().list(&wanted.filter()?).await.map_err(failures::store)?;
-    let sagas = page.sagas.into_iter().map(Summary::from).collect();
+    let summary = |row: SagaRow| {
+        let waits_for =
+            app.engine.is_stranded(&row).then(|| definitions::waits_for(&row.definition, row.version));
+        Summary { waits_for, ..row.into() }
+    };
+    let sagas = page.sagas.into_iter().map(summary).collect();
     Ok(Listing { sagas, next_cursor: page.next.map(|cursor| cursor.to_string()) })
 }
 

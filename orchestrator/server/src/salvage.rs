@@ -14,6 +14,7 @@ use backstitch_store::{SagaRow, Status};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::definitions;
 use crate::failures;
 use crate::problem::Problem;
 
@@ -48,6 +49,12 @@ pub(crate) struct Beginning {
 }
 
 impl Salvage {
+    /// What it waits for, if that is somebody who has its definition.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        let waits = self.elsewhere && !self.row.status.is_final();
+        waits.then(|| definitions::waits_for(&self.row.definition, self.row.version))
+    }
+
     /// Its status as far as this node can say: what waits for somebody who can read it is parked, whether or not that
     /// is on record yet.
     pub(crate) fn status(&self) -> Status {

@@ -25,6 +25,9 @@ pub(crate) struct Summary {
     pub(crate) status: &'static str,
     pub(crate) started_at_unix_ms: i64,
     pub(crate) updated_at_unix_ms: i64,
+    /// What it waits for, where no node here can run it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_for: Option<String>,
 }
 
 /// A page of a list.
@@ -75,6 +78,7 @@ impl From<SagaRow> for Summary {
             status: row.status.as_str(),
             started_at_unix_ms: row.started_at_ms,
             updated_at_unix_ms: row.updated_at_ms,
+            waits_for: None,
         }
     }
 }
@@ -89,6 +93,7 @@ pub(crate) fn detail(definition: &Definition, saga: &Saga, journal: &[Entry]) ->
         status: saga.status().as_str(),
         started_at_unix_ms: saga.started_at.0,
         updated_at_unix_ms: journal.last().map_or(saga.started_at.0, |entry| entry.at.0),
+        waits_for: None,
     };
     Detail {
         summary,
@@ -104,6 +109,7 @@ pub(crate) fn detail(definition: &Definition, saga: &Saga, journal: &[Entry]) ->
 /// Tells what there is of a saga that cannot be read whole: the steps as they stood after the readable beginning of its
 /// journal, and every record that decodes.
 pub(crate) fn salvaged(salvage: Salvage) -> Detail {
+    let waits_for = salvage.waits_for();
     let Salvage { reason, lines, start, row, elsewhere } = salvage;
     let definition = start.as_ref().map(|start| &*start.definition);
     let line = |(line, seq)| match line {
@@ -127,7 +133,7 @@ pub(crate) fn salvaged(salvage: Salvage) -> Detail {
         parked,
         steps,
         records: lines.into_iter().zip(1..).map(line).collect(),
-        summary: row.into(),
+        summary: Summary { waits_for, ..row.into() },
     }
 }
 

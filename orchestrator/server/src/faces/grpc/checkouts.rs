@@ -38,6 +38,7 @@ impl From<CheckoutDocument> for Checkout {
                 metadata: refusal.metadata,
             }),
             next_action: document.next_action.map(|action| NextAction { kind: action.kind, url: action.url }),
+            waits_for: document.waits_for.unwrap_or_default(),
             parked: document
                 .parked
                 .into_iter()

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
-    GetSagaRequest, ListSagasRequest, ListSagasResponse, ParkedStep, RecordDetail, ResumeSagaRequest,
-    SagaDetail, SagaSummary, StepDetail,
+    DefinitionNode, DefinitionVersion, GetSagaRequest, ListDefinitionsRequest, ListDefinitionsResponse,
+    ListSagasRequest, ListSagasResponse, ParkedStep, RecordDetail, ResumeSagaRequest, SagaDetail,
+    SagaSummary, StepDetail, SwitchDefinitionRequest,
 };
 use tonic::{Request, Response, Status};
 
 use super::problem::fit;
 use crate::app::App;
+use crate::definitions::{MAX_NAME, Node, Version};
 use crate::fields;
 use crate::operator::{self, Detail, Line, Step, Summary, Told, Undecodable};
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::sagas::{self, Wanted};
 
 pub(super) struct OperatorFace(pub(super) Arc<App>);
@@ -43,11 +45,47 @@ impl Operator for OperatorFace {
         Ok(Response::new(detail(sagas::get(&self.0, id).await?)?))
     }
 
+    async fn list_definitions(
+        &self,
+        _: Request<ListDefinitionsRequest>,
+    ) -> Result<Response<ListDefinitionsResponse>, Status> {
+        let versions = crate::definitions::list(&self.0).await?.definitions;
+        let definitions = versions.into_iter().map(definition).collect::<Result<_, _>>()?;
+        Ok(Response::new(ListDefinitionsResponse { definitions }))
+    }
+
+    async fn switch_definition(
+        &self,
+        request: Request<SwitchDefinitionRequest>,
+    ) -> Result<Response<DefinitionVersion>, Status> {
+        let SwitchDefinitionRequest { name, version, on, reason } = request.into_inner();
+        fields::text(&kind::INVALID_FIELD, "name", &name, MAX_NAME)?;
+        let version = crate::definitions::switch(&self.0, &name, version.into(), on, &reason).await?;
+        Ok(Response::new(definition(version)?))
+    }
+
     async fn resume_saga(&self, request: Request<ResumeSagaRequest>) -> Result<Response<SagaDetail>, Status> {
         let ResumeSagaRequest { saga_id, reason, seq } = request.into_inner();
         let id = fields::id("saga_id", &saga_id)?;
         Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into()).await?)?))
     }
+}
+
+fn definition(version: Version) -> Result<DefinitionVersion, Problem> {
+    let (switched_at_unix_ms, switched_reason) =
+        version.switched.map_or_else(Default::default, |switched| (switched.at_unix_ms, switched.reason));
+    let node = |Node { node, seen_at_unix_ms }| DefinitionNode { node, seen_at_unix_ms };
+    Ok(DefinitionVersion {
+        name: version.name,
+        version: version.version,
+        fingerprint: version.fingerprint,
+        on: version.on,
+        switched_at_unix_ms,
+        switched_reason,
+        announced_at_unix_ms: version.announced_at_unix_ms,
+        nodes: version.nodes.into_iter().map(node).collect(),
+        in_flight: fit(version.in_flight)?,
+    })
 }
 
 fn summary(summary: Summary) -> Result<SagaSummary, Problem> {
@@ -58,6 +96,7 @@ fn summary(summary: Summary) -> Result<SagaSummary, Problem> {
         status: summary.status.to_owned(),
         started_at_unix_ms: summary.started_at_unix_ms,
         updated_at_unix_ms: summary.updated_at_unix_ms,
+        waits_for: summary.waits_for.unwrap_or_default(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod carts;
 mod checkouts;
+mod definitions;
 mod measure;
 mod operator;
 mod ops;
@@ -78,6 +79,8 @@ fn table(bench: bool) -> Table {
         .get("/operator/v1/sagas", operator::list)
         .get("/operator/v1/sagas/{saga_id}", operator::get)
         .post("/operator/v1/sagas/{saga_id}/resume", operator::resume)
+        .get("/operator/v1/definitions", definitions::list)
+        .post("/operator/v1/definitions/{name}/versions/{version}", definitions::switch)
         .get("/problems", problem::list)
         .get("/problems/{slug}", problem::get)
         .get("/healthz", ops::healthz)

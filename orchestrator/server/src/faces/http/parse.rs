@@ -132,9 +132,33 @@ impl Segment {
         Ok(self.0)
     }
 
+    /// As a whole number between two bounds.
+    pub(super) fn number(self, name: &'static str, least: i64, most: i64) -> Result<i64, Problem> {
+        let number = self.0.parse::<i64>().ok().filter(|n| (least..=most).contains(n));
+        number.ok_or_else(|| {
+            let detail = format!("It must be a whole number {}.", fields::range(least, most));
+            Problem::new(&kind::INVALID_PARAMETER, detail).at(name)
+        })
+    }
+
     /// As a UUID.
     pub(super) fn id(self, name: &'static str) -> Result<Uuid, Problem> {
         fields::id(name, &self.0)
+    }
+}
+
+/// The two parameters of a path.
+pub(super) struct Segments(pub(super) Segment, pub(super) Segment);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        read.map(|Path((first, second))| Self(Segment(first), Segment(second))).map_err(|_| {
+            Problem::new(&kind::INVALID_PARAMETER, "The path must be percent-encoded UTF-8.").at("path")
+        })
     }
 }
 
