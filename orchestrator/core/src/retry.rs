@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Growing delays up to a cap, for as long as a budget lasts.
+/// Growing delays up to a cap, for as long as a budget of time and of attempts lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
     /// Delay after the first attempt.
@@ -11,6 +11,8 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// Measured from the first attempt; when the next attempt would start after it, the budget is spent.
     pub budget: Duration,
+    /// At most so many attempts within the budget; `u32::MAX` is no limit.
+    pub attempts: u32,
 }
 
 impl RetryPolicy {
@@ -19,18 +21,21 @@ impl RetryPolicy {
         first: Duration::from_millis(100),
         cap: Duration::from_secs(5),
         budget: Duration::from_secs(60),
+        attempts: u32::MAX,
     };
     /// For undo: patient, since giving up means that a person has to come.
     pub const UNDO: Self = Self {
         first: Duration::from_millis(200),
         cap: Duration::from_secs(60),
         budget: Duration::from_secs(3600),
+        attempts: u32::MAX,
     };
     /// For steps after the pivot, which must happen.
     pub const AFTER_PIVOT: Self = Self {
         first: Duration::from_millis(200),
         cap: Duration::from_secs(60),
         budget: Duration::from_secs(24 * 3600),
+        attempts: u32::MAX,
     };
 
     /// The delay between attempt number `attempt` (from 1) and the next: doubling from `first` to `cap`, of which

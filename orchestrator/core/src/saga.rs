@@ -146,6 +146,8 @@ pub struct StepState {
     pub undo_attempts: u32,
     /// Volatile: when the budget of the current op began.
     pub since: Timestamp,
+    /// Volatile: calls within that budget.
+    pub spent: u32,
     /// Volatile: when this owner first asked for it to be done.
     pub first_called: Option<Timestamp>,
 }
@@ -219,6 +221,7 @@ impl Saga {
             attempts: 0,
             undo_attempts: 0,
             since: first.at,
+            spent: 0,
             first_called: None,
         };
         Ok(Self {

@@ -16,6 +16,7 @@ use backstitch_proto::payment::{
 };
 use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
 
+use crate::Timings;
 use crate::answers::{authorized, captured, items, quoted, total, total_is_expected};
 use crate::events;
 use crate::operations::{cart, inventory, notification, order, payment, shipping};
@@ -66,7 +67,15 @@ type Checkout = Context<CheckoutInput>;
 
 /// Hold the cart, the goods and the money; write the order; take the money; then deliver on it.
 pub fn checkout() -> Result<Definition, DefinitionError> {
-    let mut d = DefinitionBuilder::<CheckoutInput>::new("checkout", 1).publishing(events::of_checkout);
+    checkout_with(&Timings::default())
+}
+
+/// As [`checkout`], with another patience than the usual.
+pub fn checkout_with(timings: &Timings) -> Result<Definition, DefinitionError> {
+    let mut d = DefinitionBuilder::<CheckoutInput>::new("checkout", 1)
+        .deadline(timings.deadline)
+        .undo_retry(timings.undo)
+        .publishing(events::of_checkout);
 
     let hold = d
         .step(step::HOLD_CART, cart::HOLD)
@@ -92,6 +101,7 @@ pub fn checkout() -> Result<Definition, DefinitionError> {
         .step(step::AUTHORIZE_PAYMENT, payment::AUTHORIZE)
         .after([hold.step(), reserve.step()])
         .reading(quote)
+        .customer_wait(timings.customer_wait)
         .guard(total_is_expected)
         .try_request(|c, quote| {
             Ok(AuthorizeRequest {

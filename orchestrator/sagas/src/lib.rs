@@ -9,13 +9,20 @@ mod checkout;
 mod events;
 mod operations;
 mod synthetic;
+mod timings;
 
-pub use checkout::{checkout, step, thing};
+pub use checkout::{checkout, checkout_with, step, thing};
 pub use synthetic::{MAX_STEPS, synthetic};
+pub use timings::Timings;
 
 use backstitch_core::{Catalog, DefinitionError};
 
 /// Every definition that is for customers.
 pub fn catalog() -> Result<Catalog, DefinitionError> {
-    Ok(Catalog::default().with(checkout()?))
+    catalog_with(&Timings::default())
+}
+
+/// As [`catalog`], with another patience than the usual.
+pub fn catalog_with(timings: &Timings) -> Result<Catalog, DefinitionError> {
+    Ok(Catalog::default().with(checkout_with(timings)?))
 }

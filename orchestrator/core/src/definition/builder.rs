@@ -46,6 +46,7 @@ pub struct DefinitionBuilder<I> {
     name: &'static str,
     version: u32,
     deadline: Duration,
+    undo_retry: RetryPolicy,
     steps: Vec<Step>,
     publish: Option<super::PublishFn>,
     input: PhantomData<fn(I)>,
@@ -55,13 +56,22 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
     /// A definition of this name and version, with a deadline of 15 minutes before the pivot.
     pub fn new(name: &'static str, version: u32) -> Self {
         let deadline = Duration::from_secs(15 * 60);
-        Self { name, version, deadline, steps: Vec::new(), publish: None, input: PhantomData }
+        let undo_retry = RetryPolicy::UNDO;
+        Self { name, version, deadline, undo_retry, steps: Vec::new(), publish: None, input: PhantomData }
     }
 
     /// Another deadline.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Another retry policy for undos than [`RetryPolicy::UNDO`], for steps described from here on. Keep it patient: when
+    /// it gives up, a person has to come.
+    #[must_use]
+    pub fn undo_retry(mut self, retry: RetryPolicy) -> Self {
+        self.undo_retry = retry;
         self
     }
 
@@ -93,7 +103,7 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
             replay: Replay::Same,
             timeout: Duration::from_secs(5),
             retry: None,
-            undo_retry: RetryPolicy::UNDO,
+            undo_retry: self.undo_retry,
             customer_wait: Duration::from_secs(10 * 60),
             guard: None,
             request: None,
@@ -186,8 +196,7 @@ where
         self
     }
 
-    /// Another retry policy for the undo than [`RetryPolicy::UNDO`]. Keep it patient: when it gives up, a person has
-    /// to come.
+    /// Another retry policy for this undo than the definition's.
     #[must_use]
     pub fn undo_retry(mut self, retry: RetryPolicy) -> Self {
         self.undo_retry = retry;

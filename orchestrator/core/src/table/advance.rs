@@ -81,8 +81,14 @@ impl Turn<'_> {
             }
         }
         let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
-        self.saga.step_mut(id).since = self.now;
+        self.fresh_budget(id);
         self.call(id, op);
+    }
+
+    pub(super) fn fresh_budget(&mut self, id: StepId) {
+        let now = self.now;
+        let state = self.saga.step_mut(id);
+        (state.since, state.spent) = (now, 0);
     }
 
     /// Makes the next attempt of `op`.
@@ -111,6 +117,7 @@ impl Turn<'_> {
         if op == Op::Do {
             state.first_called.get_or_insert(now);
         }
+        state.spent = state.spent.saturating_add(1);
         let attempts = if op == Op::Undo { &mut state.undo_attempts } else { &mut state.attempts };
         *attempts = attempts.saturating_add(1);
         let attempt = *attempts;
@@ -164,7 +171,7 @@ impl Turn<'_> {
                 Activity::Idle | Activity::BackingOff { .. } => {}
             }
             step.activity = Activity::Idle;
-            step.since = self.now;
+            (step.since, step.spent) = (self.now, 0);
         }
         self.record(Record::TurnedBack { cause });
     }
@@ -179,7 +186,7 @@ impl Turn<'_> {
             left = true;
             let state = self.saga.step(id);
             if state.activity == Activity::Idle && state.undo_parked.is_none() && self.may_undo(id) {
-                self.saga.step_mut(id).since = self.now;
+                self.fresh_budget(id);
                 self.call(id, Op::Undo);
             }
         }

@@ -274,7 +274,8 @@ impl Turn<'_> {
         for step in &mut self.saga.steps {
             step.maybe_run |= matches!(step.activity, Activity::Calling { op: Op::Do, .. });
             step.activity = Activity::Idle;
-            (step.attempts, step.undo_attempts, step.since) = (0, 0, self.now);
+            (step.attempts, step.undo_attempts) = (0, 0);
+            (step.since, step.spent) = (self.now, 0);
             step.first_called = None;
         }
         self.arm_deadline();

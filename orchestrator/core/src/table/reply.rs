@@ -116,7 +116,7 @@ impl Turn<'_> {
         let state = self.saga.step(id);
         let made = if op == Op::Undo { state.undo_attempts } else { state.attempts };
         let at = self.now.plus(policy.delay(made, self.jitter).max(after));
-        if at > state.since.plus(policy.budget) {
+        if at > state.since.plus(policy.budget) || state.spent >= policy.attempts {
             return self.give_up(id, op, last);
         }
         self.back_off(id, op, at, last);
@@ -143,7 +143,7 @@ impl Turn<'_> {
             // The pivot never turns back by guess: its participant says what is true, or makes it so.
             (Op::Do, Class::Pivot) => {
                 self.record(Record::CloseIntent { step: id });
-                self.saga.step_mut(id).since = self.now;
+                self.fresh_budget(id);
                 self.call(id, Op::Close);
             }
             (Op::Do | Op::Close, _) => {
@@ -161,7 +161,7 @@ impl Turn<'_> {
             None => self.now.plus(step.customer_wait),
         };
         let state = self.saga.step_mut(id);
-        (state.maybe_run, state.since) = (true, self.now);
+        (state.maybe_run, state.since, state.spent) = (true, self.now, 0);
         if self.now >= until {
             return self.give_up(id, Op::Do, "the customer did not finish".into());
         }

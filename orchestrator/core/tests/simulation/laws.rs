@@ -64,7 +64,7 @@ pub(crate) fn fold_is_live(facts: &Saga, live: &Saga) -> Law {
     for (folded, live) in facts.steps.iter_mut().zip(&live.steps) {
         (folded.maybe_run, folded.activity) = (live.maybe_run, live.activity.clone());
         (folded.attempts, folded.undo_attempts) = (live.attempts, live.undo_attempts);
-        (folded.since, folded.first_called) = (live.since, live.first_called);
+        (folded.since, folded.spent, folded.first_called) = (live.since, live.spent, live.first_called);
     }
     law(facts == *live, || format!("the journal says\n{facts:#?}\nbut the live state is\n{live:#?}"))
 }

@@ -165,11 +165,13 @@ impl Plan {
                     first: Duration::from_millis(100),
                     cap: Duration::from_secs(1),
                     budget: Duration::from_secs(3),
+                    attempts: if i % 3 == 2 { 2 } else { u32::MAX },
                 })
                 .undo_retry(RetryPolicy {
                     first: Duration::from_millis(200),
                     cap: Duration::from_secs(2),
                     budget: Duration::from_secs(6),
+                    attempts: if i % 3 == 1 { 3 } else { u32::MAX },
                 })
                 .customer_wait(Duration::from_secs(5))
                 .request(move |c, outputs| Ask { hash: hash(c.input.hash.wrapping_add(i as u64), &outputs) })

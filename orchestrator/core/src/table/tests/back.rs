@@ -1,9 +1,10 @@
 //! Turning back: who is undone, in which order, and what a parked undo means for the others.
 
 use super::script::{World, check};
-use super::shop::{fork, graph, shop};
-use crate::Status;
-use crate::definition::Definition;
+use super::shop::{Answer, Ask, UNDO, fork, graph, shop};
+use crate::definition::{Definition, DefinitionBuilder, Operation};
+use crate::retry::RetryPolicy;
+use crate::status::Status;
 
 /// a -> {b ∥ c} -> d.
 fn diamond() -> Definition {
@@ -119,6 +120,30 @@ fn a_refusal_while_others_are_in_flight_undoes_those_too() {
             ("own", "a refused", "step_refused(a NO), turned_back(refused a), undo b#1@3"),
             ("own; a refused", "b notnow", "wait 2s undo b#2"),
             ("own; a refused", "b#1 do refused", ""),
+        ],
+    );
+}
+
+/// One step whose undo is tried three times.
+fn thrice() -> Definition {
+    let mut d = DefinitionBuilder::<Ask>::new("thrice", 1);
+    d.step("a", Operation::<Ask, Answer>::new("somebody", "Do"))
+        .undo_retry(RetryPolicy { attempts: 3, ..UNDO })
+        .request(|c, ()| c.input.clone())
+        .compensated_by(Operation::<Ask, Answer>::new("somebody", "Undo"), |c| c.input.clone());
+    d.build().unwrap()
+}
+
+#[test]
+fn an_undo_parks_with_its_last_attempt_and_is_resumed_with_as_many() {
+    let twice = "own; cancel; a unknown; due a; a unknown; due a";
+    check(
+        thrice,
+        &[
+            ("own; cancel; a unknown; due a", "a unknown", "wait 4s undo a#3"),
+            (twice, "a notnow", "undo_parked(a: no answer within its budget; last: not now), rest"),
+            (&format!("{twice}; a notnow"), "resume", "resumed, undo a#4@4"),
+            (&format!("{twice}; a notnow; resume"), "a notnow", "wait 8s undo a#5"),
         ],
     );
 }

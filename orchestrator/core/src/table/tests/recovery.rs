@@ -48,7 +48,7 @@ fn the_fold_of_the_journal_is_the_live_state_but_for_what_is_volatile() {
             folded.maybe_run = live.maybe_run;
             folded.activity = live.activity.clone();
             (folded.attempts, folded.undo_attempts) = (live.attempts, live.undo_attempts);
-            (folded.since, folded.first_called) = (live.since, live.first_called);
+            (folded.since, folded.spent, folded.first_called) = (live.since, live.spent, live.first_called);
         }
         assert_eq!(folded, world.saga, "{life}");
     }

@@ -33,9 +33,11 @@ const fn secs(n: u64) -> Duration {
 }
 
 /// After 1, 2, 4, 4 … seconds; the second at 10 is the last.
-pub(super) const FORWARD: RetryPolicy = RetryPolicy { first: secs(1), cap: secs(4), budget: secs(10) };
+pub(super) const FORWARD: RetryPolicy =
+    RetryPolicy { first: secs(1), cap: secs(4), budget: secs(10), attempts: u32::MAX };
 /// After 2, 4, 8 … seconds, for 20.
-pub(super) const UNDO: RetryPolicy = RetryPolicy { first: secs(2), cap: secs(8), budget: secs(20) };
+pub(super) const UNDO: RetryPolicy =
+    RetryPolicy { first: secs(2), cap: secs(8), budget: secs(20), attempts: u32::MAX };
 /// What [`shop`] gives the customer.
 pub(super) const CUSTOMER: Duration = secs(60);
 
