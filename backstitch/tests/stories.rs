@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::{Answer, Shop, address_in, gbp, order_of, program, run, until, with};
 use serde_json::json;
 
@@ -104,6 +106,21 @@ async fn a_card_that_says_no_takes_everything_back() {
     let report = shop.close().await;
     assert_eq!(report["counts"]["orders_standing"], 0);
     assert_eq!(report["money"]["GBP"], json!({"captured_minor": 0, "refunded_minor": 0, "held_minor": 0}));
+}
+
+#[tokio::test]
+async fn a_hold_that_the_bank_never_heard_of_ends_within_seconds_and_a_new_payment_goes_through() {
+    let shop = Shop::stocked().await;
+    shop.fill("cart", &[("A", 2)]).await;
+    let began = Instant::now();
+    let lost = shop.check_out("k", &order_of("cart", "tok_timeout_not_executed")).await;
+    is_refused(&lost, "authorize_payment", "PAYMENT_INTERRUPTED");
+    // Five of them are the bank's silence.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    everything_is_back(&shop, "cart").await;
+    let again = shop.check_out("k2", &order_of("cart", "tok_ok")).await;
+    assert_eq!(again.text("/status"), "completed");
+    shop.close().await;
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use backstitch_proto::money::Money;
 use backstitch_proto::payment::{
     AuthorizeRequest, AuthorizeResponse, Authorized, CustomerAction, authorize_response,
 };
-use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Refusal, Tx, text};
+use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Tx, text};
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Sight, Trouble, key, refusal};
+use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
 use crate::gateway::{GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState};
 use crate::learn::verify;
 use crate::ledger;
@@ -140,7 +140,7 @@ impl Authorize {
                 Ok(Reached::Pending(answer(Answer::Pending(CustomerAction { kind: "redirect".into(), url }))))
             }
             ProviderState::Refused(decline) => Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED"))),
-            ProviderState::Cancelled => Ok(Reached::Refused(abandoned())),
+            ProviderState::Cancelled => Ok(Reached::Refused(interrupted())),
             ProviderState::Created => {
                 Err(Trouble::Later("the provider has not been seen to confirm the payment".into()))
             }
@@ -150,13 +150,13 @@ impl Authorize {
         }
     }
 
-    /// Reads the object. One that nobody will confirm any more is ended: its task is gone, and a doubt that only an undo
-    /// could settle would keep the customer waiting for nothing.
+    /// Reads the object. One that is not confirmed and whose task is gone is ended at once: it is never confirmed a second
+    /// time, so waiting longer would only keep the customer from trying again.
     async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
         let payment = self.desk.payment(self.payment).await?;
         let seen = self.desk.sight(&payment).await?;
         let unconfirmed = seen.as_ref().is_none_or(|seen| seen.state == ProviderState::Created);
-        if unconfirmed && self.desk.is_orphan(&payment) {
+        if unconfirmed && self.desk.is_left(&payment) {
             return self.close(call).await;
         }
         match seen {
@@ -174,7 +174,7 @@ impl Authorize {
                 .desk
                 .write(id, move |tx| Box::pin(async move { ledger::abandon_unattached(tx, id).await }));
             if abandon.await? || payment.status == Status::Voided {
-                return Ok(Reached::Refused(abandoned()));
+                return Ok(Reached::Refused(interrupted()));
             }
             // The id was stored in this moment.
             payment = self.desk.payment(id).await?;
@@ -190,10 +190,6 @@ impl Authorize {
             _ => self.conclude(seen),
         }
     }
-}
-
-fn abandoned() -> Refusal {
-    Refusal::new("AUTHORIZATION_ABANDONED", "the payment was ended before anything was held for good")
 }
 
 #[async_trait]

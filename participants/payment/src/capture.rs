@@ -10,7 +10,7 @@ use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reach
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Sight, Trouble, key, refusal};
+use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
 use crate::gateway::{Decline, GatewayError, ProviderPayment, ProviderState};
 use crate::learn::verify;
 use crate::ledger::{self, SOON};
@@ -73,7 +73,7 @@ impl Capture {
             (ProviderState::Authorized { .. }, None) => {
                 Err(Trouble::Later("the provider has not been seen to capture".into()))
             }
-            (ProviderState::Cancelled, None) => Ok(Reached::Refused(failed("the payment has ended"))),
+            (ProviderState::Cancelled, None) => Ok(Reached::Refused(interrupted())),
             (other, _) => Err(Trouble::Broken(format!("the provider shows {other:?} where a hold was"))),
         }
     }
@@ -157,7 +157,8 @@ impl OutsideAction for Capture {
         self.take(call).await.unwrap_or_else(Reached::from)
     }
 
-    /// A capture whose task is gone and that the provider does not show is never sent again: it is settled.
+    /// A capture that the provider does not show is never sent again. While it may be on the way it is waited for: the
+    /// customer has paid as far as they know, and ending the hold would end the checkout.
     async fn read(&self, call: &CallMeta) -> Reached<CaptureResponse> {
         self.look(call, |payment| self.desk.is_orphan(payment)).await.unwrap_or_else(Reached::from)
     }

@@ -78,11 +78,20 @@ impl Desk {
         Self { kit, gateway, alone, opened_at_ms }
     }
 
-    /// Whether nobody goes on with what `payment` intends, asked by who has the kit's claim on the step. Then an effect
-    /// that the provider does not show is made impossible instead of waited for.
+    /// Whether no task is at the provider for `payment` any more, asked by who has the kit's claim on the step. Its
+    /// request may still be on the way; an object that is ended first does not take it.
+    pub(crate) fn is_left(&self, payment: &Payment) -> bool {
+        self.alone || self.age_ms(payment) > GONE_AFTER_MS
+    }
+
+    /// Whether nothing that was sent for `payment` can be on the way any more either: its process is gone, or it was
+    /// sent long ago.
     pub(crate) fn is_orphan(&self, payment: &Payment) -> bool {
-        let age_ms = self.kit.clock().now_ms().saturating_sub(payment.updated_at_ms);
-        (self.alone && payment.updated_at_ms < self.opened_at_ms) || age_ms > GONE_AFTER_MS
+        (self.alone && payment.updated_at_ms < self.opened_at_ms) || self.age_ms(payment) > GONE_AFTER_MS
+    }
+
+    fn age_ms(&self, payment: &Payment) -> i64 {
+        self.kit.clock().now_ms().saturating_sub(payment.updated_at_ms)
     }
 
     /// The payment as it is committed now.
@@ -148,6 +157,12 @@ impl Sight {
     pub(crate) fn get(&self) -> Option<ProviderPayment> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What the provider was asked for did not come about, and it made sure that it never will.
+pub(crate) fn interrupted() -> Refusal {
+    let detail = "the payment was interrupted before the provider acted; nothing was charged; try again";
+    Refusal::new("PAYMENT_INTERRUPTED", detail)
 }
 
 /// A provider's no as a refusal with a stable reason.

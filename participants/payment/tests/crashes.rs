@@ -59,7 +59,7 @@ fn killed_in_authorize_the_next_process_settles_it_by_itself() {
         let again = shop.authorize(Do, "tok_ok");
         match status {
             "authorized" => assert_eq!(again, Said::Done, "{why}"),
-            _ => assert_eq!(again, Said::refused("AUTHORIZATION_ABANDONED"), "{why}"),
+            _ => assert_eq!(again, Said::refused("PAYMENT_INTERRUPTED"), "{why}"),
         }
     }
 }
@@ -91,7 +91,7 @@ fn killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible() {
         let said = shop.authorize(Close, "tok_ok");
         match held {
             true => assert_eq!(said, Said::Done, "{why}"),
-            false => assert_eq!(said, Said::refused("AUTHORIZATION_ABANDONED"), "{why}"),
+            false => assert_eq!(said, Said::refused("PAYMENT_INTERRUPTED"), "{why}"),
         }
         agree(&shop, if held { HELD } else { NOTHING }, why);
     }
@@ -114,8 +114,8 @@ fn killed_after_the_capture_it_is_found_and_not_made_again() {
 fn killed_before_the_capture_it_is_never_made() {
     let settles: [fn(&Shop); 3] = [
         |shop| shop.tick(Duration::from_secs(6)),
-        |shop| assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED")),
-        |shop| assert_eq!(shop.capture(Close), Said::refused("CAPTURE_FAILED")),
+        |shop| assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED")),
+        |shop| assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED")),
     ];
     for settle in settles {
         let shop = killed_in_capture(HangBefore);
@@ -230,7 +230,7 @@ fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled() {
         assert_eq!(shop.capture(Do), Said::Unknown, "it may yet arrive");
         agree(&shop, HELD, "nobody has touched it");
         shop.tick(Duration::from_secs(61));
-        assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
+        assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED"));
         agree(&shop, VOIDED, "ended");
     }
 }
