@@ -21,7 +21,8 @@ const OWN: &str = "x-";
 /// Why the business said no, in words that are stable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
-    /// A stable word in capitals, e.g. `OUT_OF_STOCK`.
+    /// A stable word in capitals, e.g. `OUT_OF_STOCK`; each action's .proto lists its own. `CLOSED`, which any action may
+    /// have: a close came before any effect, and made sure that there will be none.
     pub reason: String,
     /// A sentence for a person.
     pub detail: String,
