@@ -7,7 +7,8 @@ use backstitch_chaos::{AuditPaths, audit};
 use clap::Args;
 
 use crate::cli::say;
-use crate::roles::participants::{NAMES, hold_existing};
+use crate::data_dir::hold_existing;
+use crate::roles::name::Name;
 
 /// Check the invariants over databases at rest: money, stock, orders, events.
 #[derive(Clone, Debug, Args)]
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
         args.data.display()
     );
     // A process that writes meanwhile would make the books of different instants.
-    let _held = hold_existing(&args.data, &[&NAMES[..], &["orchestrator"]].concat())?;
+    let _held = hold_existing(&args.data, &[&Name::all()[..], &["orchestrator"]].concat())?;
     let report = audit(&AuditPaths::in_dir(&args.data)).await?;
     say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,13 +4,17 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
 use crate::conformance::ConformanceArgs;
 use crate::demo::DemoArgs;
 use crate::logging::LogArgs;
+use crate::roles::name::Name;
+
+/// Sender of mails unless told.
+const MAIL_FROM: &str = "Backstitch <shop@localhost>";
 
 /// Checkout that never half-happens.
 #[derive(Debug, Parser)]
@@ -59,7 +63,7 @@ pub(crate) enum Command {
     /// Carts.
     Cart(ParticipantArgs),
     /// Messages to customers.
-    Notification(ParticipantArgs),
+    Notification(NotificationArgs),
     /// A participant that answers at once, for measuring.
     #[command(hide = true)]
     Noop(NoopArgs),
@@ -74,6 +78,8 @@ pub(crate) struct UpArgs {
     pub(crate) doors: Doors,
     #[command(flatten)]
     pub(crate) parts: Parts,
+    #[command(flatten)]
+    pub(crate) mail: Mail,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -97,17 +103,6 @@ pub(crate) struct Parts {
     /// in the outbox.
     #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
-    /// Mail server, e.g. smtp://host:25 or smtps://user:password@host. Without it mails are files in DIR/mail.
-    #[arg(long, env = "BACKSTITCH_SMTP", value_name = "URL", hide_env_values = true)]
-    pub(crate) smtp: Option<String>,
-    /// Sender of mails.
-    #[arg(
-        long,
-        env = "BACKSTITCH_MAIL_FROM",
-        value_name = "ADDR",
-        default_value = "Backstitch <shop@localhost>"
-    )]
-    pub(crate) mail_from: String,
     /// How many days participants remember what they answered. The call of an older saga is answered as broken.
     #[arg(
         long,
@@ -119,7 +114,24 @@ pub(crate) struct Parts {
     pub(crate) barrier_retention: u16,
 }
 
-impl Parts {
+/// How customers are written to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Mail {
+    /// Mail server, e.g. smtp://host:25 or smtps://user:password@host. Without it mails are files in DIR/mail.
+    #[arg(long, env = "BACKSTITCH_SMTP", value_name = "URL", hide_env_values = true)]
+    pub(crate) smtp: Option<String>,
+    /// Sender of mails.
+    #[arg(long, env = "BACKSTITCH_MAIL_FROM", value_name = "ADDR", default_value = MAIL_FROM)]
+    pub(crate) mail_from: String,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { smtp: None, mail_from: MAIL_FROM.to_owned() }
+    }
+}
+
+impl Mail {
     /// Refuses what cannot be before anything is opened. Never repeats an URL, which may hold a password.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match participant_notification::check(&self.mail_from, self.smtp.as_deref()) {
@@ -167,8 +179,15 @@ pub(crate) struct ParticipantsArgs {
     /// Directory of the databases; created if it is missing.
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
+    /// Address of the first; the others are on the ports that follow: inventory, shipping, payment, order, cart,
+    /// notification. With port 0 each is on a free one.
+    #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR")]
+    #[arg(default_value_t = Name::Inventory.default_address())]
+    pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) parts: Parts,
+    #[command(flatten)]
+    pub(crate) mail: Mail,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -180,7 +199,8 @@ pub(crate) struct ParticipantArgs {
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
     /// Address to be called at.
-    #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    // Its default is the participant's own; see `command`.
+    #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", required = false)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) parts: Parts,
@@ -190,13 +210,29 @@ pub(crate) struct ParticipantArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct NotificationArgs {
+    #[command(flatten)]
+    pub(crate) participant: ParticipantArgs,
+    #[command(flatten)]
+    pub(crate) mail: Mail,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NoopArgs {
     /// Address to be called at.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50057")]
     pub(crate) listen: SocketAddr,
     /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// The command line, each participant with its own port.
+pub(crate) fn command() -> clap::Command {
+    Name::ALL.into_iter().fold(Cli::command(), |command, name| {
+        let address = name.default_address().to_string();
+        command.mut_subcommand(name.as_str(), |sub| sub.mut_arg("listen", |arg| arg.default_value(address)))
+    })
 }
 
 fn participant_at(text: &str) -> Result<(&'static str, String), String> {
@@ -250,13 +286,11 @@ pub(crate) fn complain(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

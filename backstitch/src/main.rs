@@ -10,6 +10,7 @@ mod child;
 mod cli;
 mod client;
 mod conformance;
+mod data_dir;
 mod demo;
 mod logging;
 mod ready;
@@ -19,13 +20,14 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Mail, ParticipantArgs};
+use roles::name::Name;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
-    let mut command = Cli::command();
+    let mut command = cli::command();
     if let Some(path) = settings::file_from(&args, std::env::var("BACKSTITCH_CONFIG").ok()) {
         command = match settings::with_file(command, &path) {
             Ok(command) => command,
@@ -78,14 +80,18 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Conformance(args) => conformance::run(args).await,
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
-        Command::Inventory(args) => roles::participants::run_one("inventory", args).await,
-        Command::Shipping(args) => roles::participants::run_one("shipping", args).await,
-        Command::Payment(args) => roles::participants::run_one("payment", args).await,
-        Command::Order(args) => roles::participants::run_one("order", args).await,
-        Command::Cart(args) => roles::participants::run_one("cart", args).await,
-        Command::Notification(args) => roles::participants::run_one("notification", args).await,
+        Command::Inventory(args) => participant(Name::Inventory, args, Mail::default()).await,
+        Command::Shipping(args) => participant(Name::Shipping, args, Mail::default()).await,
+        Command::Payment(args) => participant(Name::Payment, args, Mail::default()).await,
+        Command::Order(args) => participant(Name::Order, args, Mail::default()).await,
+        Command::Cart(args) => participant(Name::Cart, args, Mail::default()).await,
+        Command::Notification(args) => participant(Name::Notification, args.participant, args.mail).await,
         Command::Noop(args) => roles::noop::run(args).await.map(|()| ExitCode::SUCCESS),
     }
+}
+
+async fn participant(name: Name, args: ParticipantArgs, mail: Mail) -> anyhow::Result<ExitCode> {
+    roles::participants::run_one(name, args, mail).await.map(|()| ExitCode::SUCCESS)
 }
 
 /// Says what went wrong, with every cause, and fails.

@@ -147,11 +147,10 @@ mod tests {
 
     #[test]
     fn the_example_file_names_real_options_with_their_real_defaults() {
-        use clap::CommandFactory as _;
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/backstitch.toml");
-        let command = with_file(crate::cli::Cli::command(), &example).unwrap();
+        let command = with_file(crate::cli::command(), &example).unwrap();
         for section in command.get_subcommands() {
-            let plain = crate::cli::Cli::command();
+            let plain = crate::cli::command();
             let plain = plain.find_subcommand(section.get_name()).unwrap();
             for arg in section.get_arguments() {
                 let same = plain.get_arguments().find(|a| a.get_id() == arg.get_id()).unwrap();
@@ -172,7 +171,7 @@ mod tests {
             _ => line.to_owned(),
         });
         let all = uncommented.collect::<Vec<_>>().join("\n");
-        with_file(crate::cli::Cli::command(), file(&all).path()).unwrap();
+        with_file(crate::cli::command(), file(&all).path()).unwrap();
     }
 
     #[test]

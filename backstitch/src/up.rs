@@ -7,9 +7,12 @@ use outbox_relay::EmbeddedBroker;
 use tokio::task::JoinSet;
 
 use crate::cli::{UpArgs, say};
+use crate::data_dir::hold;
 use crate::ready::Ready;
+use crate::roles::name::Name;
 use crate::roles::orchestrator::{Setup, metrics};
-use crate::roles::participants::{NAMES, finish, hold};
+use crate::roles::participants::Making;
+use crate::roles::run::finish;
 use crate::roles::{orchestrator, participants, relays, stop};
 
 /// The embedded broker is a window, not a store: on start the events of so long are published again.
@@ -18,22 +21,28 @@ const BROKER_WINDOW: Duration = Duration::from_secs(3600);
 /// Runs until asked to stop.
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
-    args.parts.check()?;
+    args.mail.check()?;
     let ports = orchestrator::bind(&args.doors, &args.data).await?;
-    let _held = hold(&args.data, &NAMES)?;
+    let _held = hold(&args.data, &Name::all())?;
     let mut tasks = JoinSet::new();
 
     // It takes a moment and needs nobody: beside everything else.
     let embedded = args.parts.kafka.is_none();
     let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&relays::TOPICS)));
 
-    let served = participants::serve(&mut tasks, &NAMES, &args.data, &args.parts, &shutdown).await?;
+    let with = Making { parts: &args.parts, mail: &args.mail };
+    let served = participants::serve_all(&mut tasks, &args.data, &with, &shutdown).await?;
     let setup = Setup {
         data: args.data.clone(),
         ports,
-        participants: served.addresses.iter().map(|(name, at)| (*name, format!("http://{at}"))).collect(),
+        participants: served
+            .addresses
+            .iter()
+            .map(|(name, at)| (name.as_str(), format!("http://{at}")))
+            .collect(),
+        catalog: backstitch_sagas::catalog()?,
+        bench: false,
         max_live: 20_000,
-        synthetic_steps: 0,
         metrics: metrics()?,
     };
     let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;
@@ -50,7 +59,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
 
     let mut ready = Ready::new().with("http", doors.http).with("grpc", doors.grpc).with("kafka", &brokers);
     for (name, at) in &served.addresses {
-        ready = ready.with(name, at);
+        ready = ready.with(name.as_str(), at);
     }
     say(&welcome(&args.data.display().to_string(), &ready));
     if let Some(file) = &args.ready_file {

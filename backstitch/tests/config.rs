@@ -14,6 +14,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
+/// An address for everybody, where nobody is.
+const NOBODY: &str = "inventory=http://127.0.0.1:9,shipping=http://127.0.0.1:9,payment=http://127.0.0.1:9,\
+                      order=http://127.0.0.1:9,cart=http://127.0.0.1:9,notification=http://127.0.0.1:9";
+
 /// Everything under a directory, with lengths and times of change.
 fn everything(directory: &Path) -> BTreeMap<String, (u64, SystemTime)> {
     let mut found = BTreeMap::new();
@@ -96,6 +100,29 @@ fn a_participant_that_cannot_be() {
 }
 
 #[test]
+fn a_participant_that_is_called_and_not_named() {
+    let named = ["--participant", "cart, inventory, notification, order, payment, shipping"];
+    is_refused(&["orchestrator"], &[], "", &named);
+    let one = ["orchestrator", "--participant", "cart=http://127.0.0.1:1", "--synthetic-steps", "7"];
+    is_refused(&one, &[], "", &["--participant", "inventory, noop, notification"]);
+    // The synthetic saga needs nobody else, but its own participant.
+    let none = ["orchestrator", "--synthetic-steps", "7"];
+    assert!(is_refused(&none, &[], "", &["missing for noop:"]).err.contains("--participant"));
+}
+
+#[test]
+fn ports_that_there_are_not_enough_of() {
+    is_refused(&["participants", "--listen", "127.0.0.1:65531"], &[], "", &["--listen", "65531", "6 part"]);
+}
+
+#[test]
+fn mail_is_the_notifications_business() {
+    is_refused(&["payment", "--smtp", "smtp://host"], &[], "", &["--smtp"]);
+    is_refused(&["notification", "--mail-from", "nobody"], &[], "", &["--mail-from", "shop@example.com"]);
+    is_refused(&["participants", "--mail-from", "nobody"], &[], "", &["--mail-from", "shop@example.com"]);
+}
+
+#[test]
 fn a_configuration_file_that_cannot_be() {
     let refused = |file: &str, named: &[&str]| {
         is_refused(&["up", "--config", "shop.toml"], &[], file, &[&["shop.toml"], named].concat())
@@ -147,7 +174,9 @@ fn a_port_that_somebody_has() {
     let free = "127.0.0.1:0";
     is_refused(&["up", "--http", &taken, "--grpc", free], &[], "", &["--http", &taken, "in use"]);
     is_refused(&["up", "--http", free, "--grpc", &taken], &[], "", &["--grpc", &taken, "in use"]);
-    is_refused(&["orchestrator", "--http", &taken, "--grpc", free], &[], "", &["--http", &taken]);
+    let orchestrator = ["orchestrator", "--participant", NOBODY, "--http", &taken, "--grpc", free];
+    is_refused(&orchestrator, &[], "", &["--http", &taken]);
+    is_refused(&["participants", "--listen", &taken], &[], "", &["--listen", &taken, "inventory"]);
     is_refused(&["payment", "--listen", &taken], &[], "", &["--listen", &taken]);
 }
 
@@ -163,8 +192,8 @@ async fn a_data_directory_that_somebody_uses() {
         [&["up"], &ports[..]].concat(),
         // Even where the ports are taken as well: that is only what follows from it.
         [&["up"], &taken[..]].concat(),
-        [&["orchestrator"], &ports[..]].concat(),
-        vec!["participants"],
+        [&["orchestrator", "--participant", NOBODY], &ports[..]].concat(),
+        [&["participants"], &listen[..]].concat(),
         [&["payment"], &listen[..]].concat(),
         [&["cart"], &listen[..]].concat(),
         vec!["audit"],

@@ -11,7 +11,7 @@ use std::path::Path;
 use common::{program, run};
 
 /// Each manual and the arguments that print it.
-const MANUALS: [(&str, &[&str]); 8] = [
+const MANUALS: [(&str, &[&str]); 10] = [
     ("backstitch", &["--help"]),
     ("up", &["up", "--help"]),
     ("demo", &["demo", "--help"]),
@@ -19,7 +19,9 @@ const MANUALS: [(&str, &[&str]); 8] = [
     ("audit", &["audit", "--help"]),
     ("conformance", &["conformance", "--help"]),
     ("orchestrator", &["orchestrator", "--help"]),
+    ("participants", &["participants", "--help"]),
     ("payment", &["payment", "--help"]),
+    ("notification", &["notification", "--help"]),
 ];
 
 /// What is printed, without the blanks at the ends of lines that no editor keeps.

@@ -144,7 +144,7 @@ async fn checkout(
     in_flight: usize,
 ) -> anyhow::Result<(Measured, report::Usage)> {
     let (data, shop_data) = (directory.join("data"), directory.join("participants"));
-    let participants = ["participants", "--data", &shop_data.to_string_lossy()];
+    let participants = ["participants", "--listen", "127.0.0.1:0", "--data", &shop_data.to_string_lossy()];
     let participants = Process::start("participants", &participants, directory).await?;
     let (log, data) = (syncs::log(&data), data.to_string_lossy().into_owned());
     let mut args: Vec<String> =

@@ -1,7 +1,9 @@
 //! The parts that a process can be: one, some, or (in `up`) all of them.
 
+pub(crate) mod name;
 pub(crate) mod noop;
 pub(crate) mod orchestrator;
 pub(crate) mod participants;
 pub(crate) mod relays;
+pub(crate) mod run;
 pub(crate) mod stop;

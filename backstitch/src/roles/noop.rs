@@ -26,8 +26,10 @@ impl Noop for AtOnce {
 /// Serves until told to stop.
 pub(crate) async fn serve(listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+    let (_healthy, health) = tonic_health::server::health_reporter();
     tonic::transport::Server::builder()
         .add_service(NoopServer::new(AtOnce))
+        .add_service(health)
         .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
         .await?;
     Ok(())

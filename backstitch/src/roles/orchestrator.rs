@@ -1,5 +1,7 @@
 //! The orchestrator: store, engine and faces, connected.
 
+use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +17,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::participants::{announce, finish, hold_existing};
 use super::relays::Outbox;
+use super::run::{announce, finish};
 use super::{relays, stop};
 use crate::cli::{Doors, OrchestratorArgs};
+use crate::data_dir::hold_existing;
 use crate::ready::Ready;
 
-/// The discard port: a call to a participant without an address fails at once, as unreachable.
+/// The discard port: a call there fails at once, as unreachable.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Where the orchestrator will be called. Taken before anything is opened, so that a port that somebody else has
@@ -51,9 +54,11 @@ pub(crate) struct Setup {
     pub(crate) ports: Ports,
     /// Name and URI of each participant.
     pub(crate) participants: Vec<(&'static str, String)>,
+    /// The definitions to run.
+    pub(crate) catalog: Catalog,
+    /// Offer the benchmark's synthetic saga.
+    pub(crate) bench: bool,
     pub(crate) max_live: u32,
-    /// Steps of the synthetic saga; 0 for none.
-    pub(crate) synthetic_steps: u32,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -94,8 +99,7 @@ pub(crate) async fn serve(
         SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
     let store: Arc<dyn Store> = Arc::new(store);
     let options = Options { max_live: usize::try_from(setup.max_live)?, ..Options::default() };
-    let catalog = catalog(setup.synthetic_steps)?;
-    let engine = Engine::start_up(store.clone(), dispatcher, catalog, Arc::new(SystemClock), options)
+    let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog, Arc::new(SystemClock), options)
         .await
         .context("starting the engine")?;
     engine.spawn_recovery();
@@ -105,7 +109,7 @@ pub(crate) async fn serve(
     });
     let lanes = lanes.collect();
 
-    let faces = backstitch_server::Options { bench: setup.synthetic_steps > 0, ..Default::default() };
+    let faces = backstitch_server::Options { bench: setup.bench, ..Default::default() };
     let server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
     let (stopping, ending) = (shutdown.clone(), shutdown.clone());
     let fatal = engine.fatal();
@@ -129,20 +133,41 @@ pub(crate) async fn serve(
     Ok(Served { http: http_at, grpc: grpc_at, lanes })
 }
 
-fn catalog(synthetic_steps: u32) -> anyhow::Result<Catalog> {
-    let catalog = backstitch_sagas::catalog()?;
-    Ok(match usize::try_from(synthetic_steps)? {
-        0 => catalog,
-        steps => catalog.with(backstitch_sagas::synthetic(steps)?),
-    })
+/// The definitions to run: the business, and the synthetic saga of so many steps if there are any. With nobody to call
+/// but `noop`, the synthetic saga alone.
+fn catalog(synthetic_steps: u32, participants: &[(&'static str, String)]) -> anyhow::Result<Catalog> {
+    let Some(steps) = NonZero::new(usize::try_from(synthetic_steps)?) else {
+        return Ok(backstitch_sagas::catalog()?);
+    };
+    let alone = participants.iter().all(|(name, _)| *name == "noop");
+    let catalog = if alone { Catalog::default() } else { backstitch_sagas::catalog()? };
+    Ok(catalog.with(backstitch_sagas::synthetic(steps.get())?))
 }
 
-/// Clients of those that the faces ask; one that has no address is asked at an address where nobody is.
+/// Refuses participants whose address is there twice, or is not there although a definition calls them.
+fn check(participants: &[(&'static str, String)], catalog: &Catalog) -> anyhow::Result<()> {
+    for (at, (name, _)) in participants.iter().enumerate() {
+        let again = participants[..at].iter().any(|(earlier, _)| earlier == name);
+        anyhow::ensure!(!again, "--participant {name} is there twice");
+    }
+    let called = catalog.all().flat_map(|definition| &definition.steps).map(|step| step.participant);
+    let called: BTreeSet<_> = called.collect();
+    let missing: Vec<_> =
+        called.into_iter().filter(|name| participants.iter().all(|(known, _)| known != name)).collect();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "--participant NAME=URI is missing for {}: a definition that runs here calls each of them",
+        missing.join(", ")
+    );
+    Ok(())
+}
+
+/// Clients of those that the faces ask. Where only the synthetic saga runs, nobody is asked, and nobody is there.
 fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
     let uri = |name: &str| participants.iter().find(|(n, _)| *n == name).map(|(_, uri)| uri.as_str());
     let at = |name: &str| channel(uri(name).unwrap_or(NOWHERE));
     let mut clients = Clients::new(at("inventory")?, at("cart")?, at("order")?);
-    for (name, uri) in participants.iter().filter(|(name, _)| *name != "noop") {
+    for (name, uri) in participants {
         clients = clients.probing(*name, channel(uri)?);
     }
     Ok(clients)
@@ -152,17 +177,16 @@ fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
 pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     let mut tasks = JoinSet::new();
-    for (at, (name, _)) in args.participants.iter().enumerate() {
-        let again = args.participants[..at].iter().any(|(earlier, _)| earlier == name);
-        anyhow::ensure!(!again, "--participant {name} is there twice");
-    }
+    let catalog = catalog(args.synthetic_steps, &args.participants)?;
+    check(&args.participants, &catalog)?;
     let ports = bind(&args.doors, &args.data).await?;
     let setup = Setup {
         data: args.data,
         ports,
         participants: args.participants,
+        catalog,
+        bench: args.synthetic_steps > 0,
         max_live: args.max_live,
-        synthetic_steps: args.synthetic_steps,
         metrics: metrics()?,
     };
     let served = serve(&mut tasks, setup, &shutdown).await?;

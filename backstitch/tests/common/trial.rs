@@ -16,7 +16,7 @@ pub(crate) async fn shop_with(
     script: impl Fn(&Call) -> Act + Send + Sync + 'static,
 ) -> (Shop, Impostor) {
     let mut shop = Shop::closed();
-    let at = shop.start_beside(&[("participants", &[])]).await;
+    let at = shop.start_beside(&[("participants", &["--listen", "127.0.0.1:0"])]).await;
     let impostor = Impostor::before(&at[name], script).await;
     let mut uris: BTreeMap<_, _> =
         at.iter().map(|(name, at)| (name.clone(), format!("http://{at}"))).collect();
