@@ -8,6 +8,7 @@ pub mod participants;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstitch_core::Catalog;
 use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options as EngineOptions, SystemClock, Target};
 use backstitch_server::{Clients, Options, ServeError, Server, channel};
 use backstitch_store::testing::MemoryStore;
@@ -47,11 +48,27 @@ pub struct Setup {
     pub unknown: &'static [&'static str],
     /// Checkouts that a former node has left behind: their journals, byte for byte.
     pub left_behind: Vec<(Uuid, Vec<Bytes>)>,
+    /// The node's name.
+    pub node: &'static str,
+    /// What it can run.
+    pub catalog: Catalog,
+    /// The store, where another node has used it.
+    pub store: Arc<MemoryStore>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { max_live: 1000, bench: false, away: &[], unknown: &[], left_behind: Vec::new() }
+        let catalog = backstitch_sagas::catalog().unwrap().with(backstitch_sagas::synthetic(7).unwrap());
+        Self {
+            max_live: 1000,
+            bench: false,
+            away: &[],
+            unknown: &[],
+            left_behind: Vec::new(),
+            node: "local",
+            catalog,
+            store: Arc::default(),
+        }
     }
 }
 
@@ -78,12 +95,12 @@ impl World {
         let targets =
             SERVICES.map(|(participant, service)| Target { participant, service, uri: uri(participant) });
         let dispatcher = GrpcDispatcher::new(targets.to_vec(), GrpcOptions::default()).unwrap();
-        let store = Arc::new(MemoryStore::default());
+        let store = setup.store.clone();
         leave_behind(&store, setup.left_behind).await;
-        let catalog = backstitch_sagas::catalog().unwrap().with(backstitch_sagas::synthetic(7).unwrap());
-        let options = EngineOptions { max_live: setup.max_live, ..Default::default() };
-        let engine =
-            Engine::start_up(store.clone(), Arc::new(dispatcher), catalog, Arc::new(SystemClock), options);
+        let options =
+            EngineOptions { max_live: setup.max_live, node: setup.node.to_owned(), ..Default::default() };
+        let (dispatcher, clock) = (Arc::new(dispatcher), Arc::new(SystemClock));
+        let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog.clone(), clock, options);
         let engine = engine.await.unwrap();
 
         let at = |name: &str| channel(&uri(name)).unwrap();
