@@ -169,9 +169,8 @@ impl Engine {
     ) -> Result<Self, StoreError> {
         let leases = store.acquire(&options.node, clock.now().0).await?;
         let (fatal, stopping) = (CancellationToken::new(), CancellationToken::new());
-        let (back, _) = mpsc::unbounded_channel();
         let shared = Shared {
-            flow: Flow::new(options.flow, back, stopping.clone()),
+            flow: Flow::new(options.flow, &stopping),
             writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
             catalog,
             store,

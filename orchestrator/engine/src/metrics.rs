@@ -49,7 +49,10 @@ pub fn describe() {
         REFUSED_TROUBLE,
         "Sagas refused because the breaker of a participant they need is open, by participant"
     );
-    describe_counter!(PARKED_RETRIED, "Parked sagas set going again because a participant answers");
+    describe_counter!(
+        PARKED_RETRIED,
+        "Times that a parked saga was tried again because a participant answers, by participant"
+    );
     describe_counter!(COMMITS, "Commits of the saga store");
     describe_counter!(RECORDS, "Journal records committed");
     describe_counter!(RECORD_BYTES, Unit::Bytes, "Bytes of journal records committed");

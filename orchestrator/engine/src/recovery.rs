@@ -90,6 +90,9 @@ impl Engine {
 
     /// Recovers now and then until the engine drains.
     pub fn spawn_recovery(&self) {
+        if let Some(back) = self.shared.flow.comings_back() {
+            tokio::spawn(self.clone().revive(back));
+        }
         let engine = self.clone();
         tokio::spawn(async move {
             if let Err(error) = engine.recover_parked().await {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use backstitch_core::{Op, Status};
 use backstitch_engine::{FlowOptions, Options, StartError};
-use town::{HOUR, LATENCY, Mood, Town, pass};
+use town::{HOUR, LATENCY, Mood, Town, order, pass};
+use uuid::Uuid;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -255,5 +256,123 @@ async fn retries_stay_within_their_budget_where_no_breaker_helps() {
     town.participants.become_("shipping", Mood::Well);
     for id in orders {
         assert_eq!(town.rests(id, 120 * SECOND).await, Status::Completed);
+    }
+}
+
+/// A town whose participants are waited for half a minute, and whose engine recovers by itself.
+async fn impatient() -> Town {
+    let town = Town::with(order(30 * SECOND), Options::default()).await;
+    town.engine.spawn_recovery();
+    town
+}
+
+async fn parked(town: &Town, ids: &[Uuid]) -> usize {
+    let mut parked = 0;
+    for id in ids {
+        parked += usize::from(town.status(*id).await == Status::Parked);
+    }
+    parked
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_parked_by_silence_goes_on_by_itself_when_its_participant_is_back() {
+    for mood in [Mood::Away, Mood::Silent, Mood::Unserved] {
+        let town = impatient().await;
+        let ids = town.start_many("order", 30).await;
+        town.participants.become_("shipping", mood);
+        pass(10 * 60 * SECOND).await;
+        let given_up = parked(&town, &ids).await;
+        assert!(given_up >= 10, "{mood:?}: only {given_up} of 30 have parked");
+        town.participants.become_("shipping", Mood::Well);
+        for id in &ids {
+            town.rests(*id, 60 * SECOND).await;
+        }
+        // Once the last pause is over, and somebody has found out.
+        pass(40 * SECOND).await;
+        for id in ids {
+            assert_eq!(town.status(id).await, Status::Completed, "{mood:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everybody_has_parked_somebody_still_finds_out_that_it_is_over() {
+    let town = impatient().await;
+    let id = town.start("order").await;
+    town.participants.become_("shipping", Mood::Unserved);
+    pass(HOUR).await;
+    assert_eq!(town.status(id).await, Status::Parked);
+    assert_eq!(town.troubled(), ["shipping"]);
+    town.participants.become_("shipping", Mood::Well);
+    pass(40 * SECOND).await;
+    assert_eq!(town.status(id).await, Status::Completed);
+    assert!(town.troubled().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_that_was_unlucky_alone_is_tried_again_now_and_then() {
+    let town = impatient().await;
+    let id = town.start("order").await;
+    town.participants.become_("shipping", Mood::Silent);
+    pass(100 * SECOND).await;
+    assert_eq!(town.status(id).await, Status::Parked);
+    assert!(town.troubled().is_empty());
+    town.participants.become_("shipping", Mood::Well);
+    pass(400 * SECOND).await;
+    assert_eq!(town.status(id).await, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_fault_parked_waits_for_its_person() {
+    let town = impatient().await;
+    let id = town.start("order").await;
+    town.participants.become_("shipping", Mood::Broken);
+    pass(SECOND).await;
+    assert_eq!(town.status(id).await, Status::Parked);
+    // Others meet an outage, and its end.
+    town.participants.become_("shipping", Mood::Away);
+    let others = town.start_many("order", 20).await;
+    pass(20 * SECOND).await;
+    assert_eq!(town.troubled(), ["shipping"]);
+    town.participants.become_("shipping", Mood::Well);
+    pass(HOUR).await;
+    for other in others {
+        assert_eq!(town.status(other).await, Status::Completed);
+    }
+    assert_eq!(town.status(id).await, Status::Parked);
+    assert_eq!(town.participants.made(|made| made.saga == id && made.step == "ship").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_is_not_overrun_by_what_parked() {
+    let town = impatient().await;
+    let ids = town.start_many("order", 400).await;
+    town.participants.become_("shipping", Mood::Confused);
+    pass(10 * 60 * SECOND).await;
+    assert_eq!(parked(&town, &ids).await, 400);
+    let before = town.participants.calls_to("shipping");
+    town.participants.become_("shipping", Mood::Well);
+    pass(400 * SECOND).await;
+    assert_eq!(parked(&town, &ids).await, 0);
+    let rate = rate(&town, "shipping");
+    let worst = rate.iter().rev().take_while(|(at, _)| **at >= 600).map(|(_, calls)| *calls).max().unwrap();
+    assert!(worst <= 201, "{worst} calls in a second");
+    assert_eq!(town.participants.calls_to("shipping") - before, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_does_not_call_everybody_at_once() {
+    let town = Town::new(Options::default()).await;
+    town.participants.become_("shipping", Mood::Silent);
+    let ids = town.start_many("order", 600).await;
+    pass(SECOND).await;
+    let next = town.restarted(Options::default()).await;
+    let before = next.participants.calls_to("shipping");
+    next.engine.recover().await.unwrap();
+    pass(SECOND).await;
+    assert_eq!(next.participants.calls_to("shipping") - before, 256, "as many as may be in flight");
+    next.participants.become_("shipping", Mood::Well);
+    for id in ids {
+        assert_eq!(next.rests(id, 120 * SECOND).await, Status::Completed);
     }
 }

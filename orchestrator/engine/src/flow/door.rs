@@ -84,6 +84,10 @@ impl Door {
         }
     }
 
+    pub(crate) fn participant(&self) -> &'static str {
+        self.participant
+    }
+
     /// The gate's time.
     fn now(&self) -> Duration {
         self.began.elapsed()
@@ -126,10 +130,6 @@ impl Door {
 
     pub(crate) fn is_worth_trying(&self) -> bool {
         self.lock().gate.is_worth_trying(self.now())
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().gate.standing() == Standing::Closed
     }
 
     /// Lets those go whose time has come; how long until the next one's.

@@ -13,16 +13,17 @@ mod door;
 mod gate;
 mod line;
 mod queue;
+mod revive;
 mod window;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use backstitch_core::{Class, Definition, Outcome};
 use metrics::counter;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::metrics as names;
 use crate::options::FlowOptions;
@@ -69,17 +70,30 @@ pub(crate) struct Flow {
     options: FlowOptions,
     doors: RwLock<HashMap<&'static str, Arc<Door>>>,
     back: mpsc::UnboundedSender<&'static str>,
-    stopping: CancellationToken,
+    /// Until somebody listens.
+    heard_back: Mutex<Option<mpsc::UnboundedReceiver<&'static str>>>,
+    ending: CancellationToken,
+    _ends_with_this: DropGuard,
 }
 
 impl Flow {
-    /// Gates that report on `back` who has come back. Their timers run until `stopping`.
-    pub(crate) fn new(
-        options: FlowOptions,
-        back: mpsc::UnboundedSender<&'static str>,
-        stopping: CancellationToken,
-    ) -> Self {
-        Self { options, doors: RwLock::default(), back, stopping }
+    /// Gates whose timers run until `stopping`.
+    pub(crate) fn new(options: FlowOptions, stopping: &CancellationToken) -> Self {
+        let (back, heard_back) = mpsc::unbounded_channel();
+        let ending = stopping.child_token();
+        Self {
+            options,
+            doors: RwLock::default(),
+            back,
+            heard_back: Mutex::new(Some(heard_back)),
+            _ends_with_this: ending.clone().drop_guard(),
+            ending,
+        }
+    }
+
+    /// Who comes back, as it happens; for the one who asks first.
+    pub(crate) fn comings_back(&self) -> Option<mpsc::UnboundedReceiver<&'static str>> {
+        self.heard_back.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Lets a call to the participant go, wait, or come back later.
@@ -112,13 +126,14 @@ impl Flow {
         troubles
     }
 
-    /// Calls to it go through; so they do to one that was never called.
-    pub(crate) fn is_closed(&self, participant: &str) -> bool {
+    /// Participants whose breaker waits for a probe that nobody makes.
+    pub(crate) fn unprobed(&self) -> Vec<&'static str> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
-        doors.get(participant).is_none_or(|door| door.is_closed())
+        let unprobed = doors.values().filter(|door| door.trouble().is_some() && door.is_worth_trying());
+        unprobed.map(|door| door.participant()).collect()
     }
 
-    /// As [`Flow::is_closed`], or a call could find out now.
+    /// Calls to it go through, or one could find out now.
     pub(crate) fn is_worth_trying(&self, participant: &str) -> bool {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
         doors.get(participant).is_none_or(|door| door.is_worth_trying())
@@ -131,7 +146,7 @@ impl Flow {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
         let door = doors.entry(participant).or_insert_with(|| {
             let door = Arc::new(Door::new(participant, self.options, self.back.clone()));
-            tokio::spawn(keep(door.clone(), self.stopping.clone()));
+            tokio::spawn(keep(door.clone(), self.ending.clone()));
             door
         });
         door.clone()
@@ -148,11 +163,11 @@ pub(crate) fn not_now(participant: &'static str, closed: Closed) -> Outcome {
 }
 
 /// Ticks when it is time.
-async fn keep(door: Arc<Door>, stopping: CancellationToken) {
+async fn keep(door: Arc<Door>, ending: CancellationToken) {
     loop {
         let next = door.tick();
         tokio::select! {
-            () = stopping.cancelled() => return,
+            () = ending.cancelled() => return,
             () = door.due(next) => {}
         }
     }

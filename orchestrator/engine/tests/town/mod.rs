@@ -161,11 +161,27 @@ impl Town {
     pub(crate) async fn with(order: Definition, options: Options) -> Self {
         let began = Instant::now();
         let participants = Arc::new(Participants { began, moods: Mutex::default(), made: Mutex::default() });
-        let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(Wall(began)));
         let catalog = Catalog::default().with(order).with(download());
+        Self::over(Arc::new(MemoryStore::default()), participants, catalog, options).await
+    }
+
+    async fn over(
+        store: Arc<MemoryStore>,
+        participants: Arc<Participants>,
+        catalog: Catalog,
+        options: Options,
+    ) -> Self {
+        let (began, clock) = (participants.began, Arc::new(Wall(participants.began)));
         let engine = Engine::start_up(store.clone(), participants.clone(), catalog, clock, options);
         let engine = engine.await.unwrap();
         Self { participants, engine, store, began }
+    }
+
+    /// Another engine on the same store, as after a restart; the first one drains.
+    pub(crate) async fn restarted(&self, options: Options) -> Self {
+        self.engine.drain().await;
+        let catalog = self.engine.catalog().clone();
+        Self::over(self.store.clone(), self.participants.clone(), catalog, options).await
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
