@@ -136,6 +136,8 @@ pub enum Cause {
     Deadline,
     /// What a step gave (an offer, a hold) would not last until the pivot is answered.
     Expired(StepId),
+    /// The customer did not finish what a step waited for.
+    Unfinished(StepId),
     /// Somebody cancelled it.
     Cancelled(String),
 }
@@ -152,7 +154,11 @@ impl Record {
             | Record::StepParked { step, .. }
             | Record::UndoParked { step, .. }
             | Record::TurnedBack {
-                cause: Cause::Refused(step) | Cause::GaveUp { step, .. } | Cause::Expired(step),
+                cause:
+                    Cause::Refused(step)
+                    | Cause::GaveUp { step, .. }
+                    | Cause::Expired(step)
+                    | Cause::Unfinished(step),
             } => Some(*step),
             _ => None,
         }

@@ -36,6 +36,9 @@ fn cause(d: &Definition, saga: &Saga) -> (String, String) {
         Direction::Back(Cause::GaveUp { step, .. }) => (d.step(*step).name.to_owned(), "NO_ANSWER".into()),
         Direction::Back(Cause::Deadline) => (String::new(), "DEADLINE".into()),
         Direction::Back(Cause::Expired(step)) => (d.step(*step).name.to_owned(), "EXPIRED".into()),
+        Direction::Back(Cause::Unfinished(step)) => {
+            (d.step(*step).name.to_owned(), "CUSTOMER_DID_NOT_FINISH".into())
+        }
         Direction::Back(Cause::Cancelled(_)) => (String::new(), "CANCELLED".into()),
         Direction::Forward => (String::new(), String::new()),
     }

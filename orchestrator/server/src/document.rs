@@ -171,6 +171,11 @@ fn refusal(definition: &Definition, saga: &Saga) -> Option<Refusal> {
             "An offer or a hold would have ended before the payment was taken; nothing was charged."
                 .to_owned(),
         )),
+        Direction::Back(Cause::Unfinished(step)) => Some(told(
+            Some(*step),
+            "CUSTOMER_DID_NOT_FINISH",
+            "What the customer was asked to do was not finished in time; nothing was charged.".to_owned(),
+        )),
         Direction::Back(Cause::Cancelled(why)) => Some(told(None, "CANCELLED", why.clone())),
     }
 }
@@ -293,6 +298,7 @@ mod tests {
             (Cause::GaveUp { step, last: "silence".into() }, "NO_ANSWER", Some("reserve_stock")),
             (Cause::Deadline, "DEADLINE", None),
             (Cause::Expired(step), "EXPIRED", Some("reserve_stock")),
+            (Cause::Unfinished(step), "CUSTOMER_DID_NOT_FINISH", Some("reserve_stock")),
             (Cause::Cancelled("by the customer".into()), "CANCELLED", None),
         ];
         for (cause, reason, step) in cases {

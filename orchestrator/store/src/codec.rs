@@ -93,6 +93,7 @@ fn turned_back(cause: Cause) -> wire::TurnedBack {
         Cause::Deadline => (turned_back::Cause::Deadline, None, String::new()),
         Cause::Cancelled(why) => (turned_back::Cause::Cancelled, None, why),
         Cause::Expired(step) => (turned_back::Cause::Expired, Some(step), String::new()),
+        Cause::Unfinished(step) => (turned_back::Cause::Unfinished, Some(step), String::new()),
     };
     wire::TurnedBack { cause: cause.into(), step: step.map(number), detail }
 }
@@ -152,6 +153,7 @@ fn read_cause(turned: wire::TurnedBack) -> Result<Cause, String> {
         (turned_back::Cause::Deadline, None) => Ok(Cause::Deadline),
         (turned_back::Cause::Cancelled, None) => Ok(Cause::Cancelled(turned.detail)),
         (turned_back::Cause::Expired, Some(step)) => Ok(Cause::Expired(step)),
+        (turned_back::Cause::Unfinished, Some(step)) => Ok(Cause::Unfinished(step)),
         (turned_back::Cause::Unspecified, _) => Err("it turned back without a cause".to_owned()),
         (cause, step) => Err(format!("it turned back by {cause:?} with step {step:?}")),
     }
@@ -205,6 +207,7 @@ mod tests {
             Just(Cause::Deadline),
             any::<String>().prop_map(Cause::Cancelled),
             steps().prop_map(Cause::Expired),
+            steps().prop_map(Cause::Unfinished),
         ]
     }
 

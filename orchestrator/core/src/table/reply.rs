@@ -163,7 +163,13 @@ impl Turn<'_> {
         let state = self.saga.step_mut(id);
         (state.maybe_run, state.since, state.spent) = (true, self.now, 0);
         if self.now >= until {
-            return self.give_up(id, Op::Do, "the customer did not finish".into());
+            self.saga.step_mut(id).activity = Activity::Idle;
+            return match step.class {
+                Class::Compensatable | Class::NeedsNoUndo(_) => self.turn_back(Cause::Unfinished(id)),
+                Class::Pivot | Class::Retriable => {
+                    self.give_up(id, Op::Do, "the customer did not finish".into());
+                }
+            };
         }
         let now_waiting = Waiting { next_action: next_action.clone(), until };
         if self.saga.step(id).waiting.as_ref() != Some(&now_waiting) {

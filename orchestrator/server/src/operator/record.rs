@@ -63,6 +63,7 @@ pub(super) fn told(definition: Option<&Definition>, seq: u32, entry: &Entry) -> 
             Cause::Refused(_) => "refused".to_owned(),
             Cause::GaveUp { last, .. } => format!("no answer in time; last heard: {last}"),
             Cause::Deadline => "the deadline passed".to_owned(),
+            Cause::Unfinished(_) => "the customer did not finish in time".to_owned(),
             Cause::Expired(_) => "what it gave would not last until the pivot is answered".to_owned(),
             Cause::Cancelled(why) => format!("cancelled: {why}"),
         },

@@ -184,6 +184,7 @@ impl World {
                 Cause::GaveUp { step, last } => format!("{kind}(gave up {}: {last})", name(step)),
                 Cause::Deadline => format!("{kind}(deadline)"),
                 Cause::Expired(step) => format!("{kind}(expired {})", name(step)),
+                Cause::Unfinished(step) => format!("{kind}(unfinished {})", name(step)),
                 Cause::Cancelled(why) => format!("{kind}(cancelled: {why})"),
             },
             Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {

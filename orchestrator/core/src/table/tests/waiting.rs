@@ -27,7 +27,7 @@ fn the_customer_is_waited_for_at_growing_intervals_until_exactly_the_deadline() 
     }
     assert_eq!(asked_at, [1, 3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43, 47, 51, 55, 59, 60]);
     assert_eq!(world.saga.status(), Status::Compensating);
-    assert!(world.records(0).contains("turned_back(gave up pay: the customer did not finish)"));
+    assert!(world.records(0).contains("turned_back(unfinished pay)"));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_wake_up_is_only_a_hint() {
         (&format!("{WAITING}; cancel; pay done; hold done; stock done"), "wake", ""),
         // It does not lengthen the wait, and the timer that it made needless is harmless.
         (&format!("{WAITING}; after 59s; wake"), "pay pending", "wait 1s do pay#3"),
-        (&format!("{WAITING}; after 60s; wake"), "pay pending", "turned_back(gave up pay: the customer did not finish), undo pay#1@6"),
+        (&format!("{WAITING}; after 60s; wake"), "pay pending", "turned_back(unfinished pay), undo pay#1@6"),
         (&format!("{WAITING}; wake"),            "due pay#2 do", ""),
     ]);
 }
@@ -106,7 +106,7 @@ fn a_wait_survives_its_owner_and_keeps_its_deadline() {
     assert_eq!(heir.when("pay pending"), "wait 1s do pay#2");
     assert_eq!(CUSTOMER, Duration::from_secs(60));
     heir.run("after 20s; wake");
-    assert_eq!(heir.when("pay pending"), "turned_back(gave up pay: the customer did not finish), undo pay#1@6");
+    assert_eq!(heir.when("pay pending"), "turned_back(unfinished pay), undo pay#1@6");
 }
 
 #[test]
