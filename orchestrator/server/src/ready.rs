@@ -28,6 +28,9 @@ fn lacks_version(error: &CatalogError) -> (String, String) {
 }
 
 /// The parts that are missing now; none if this node is ready.
+///
+/// A participant that its breaker keeps calls from is not: sending clients to another node would not bring it back,
+/// and here they are told what is wrong and when to come again. See [`degraded`].
 pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     let mut missing = Vec::new();
     let mut lacks = |name: &str, why: String| missing.push(Missing { name: name.to_owned(), why });
@@ -54,8 +57,17 @@ pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     for name in called(app).filter(|name| !app.clients.probes(name)) {
         lacks(name, "has no address here".to_owned());
     }
+    let degraded = app.engine.troubles();
     for (name, why) in participants {
-        lacks(&name, why);
+        if !degraded.iter().any(|trouble| trouble.participant == name) {
+            lacks(&name, why);
+        }
     }
     missing
+}
+
+/// The participants that calls are kept from; this node is ready all the same.
+pub(crate) fn degraded(app: &App) -> Vec<Missing> {
+    let troubles = app.engine.troubles().into_iter();
+    troubles.map(|trouble| Missing { name: trouble.participant.to_owned(), why: trouble.why }).collect()
 }

@@ -263,6 +263,38 @@ async fn too_much_to_do_is_429_with_a_hint() {
 }
 
 #[tokio::test]
+async fn while_a_participant_does_not_serve_us_new_checkouts_are_refused_and_earlier_ones_wait() {
+    let world = world().await;
+    world.participants.cart("cart-2", &[("A", 1)]);
+    world.participants.state().unserved.insert("authorize");
+    assert_eq!(world.checkout("k1", &order_of("cart-1")).await.status, 202);
+    // Others may be balanced to other nodes, which would not help them: this one stays ready.
+    let degraded = loop {
+        let ready = world.get("/readyz").await;
+        assert_eq!((ready.status, ready.text("/status")), (200, "ready"));
+        if ready.body.get("degraded").is_some() {
+            break ready;
+        }
+    };
+    assert_eq!(degraded.text("/degraded/0/part"), "payment");
+
+    let refused = world.checkout("k2", &order_of("cart-2")).await;
+    refused.is_problem(503, "unavailable", "");
+    assert_eq!((refused.text("/part"), refused.header("retry-after")), ("payment", "1"));
+    let told = refused.text("/detail");
+    assert!(told.contains("payment does not serve what is asked of it"), "{told}");
+    assert!(told.contains("no such method"), "{told}");
+    // A retry of what was accepted is not new work.
+    assert_eq!(world.checkout("k1", &order_of("cart-1")).await.status, 202);
+
+    world.participants.state().unserved.clear();
+    let done = world.checkout_final("k1", &order_of("cart-1")).await;
+    assert_eq!((done.status, done.text("/status")), (200, "completed"), "{done:?}");
+    assert_eq!(world.get("/readyz").await.body, json!({"status": "ready"}));
+    assert_eq!(world.checkout_final("k2", &order_of("cart-2")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
 async fn a_key_that_is_given_up_unused_starts_nothing_ever() {
     let world = world().await;
     for _ in 0..2 {

@@ -27,6 +27,8 @@ pub struct State {
     pub customer_acts: bool,
     /// Actions that fail of a bug.
     pub broken: BTreeSet<&'static str>,
+    /// Actions that nobody here serves.
+    pub unserved: BTreeSet<&'static str>,
     /// Traces of changes at the doors.
     pub traces: Vec<String>,
 }
@@ -140,6 +142,9 @@ impl Participants {
 
     /// Fails as the contract says for a bug, if this action was told to.
     fn sane(&self, meta: &MetadataMap, service: &str, action: &str) -> Result<(), Status> {
+        if self.state().unserved.contains(action) {
+            return Err(Status::unimplemented("no such method"));
+        }
         if !self.state().broken.contains(action) {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::reply;
 use crate::app::App;
 use crate::problem::{Problem, kind};
-use crate::ready;
+use crate::ready::{self, Missing};
 
 /// The description, written by hand; a test holds it to the routes that there are.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -45,15 +45,24 @@ pub(super) async fn healthz() -> Response {
     reply::json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: new work would be accepted and could be done.
+/// `GET /readyz`: this node takes new work, except what needs a participant that is `degraded`.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let missing = ready::missing(&app).await;
     if missing.is_empty() {
-        return Ok(reply::json(StatusCode::OK, &json!({ "status": "ready" })));
+        let degraded = ready::degraded(&app);
+        let mut ready = json!({ "status": "ready" });
+        if !degraded.is_empty() {
+            ready["degraded"] = listed(&degraded).into();
+        }
+        return Ok(reply::json(StatusCode::OK, &ready));
     }
     let told: Vec<_> = missing.iter().map(|part| format!("{} {}", part.name, part.why)).collect();
-    let parts: Vec<_> = missing.iter().map(|part| json!({ "part": part.name, "why": part.why })).collect();
+    let parts = listed(&missing);
     Err(Problem::new(&kind::NOT_READY, format!("{}.", told.join("; "))).with("parts", parts))
+}
+
+fn listed(parts: &[Missing]) -> Vec<Value> {
+    parts.iter().map(|part| json!({ "part": part.name, "why": part.why })).collect()
 }
 
 /// `GET /metrics`
