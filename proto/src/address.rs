@@ -52,6 +52,20 @@ impl PostalAddress {
         &self.0
     }
 
+    /// Every field with its name, in an order that never changes.
+    pub fn parts(&self) -> [(&'static str, &str); 7] {
+        let Self(common::Address { name, line1, line2, city, region, postal_code, country }) = self;
+        [
+            ("name", name),
+            ("line1", line1),
+            ("line2", line2),
+            ("city", city),
+            ("region", region),
+            ("postal_code", postal_code),
+            ("country", country),
+        ]
+    }
+
     /// The message that travels.
     pub fn to_proto(&self) -> common::Address {
         self.0.clone()

@@ -7,4 +7,5 @@ mod words;
 
 pub(crate) use cart::{Cart, Lifetimes, why_not_held};
 pub(crate) use items::{Items, TooMuch};
-pub(crate) use words::{CartId, CustomerId, Invalid};
+pub(crate) use participant_kit::text::Invalid;
+pub(crate) use words::{CartId, CustomerId};

@@ -49,7 +49,14 @@ async fn a_cart_is_put_held_refused_freed_and_cleared_over_the_wire() {
 
     // A call without the contract's metadata promises nothing.
     let bare = client.hold(HoldCartRequest { cart_id: "c".into(), version: cart.version }).await.unwrap_err();
-    assert_eq!(Verdict::from_status(&bare, "cart", &third.meta("hold_cart", Op::Do).key()), None);
+    assert_eq!(
+        Verdict::from_status(
+            &bare,
+            "cart",
+            &participant_kit::testing::call(third.0, "hold_cart", Op::Do).key()
+        ),
+        None
+    );
 
     drop(client);
     shutdown.cancel();

@@ -6,5 +6,6 @@ mod product;
 mod text;
 
 pub(crate) use lines::{Line, Lines, parse_items, to_items};
+pub(crate) use participant_kit::text::Invalid;
 pub(crate) use product::{Change, Product, Put, Refused, Terms, decide};
-pub(crate) use text::{Invalid, Sku};
+pub(crate) use text::Sku;

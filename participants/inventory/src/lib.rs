@@ -13,10 +13,9 @@ mod put_product;
 mod service;
 mod store;
 
-use std::sync::Arc;
-
 use backstitch_proto::inventory::inventory_server::InventoryServer;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+pub use participant_kit::Options;
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
@@ -25,15 +24,6 @@ pub const NAME: &str = "inventory";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/inventory/any");
 static OWN: [&Migrator; 1] = [&MIGRATIONS];
-
-/// What inventory needs to run.
-#[derive(Clone)]
-pub struct Options {
-    /// `sqlite:/path/inventory.db`, created if it is missing, or `postgres://…`.
-    pub database_url: String,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Opens the database, migrates it, and answers the participant, ready to be served.
 ///

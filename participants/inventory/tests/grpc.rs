@@ -50,7 +50,14 @@ async fn a_reservation_is_made_refused_released_and_committed_over_the_wire() {
 
     // A call without the contract's metadata promises nothing.
     let bare = client.reserve(buyer.wish(&[("A", 1)])).await.unwrap_err();
-    assert_eq!(Verdict::from_status(&bare, "inventory", &buyer.meta("reserve_stock", Op::Do).key()), None);
+    assert_eq!(
+        Verdict::from_status(
+            &bare,
+            "inventory",
+            &participant_kit::testing::call(buyer.0, "reserve_stock", Op::Do).key()
+        ),
+        None
+    );
 
     drop(client);
     shutdown.cancel();

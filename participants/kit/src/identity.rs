@@ -2,6 +2,7 @@
 //!
 //! Never wire bytes (an encoder may reorder them), times or metadata (a retry has others).
 
+use backstitch_proto::address::PostalAddress;
 use sha2::{Digest as _, Sha256};
 
 /// Builds the canonical hash over identity fields, in the order in which they are given.
@@ -28,6 +29,12 @@ impl Identity {
     #[must_use]
     pub fn int(self, name: &str, value: i64) -> Self {
         self.part(b'N', name.as_bytes()).part(b'I', &value.to_be_bytes())
+    }
+
+    /// A postal address, all of it.
+    #[must_use]
+    pub fn address(self, address: &PostalAddress) -> Self {
+        address.parts().into_iter().fold(self, |identity, (name, value)| identity.text(name, value))
     }
 
     /// Opaque bytes.

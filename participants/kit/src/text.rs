@@ -2,6 +2,23 @@
 
 use uuid::Uuid;
 
+/// A field of a request that cannot be, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct Invalid {
+    /// Its path as the caller knows it, e.g. `items[3].quantity`.
+    pub field: String,
+    /// A sentence that goes on from the field's name.
+    pub why: String,
+}
+
+impl Invalid {
+    /// `field` cannot be, because it `why`.
+    pub fn new(field: impl Into<String>, why: impl ToString) -> Self {
+        Self { field: field.into(), why: why.to_string() }
+    }
+}
+
 /// At least one and at most `max` characters, none of them a control character.
 ///
 /// # Errors
@@ -39,27 +56,6 @@ pub fn uuid(value: &str) -> Result<Uuid, String> {
     Uuid::try_parse(value).map_err(|e| format!("must be a UUID: {e}"))
 }
 
-/// An ISO 4217 code by form: three capitals. Which currencies exist is `backstitch_proto::money`'s to say.
-///
-/// # Errors
-/// That it has another form.
-pub fn currency(value: &str) -> Result<&str, String> {
-    capitals(value, 3, "must be an ISO 4217 currency such as GBP")
-}
-
-/// An ISO 3166-1 alpha-2 code by form: two capitals.
-///
-/// # Errors
-/// That it has another form.
-pub fn country(value: &str) -> Result<&str, String> {
-    capitals(value, 2, "must be an ISO 3166-1 country such as GB")
-}
-
-fn capitals<'v>(value: &'v str, count: usize, otherwise: &str) -> Result<&'v str, String> {
-    let fits = value.len() == count && value.bytes().all(|byte| byte.is_ascii_uppercase());
-    if fits { Ok(value) } else { Err(otherwise.into()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,17 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_codes_have_their_form() {
+    fn ids_have_their_form() {
         assert!(uuid("018f3f5e-0000-7000-8000-000000000000").is_ok());
         for bad in ["", "018f3f5e00007000800000000000000", "{018f3f5e-0000-7000-8000-00000000000}", "x"] {
             assert!(uuid(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!((currency("GBP"), country("GB")), (Ok("GBP"), Ok("GB")));
-        for bad in ["", "gbp", "GB", "GBPX", "G P", "ÄÖ"] {
-            assert!(currency(bad).is_err(), "{bad:?}");
-        }
-        for bad in ["", "gb", "GBR", "G", "Ä"] {
-            assert!(country(bad).is_err(), "{bad:?}");
         }
     }
 }

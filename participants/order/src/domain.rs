@@ -161,7 +161,6 @@ impl NewOrder {
 
     /// Every field: another order under the same key is another body.
     pub(crate) fn identity(&self) -> Identity {
-        let address = self.address.fields();
         let head = Identity::new("Create")
             .text("order_id", &self.id.to_string())
             .text("checkout_id", &self.checkout.to_string())
@@ -169,13 +168,7 @@ impl NewOrder {
             .text("email", self.email.as_str())
             .text("payment_id", &self.payment.to_string())
             .text("shipping_method", &self.shipping_method)
-            .text("name", &address.name)
-            .text("line1", &address.line1)
-            .text("line2", &address.line2)
-            .text("city", &address.city)
-            .text("region", &address.region)
-            .text("postal_code", &address.postal_code)
-            .text("country", &address.country)
+            .address(&self.address)
             .text("currency", self.total.currency.as_str())
             .int("shipping_price", self.shipping_price.minor)
             .int("total", self.total.minor);

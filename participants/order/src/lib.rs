@@ -13,24 +13,14 @@ mod service;
 mod settle;
 mod store;
 
-use std::sync::Arc;
-
 use backstitch_proto::order::orders_server::OrdersServer;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+pub use participant_kit::Options;
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/order/any");
 static OWN: [&Migrator; 1] = [&MIGRATIONS];
-
-/// What the order participant needs.
-#[derive(Clone)]
-pub struct Options {
-    /// `sqlite:/path/file.db` or `postgres://…`.
-    pub database_url: String,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Opens and migrates the database; the participant is then ready to be served.
 ///

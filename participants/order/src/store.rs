@@ -1,8 +1,9 @@
 //! The order tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
 
 use backstitch_proto::common::Address;
-use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::money::Money;
 use backstitch_proto::order::{Order, StatusChange};
+use participant_kit::columns::currency;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use uuid::Uuid;
@@ -23,8 +24,7 @@ pub(crate) async fn insert_order(
     saga: Uuid,
     now_ms: i64,
 ) -> Result<bool, sqlx::Error> {
-    let address = order.address.fields();
-    let done = sqlx::query(include_str!("sql/insert_order.sql"))
+    let query = sqlx::query(include_str!("sql/insert_order.sql"))
         .bind(order.id.to_string())
         .bind(number.0)
         .bind(order.checkout.to_string())
@@ -35,17 +35,9 @@ pub(crate) async fn insert_order(
         .bind(&order.shipping_method)
         .bind(order.shipping_price.minor)
         .bind(order.total.minor)
-        .bind(order.payment.to_string())
-        .bind(&address.name)
-        .bind(&address.line1)
-        .bind(&address.line2)
-        .bind(&address.city)
-        .bind(&address.region)
-        .bind(&address.postal_code)
-        .bind(&address.country)
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
+        .bind(order.payment.to_string());
+    let query = order.address.parts().into_iter().fold(query, |query, (_, part)| query.bind(part));
+    let done = query.bind(now_ms).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -203,9 +195,4 @@ async fn history(conn: &mut AnyConnection, order: Uuid) -> Result<Vec<StatusChan
     let change =
         |row: &AnyRow| Ok(StatusChange { at_unix_ms: row.try_get("at_ms")?, status: row.try_get("status")? });
     rows.iter().map(change).collect()
-}
-
-fn currency(row: &AnyRow) -> Result<Currency, sqlx::Error> {
-    let code: String = row.try_get("currency")?;
-    Currency::parse(&code).map_err(|e| sqlx::Error::Decode(e.into()))
 }

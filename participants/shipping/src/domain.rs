@@ -7,31 +7,16 @@ pub(crate) mod geography;
 pub(crate) mod tariff;
 pub(crate) mod tracking;
 
-use std::fmt;
-
 use backstitch_proto::address::PostalAddress;
 use backstitch_proto::money::Currency;
 use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
 use participant_kit::text;
+pub(crate) use participant_kit::text::Invalid;
 use uuid::Uuid;
-
-/// Why a request cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {why}")]
-pub(crate) struct Invalid {
-    /// Its path in the request.
-    pub(crate) field: String,
-    /// To be read after the field's name.
-    pub(crate) why: String,
-}
-
-fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Invalid {
-    Invalid { field: field.into(), why: why.to_string() }
-}
 
 /// Parses a UUID that stands in `field`.
 pub(crate) fn id(field: &'static str, value: &str) -> Result<Uuid, Invalid> {
-    text::uuid(value).map_err(|why| invalid(field, why))
+    text::uuid(value).map_err(|why| Invalid::new(field, why))
 }
 
 /// What a customer wants sent, and where to.
@@ -48,14 +33,15 @@ pub(crate) struct QuoteAsked {
 
 impl QuoteAsked {
     pub(crate) fn parse(request: &QuoteRequest) -> Result<Self, Invalid> {
-        let address = request.address.as_ref().ok_or_else(|| invalid("address", "is missing"))?;
-        let country = text::required(&address.country, 100).map_err(|e| invalid("address.country", e))?;
+        let address = request.address.as_ref().ok_or_else(|| Invalid::new("address", "is missing"))?;
+        let country =
+            text::required(&address.country, 100).map_err(|e| Invalid::new("address.country", e))?;
         Ok(Self {
             id: id("quote_id", &request.quote_id)?,
             country: country.to_owned(),
             method: method(&request.method)?,
             weight_grams: weight(request.weight_grams)?,
-            currency: Currency::parse(&request.currency).map_err(|e| invalid("currency", e))?,
+            currency: Currency::parse(&request.currency).map_err(|e| Invalid::new("currency", e))?,
         })
     }
 }
@@ -72,12 +58,12 @@ pub(crate) struct NewShipment {
 
 impl NewShipment {
     pub(crate) fn parse(request: &CreateShipmentRequest) -> Result<Self, Invalid> {
-        let address = request.address.as_ref().ok_or_else(|| invalid("address", "is missing"))?;
+        let address = request.address.as_ref().ok_or_else(|| Invalid::new("address", "is missing"))?;
         Ok(Self {
             id: id("shipment_id", &request.shipment_id)?,
             order: id("order_id", &request.order_id)?,
             address: PostalAddress::parse(Some(address))
-                .map_err(|e| invalid(format!("address.{}", e.field), e.why))?,
+                .map_err(|e| Invalid::new(format!("address.{}", e.field), e.why))?,
             method: method(&request.method)?,
             weight_grams: weight(request.weight_grams)?,
         })
@@ -85,12 +71,12 @@ impl NewShipment {
 }
 
 fn method(value: &str) -> Result<String, Invalid> {
-    text::required(value, 100).map(str::to_owned).map_err(|e| invalid("method", e))
+    text::required(value, 100).map(str::to_owned).map_err(|e| Invalid::new("method", e))
 }
 
 /// A weight of nothing is a letter, or goods whose weight nobody stated.
 fn weight(grams: i64) -> Result<i64, Invalid> {
-    if grams < 0 { Err(invalid("weight_grams", "must not be negative")) } else { Ok(grams) }
+    if grams < 0 { Err(Invalid::new("weight_grams", "must not be negative")) } else { Ok(grams) }
 }
 
 #[cfg(test)]

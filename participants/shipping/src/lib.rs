@@ -11,10 +11,9 @@ mod service;
 mod shipment;
 mod store;
 
-use std::sync::Arc;
-
 use backstitch_proto::shipping::shipping_server::ShippingServer;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+pub use participant_kit::Options;
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
@@ -22,15 +21,6 @@ use crate::quote::RemoveOldQuotes;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/shipping/any");
 static OWN: [&Migrator; 1] = [&MIGRATIONS];
-
-/// What the shipping participant needs.
-#[derive(Clone)]
-pub struct Options {
-    /// `sqlite:/path/file.db` or `postgres://…`.
-    pub database_url: String,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Opens and migrates the database; the participant is then ready to be served.
 ///

@@ -29,17 +29,10 @@ impl Action for CreateShipment {
 
     fn identity(&self) -> Identity {
         let NewShipment { id, order, address, method, weight_grams } = &self.0;
-        let address = address.fields();
         Identity::new("CreateShipment")
             .text("shipment_id", &id.to_string())
             .text("order_id", &order.to_string())
-            .text("name", &address.name)
-            .text("line1", &address.line1)
-            .text("line2", &address.line2)
-            .text("city", &address.city)
-            .text("region", &address.region)
-            .text("postal_code", &address.postal_code)
-            .text("country", &address.country)
+            .address(address)
             .text("method", method)
             .int("weight_grams", *weight_grams)
     }

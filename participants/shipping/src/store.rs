@@ -1,7 +1,8 @@
 //! The shipping tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
 
-use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::money::Money;
 use backstitch_proto::shipping::{Method, Shipment, TrackingEvent};
+use participant_kit::columns::currency;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use uuid::Uuid;
@@ -39,8 +40,7 @@ pub(crate) async fn methods(conn: &mut AnyConnection) -> Result<Vec<Method>, sql
 }
 
 fn rate(row: &AnyRow) -> Result<Rate, sqlx::Error> {
-    let code: String = row.try_get("currency")?;
-    let currency = Currency::parse(&code).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let currency = currency(row)?;
     Ok(Rate {
         method: row.try_get("method")?,
         max_weight_grams: row.try_get("max_weight_grams")?,
@@ -110,24 +110,15 @@ pub(crate) async fn insert_shipment(
     saga: Uuid,
     now_ms: i64,
 ) -> Result<bool, sqlx::Error> {
-    let address = shipment.address.fields();
-    let done = sqlx::query(include_str!("sql/insert_shipment.sql"))
+    let query = sqlx::query(include_str!("sql/insert_shipment.sql"))
         .bind(shipment.id.to_string())
         .bind(shipment.order.to_string())
         .bind(saga.to_string())
         .bind(tracking)
         .bind(&shipment.method)
-        .bind(shipment.weight_grams)
-        .bind(&address.name)
-        .bind(&address.line1)
-        .bind(&address.line2)
-        .bind(&address.city)
-        .bind(&address.region)
-        .bind(&address.postal_code)
-        .bind(&address.country)
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
+        .bind(shipment.weight_grams);
+    let query = shipment.address.parts().into_iter().fold(query, |query, (_, part)| query.bind(part));
+    let done = query.bind(now_ms).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 

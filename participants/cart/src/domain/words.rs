@@ -2,23 +2,7 @@
 
 use std::fmt;
 
-use participant_kit::text;
-
-/// A field that cannot be, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {why}")]
-pub(crate) struct Invalid {
-    /// As the caller knows it, e.g. `items[3].quantity`.
-    pub(crate) field: String,
-    /// A sentence that goes on from the field's name.
-    pub(crate) why: String,
-}
-
-impl Invalid {
-    pub(crate) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { field: field.into(), why: why.into() }
-    }
-}
+use participant_kit::text::{self, Invalid};
 
 /// Names a cart: 1 to 64 characters, none of them a control character. The shop chooses it.
 #[derive(Clone, Debug, PartialEq, Eq)]

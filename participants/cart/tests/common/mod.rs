@@ -11,9 +11,9 @@ use backstitch_proto::cart::{
     MergeCartsRequest, PutCartRequest,
 };
 use backstitch_proto::common::Item;
-use backstitch_proto::contract::{CallMeta, Op, Refusal, Verdict};
+use backstitch_proto::contract::{Op, Refusal, Verdict};
 use participant_cart::Options;
-use participant_kit::{Clock as _, ManualClock, Participant, Progress};
+use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
 use tempfile::TempDir;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
@@ -123,30 +123,14 @@ impl Saga {
         Self(Uuid::now_v7())
     }
 
-    pub fn meta(self, step: &str, op: Op) -> CallMeta {
-        CallMeta {
-            saga: self.0,
-            root: self.0,
-            name: "checkout".into(),
-            step: step.into(),
-            op,
-            attempt: 1,
-            traceparent: String::new(),
-        }
-    }
-
     pub fn call<T>(self, step: &str, op: Op, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        self.meta(step, op).write(request.metadata_mut());
-        request
+        testing::request(&testing::call(self.0, step, op), message)
     }
 
     /// What the contract reads from the answer of this saga's call.
     pub fn verdict(self, step: &str, op: Op, answer: &Result<(), Status>) -> Verdict {
         let status = answer.as_ref().unwrap_err();
-        let key = self.meta(step, op).key();
-        Verdict::from_status(status, participant_cart::NAME, &key)
-            .unwrap_or_else(|| panic!("no verdict: {status:?}"))
+        testing::verdict(&testing::call(self.0, step, op), participant_cart::NAME, status)
     }
 
     /// The refusal of a hold.

@@ -1,6 +1,7 @@
 //! Products and their counted stock.
 
-use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::money::Money;
+use participant_kit::columns::currency;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Error, Row as _};
 
@@ -44,16 +45,7 @@ pub(crate) async fn insert_product(
     terms: &Terms,
     stated_stock: i64,
 ) -> Result<(), Error> {
-    sqlx::query(include_str!("../../sql/insert_product.sql"))
-        .bind(sku.as_str())
-        .bind(&terms.name)
-        .bind(terms.price.minor)
-        .bind(terms.price.currency.as_str())
-        .bind(terms.weight_grams)
-        .bind(stated_stock)
-        .execute(conn)
-        .await?;
-    Ok(())
+    write_product(conn, include_str!("../../sql/insert_product.sql"), sku, terms, stated_stock).await
 }
 
 /// The first stock of a new product, at revision 1.
@@ -70,7 +62,17 @@ pub(crate) async fn update_product(
     terms: &Terms,
     stated_stock: i64,
 ) -> Result<(), Error> {
-    sqlx::query(include_str!("../../sql/update_product.sql"))
+    write_product(conn, include_str!("../../sql/update_product.sql"), sku, terms, stated_stock).await
+}
+
+async fn write_product(
+    conn: &mut AnyConnection,
+    sql: &'static str,
+    sku: &Sku,
+    terms: &Terms,
+    stated_stock: i64,
+) -> Result<(), Error> {
+    sqlx::query(sql)
         .bind(sku.as_str())
         .bind(&terms.name)
         .bind(terms.price.minor)
@@ -116,7 +118,7 @@ pub(crate) async fn record_correction(
 }
 
 fn product(row: &AnyRow) -> Result<Product, Error> {
-    let currency = Currency::parse(row.try_get("currency")?).map_err(|e| Error::Decode(e.into()))?;
+    let currency = currency(row)?;
     let sku = Sku::parse("sku", row.try_get("sku")?).map_err(|e| Error::Decode(e.into()))?;
     Ok(Product {
         sku,

@@ -46,13 +46,7 @@ pub(crate) async fn insert_reservation(
     saga: Uuid,
     now_ms: i64,
 ) -> Result<bool, Error> {
-    let done = sqlx::query(include_str!("../../sql/insert_reservation.sql"))
-        .bind(id.to_string())
-        .bind(saga.to_string())
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    change_one(conn, include_str!("../../sql/insert_reservation.sql"), id, saga, now_ms).await
 }
 
 /// The lines of a new reservation, in one statement.
@@ -94,22 +88,19 @@ pub(crate) async fn lines_of(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<L
 
 /// Moves a reservation's lines back from reserved to on hand.
 pub(crate) async fn release_stock(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
-    sqlx::query(include_str!("../../sql/release_stock.sql")).bind(id.to_string()).execute(conn).await?;
-    Ok(())
+    change_all(conn, include_str!("../../sql/release_stock.sql"), id).await
 }
 
 /// Forgets a reservation's lines; the reservation itself goes after them.
 pub(crate) async fn delete_lines(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM reservation_lines WHERE reservation_id = $1";
-    sqlx::query(SQL).bind(id.to_string()).execute(conn).await?;
-    Ok(())
+    change_all(conn, SQL, id).await
 }
 
 /// Forgets a reservation that has no lines any more.
 pub(crate) async fn delete_reservation(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM reservations WHERE reservation_id = $1";
-    sqlx::query(SQL).bind(id.to_string()).execute(conn).await?;
-    Ok(())
+    change_all(conn, SQL, id).await
 }
 
 /// Makes an open reservation of `saga` sold. Answers false if there is no such one.
@@ -119,17 +110,27 @@ pub(crate) async fn mark_sold(
     saga: Uuid,
     now_ms: i64,
 ) -> Result<bool, Error> {
-    let done = sqlx::query(include_str!("../../sql/mark_sold.sql"))
-        .bind(id.to_string())
-        .bind(saga.to_string())
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    change_one(conn, include_str!("../../sql/mark_sold.sql"), id, saga, now_ms).await
 }
 
 /// Moves a reservation's lines from reserved to sold.
 pub(crate) async fn commit_stock(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
-    sqlx::query(include_str!("../../sql/commit_stock.sql")).bind(id.to_string()).execute(conn).await?;
-    Ok(())
+    change_all(conn, include_str!("../../sql/commit_stock.sql"), id).await
+}
+
+/// Runs a statement over a reservation and its saga; whether there was one to change.
+async fn change_one(
+    conn: &mut AnyConnection,
+    sql: &'static str,
+    id: Uuid,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let query = sqlx::query(sql).bind(id.to_string()).bind(saga.to_string()).bind(now_ms);
+    Ok(query.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Runs a statement over whatever belongs to a reservation.
+async fn change_all(conn: &mut AnyConnection, sql: &'static str, id: Uuid) -> Result<(), Error> {
+    sqlx::query(sql).bind(id.to_string()).execute(conn).await.map(drop)
 }

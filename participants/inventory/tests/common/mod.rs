@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backstitch_proto::common::{Item, Money};
-use backstitch_proto::contract::{CallMeta, Op, Verdict};
+use backstitch_proto::contract::{Op, Verdict};
 use backstitch_proto::ids;
 use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::inventory::{
     CommitRequest, GetProductRequest, Product, PutProductRequest, ReleaseRequest, ReserveRequest,
 };
 use participant_inventory::Options;
-use participant_kit::{ManualClock, Participant};
+use participant_kit::{ManualClock, Participant, testing};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use tempfile::TempDir;
 use tonic::service::Routes;
@@ -152,30 +152,14 @@ impl Saga {
         ReserveRequest { reservation_id: self.reservation(), items }
     }
 
-    pub fn meta(self, step: &str, op: Op) -> CallMeta {
-        CallMeta {
-            saga: self.0,
-            root: self.0,
-            name: "checkout".into(),
-            step: step.into(),
-            op,
-            attempt: 1,
-            traceparent: String::new(),
-        }
-    }
-
     pub fn call<T>(self, step: &str, op: Op, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        self.meta(step, op).write(request.metadata_mut());
-        request
+        testing::request(&testing::call(self.0, step, op), message)
     }
 
     /// What the contract reads from the answer of this saga's call.
     pub fn verdict(self, step: &str, op: Op, answer: &Result<(), Status>) -> Verdict {
         let status = answer.as_ref().unwrap_err();
-        let key = self.meta(step, op).key();
-        Verdict::from_status(status, participant_inventory::NAME, &key)
-            .unwrap_or_else(|| panic!("no verdict: {status:?}"))
+        testing::verdict(&testing::call(self.0, step, op), participant_inventory::NAME, status)
     }
 
     pub fn reserve_verdict(self, answer: &Result<(), Status>) -> Verdict {

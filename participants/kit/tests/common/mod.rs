@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_proto::contract::Verdict;
 use backstitch_proto::inventory::{ReleaseResponse, ReserveResponse};
+pub use participant_kit::testing::call;
 use participant_kit::{
     Action, CallMeta, Identity, Kit, LockKey, ManualClock, Op, OpError, Refusal, Tx, Undo,
 };
@@ -94,18 +95,6 @@ fn url(directory: &TempDir) -> String {
 
 async fn open_at(directory: &TempDir, clock: &ManualClock) -> Kit {
     Kit::open("toy", &url(directory), OWN, Arc::new(clock.clone())).await.unwrap()
-}
-
-pub fn call(saga: Uuid, step: &str, op: Op) -> CallMeta {
-    CallMeta {
-        saga,
-        root: saga,
-        name: "checkout".into(),
-        step: step.into(),
-        op,
-        attempt: 1,
-        traceparent: String::new(),
-    }
 }
 
 pub fn meta(saga: Uuid, step: &str, op: Op) -> MetadataMap {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use backstitch_proto::contract::{CallMeta, Op, Verdict};
 use outbox_relay::{Row, Source};
-use participant_kit::{Background, Participant};
+use participant_kit::{Background, Participant, testing};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -64,30 +64,18 @@ pub(crate) struct Call {
 
 /// A call of a checkout.
 pub(crate) fn call(saga: Uuid, step: &str, op: Op) -> Call {
-    Call {
-        meta: CallMeta {
-            saga,
-            root: saga,
-            name: "checkout".into(),
-            step: step.into(),
-            op,
-            attempt: 1,
-            traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
-        },
-    }
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into();
+    Call { meta: CallMeta { traceparent, ..testing::call(saga, step, op) } }
 }
 
 impl Call {
     /// The request with this call's metadata.
     pub(crate) fn with<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        self.meta.write(request.metadata_mut());
-        request
+        testing::request(&self.meta, message)
     }
 
     /// What a status promises to this call.
     pub(crate) fn verdict(&self, status: &Status, service: &str) -> Verdict {
-        Verdict::from_status(status, service, &self.meta.key())
-            .unwrap_or_else(|| panic!("no verdict of {service} for {}: {status:?}", self.meta.key()))
+        testing::verdict(&self.meta, service, status)
     }
 }
