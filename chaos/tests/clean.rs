@@ -4,7 +4,7 @@
 mod common;
 
 use backstitch_chaos::{AuditError, AuditPaths, Invariant, audit};
-use common::{NOON, Shop, hex, open, run, thing};
+use common::{NOON, Shop, hex, migrations, open, run, thing};
 
 #[tokio::test]
 async fn a_clean_shop_is_clean_whatever_is_in_flight_or_parked() {
@@ -101,6 +101,28 @@ async fn a_file_that_is_no_such_database_is_an_error_that_names_it() {
     std::fs::copy(shop.dir().join("cart.db"), shop.dir().join("order.db")).unwrap();
     let error = audit(&shop.paths()).await.unwrap_err();
     assert!(matches!(error, AuditError::Unreadable { book: "order", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_an_error_that_names_both_versions() {
+    for (book, dialect) in [("orchestrator", "sqlite"), ("cart", "any"), ("sandbox", "any")] {
+        let shop = Shop::open().await;
+        let numbers = std::fs::read_dir(migrations(book, dialect)).unwrap().map(|entry| {
+            entry.unwrap().file_name().to_str().unwrap().split_once('_').unwrap().0.parse::<i64>().unwrap()
+        });
+        let newest = numbers.max().unwrap();
+        let migrated = |version: i64| format!("INSERT INTO _sqlx_migrations VALUES ({version}, TRUE)");
+        let table = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, success BOOLEAN NOT NULL)";
+        shop.plant(book, &format!("{table}; {}", migrated(newest))).await;
+        audit(&shop.paths()).await.expect("it is of this version");
+        shop.plant(book, &migrated(9999)).await;
+        match audit(&shop.paths()).await.unwrap_err() {
+            AuditError::Newer { book: named, found, known, .. } => {
+                assert_eq!((named, found, known), (book, 9999, newest));
+            }
+            other => panic!("{other}"),
+        }
+    }
 }
 
 #[tokio::test]

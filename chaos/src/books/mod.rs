@@ -11,6 +11,7 @@ mod reader;
 mod sagas;
 mod shipments;
 mod stock;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 

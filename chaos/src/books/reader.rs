@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions, Row as _};
 use uuid::Uuid;
 
+use super::versions;
 use crate::AuditError;
 
 pub(super) struct Reader {
@@ -36,7 +37,29 @@ impl Reader {
             .map_err(unreadable)?;
         // Every statement below sees the same instant; the transaction ends with the connection.
         sqlx::query("BEGIN").execute(&mut conn).await.map_err(unreadable)?;
-        Ok(Self { book, path: path.to_owned(), conn })
+        let mut reader = Self { book, path: path.to_owned(), conn };
+        reader.check_version().await?;
+        Ok(reader)
+    }
+
+    /// Refuses a database that a newer version of this program has changed. One that no version ever migrated says for
+    /// itself what it lacks.
+    async fn check_version(&mut self) -> Result<(), AuditError> {
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+        if self.rows(tables, |_| Ok(())).await?.is_empty() {
+            return Ok(());
+        }
+        let found = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+        let (found, known) = (self.rows(found, |row| row.try_get(0)).await?, versions::known(self.book));
+        match versions::unknown(&found, &known) {
+            None => Ok(()),
+            Some(found) => Err(AuditError::Newer {
+                book: self.book,
+                path: self.path.clone(),
+                found,
+                known: known.last().copied().unwrap_or(0),
+            }),
+        }
     }
 
     pub(super) fn book(&self) -> &'static str {
