@@ -222,6 +222,7 @@ async fn a_database_of_a_newer_version() {
         let data = shop.data().display().to_string();
         let args = ["up", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data", &data];
         is_refused(&args, &[], "", &[name, "newer", "9999"]);
+        is_refused(&["audit", "--data", &data], &[], "", &[name, "newer", "9999", "known"]);
         // It can be used again as soon as the version that knows it is back.
         let mut database = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
         sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 9999")
