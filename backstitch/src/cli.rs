@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
 use crate::conformance::ConformanceArgs;
+use crate::definitions::DefinitionsArgs;
 use crate::demo::DemoArgs;
 use crate::logging::LogArgs;
 use crate::roles::name::Name;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Hold a participant in any language against the contract.
     Conformance(ConformanceArgs),
+    /// List versions of definitions, and switch them on or off for new sagas.
+    Definitions(DefinitionsArgs),
     /// The orchestrator alone.
     Orchestrator(OrchestratorArgs),
     /// All six participants in one process.

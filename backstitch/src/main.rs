@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod conformance;
 mod data_dir;
+mod definitions;
 mod demo;
 mod logging;
 mod ready;
@@ -78,6 +79,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(args) => audit::run(&args).await,
         Command::Conformance(args) => conformance::run(args).await,
+        Command::Definitions(args) => definitions::run(args).await,
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
         Command::Inventory(args) => participant(Name::Inventory, args, Mail::default()).await,

@@ -11,13 +11,15 @@ use std::path::Path;
 use common::{program, run};
 
 /// Each manual and the arguments that print it.
-const MANUALS: [(&str, &[&str]); 10] = [
+const MANUALS: [(&str, &[&str]); 12] = [
     ("backstitch", &["--help"]),
     ("up", &["up", "--help"]),
     ("demo", &["demo", "--help"]),
     ("bench", &["bench", "--help"]),
     ("audit", &["audit", "--help"]),
     ("conformance", &["conformance", "--help"]),
+    ("definitions", &["definitions", "--help"]),
+    ("definitions-switch-on", &["definitions", "switch-on", "--help"]),
     ("orchestrator", &["orchestrator", "--help"]),
     ("participants", &["participants", "--help"]),
     ("payment", &["payment", "--help"]),
