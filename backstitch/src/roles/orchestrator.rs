@@ -76,6 +76,7 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     backstitch_engine::describe_metrics();
     backstitch_server::describe_metrics();
     outbox_relay::names::describe();
+    participant_kit::describe_metrics();
     Ok(handle)
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use backstitch_proto::contract::{CallMeta, Op, keys};
 use backstitch_proto::trace;
 use futures::future::BoxFuture;
+use metrics::{counter, histogram};
 use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Row as _};
 use tonic::metadata::MetadataMap;
@@ -20,6 +21,7 @@ use crate::barrier::{born_ms, first_id_at, local, outside};
 use crate::clock::Clock;
 use crate::database::{Database, OpenError};
 use crate::lock::LockKey;
+use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
 use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
@@ -264,9 +266,8 @@ impl Kit {
         .await;
         let outcome = ended.as_ref().map_or_else(Fault::word, |_| "done");
         span.record("outcome", outcome);
-        metrics::counter!("participant_calls_total", "service" => service, "op" => op.as_str(), "outcome" => outcome)
-            .increment(1);
-        metrics::histogram!("participant_call_seconds", "service" => service, "op" => op.as_str())
+        counter!(names::CALLS, "service" => service, "op" => op.as_str(), "outcome" => outcome).increment(1);
+        histogram!(names::CALL_SECONDS, "service" => service, "op" => op.as_str())
             .record(began.elapsed().as_secs_f64());
         if let Err(fault @ (Fault::Broken(_) | Fault::Unknown(_))) = &ended {
             span.in_scope(|| tracing::warn!(?fault, "a call ended badly"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
+use metrics::counter;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::kit::Kit;
+use crate::metrics as names;
 use crate::outbox::Outbox;
 use crate::retention::Retention;
 
@@ -212,8 +214,7 @@ async fn tick_until(participant: &'static str, background: Arc<dyn Background>, 
         let progress = tick.unwrap_or_else(|_| Progress::failed("the tick panicked"));
         if progress.done > 0 {
             let done = u64::try_from(progress.done).unwrap_or(u64::MAX);
-            metrics::counter!("participant_background_done_total", "participant" => participant, "name" => name)
-                .increment(done);
+            counter!(names::BACKGROUND_DONE, "service" => participant, "name" => name).increment(done);
         }
         if let Some(problem) = &progress.problem {
             tracing::warn!(participant, name, problem, "a background tick met a problem");

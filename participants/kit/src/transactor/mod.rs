@@ -10,6 +10,7 @@ mod operation;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use metrics::{counter, histogram};
 use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{Notify, mpsc};
 
@@ -20,6 +21,7 @@ use crate::barrier::row::RowKey;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::lock::LockKey;
+use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
 
 /// The most operations in one commit: bounds how long the first of them waits for the last.
@@ -223,17 +225,16 @@ impl Writer {
         let ended = batch.run(operations).await;
         let (sound, statements, emitted) = (batch.is_sound(), batch.statements(), batch.emitted());
         self.counters.statements(statements);
-        metrics::counter!("participant_statements_total", "service" => self.service).increment(statements);
+        counter!(names::STATEMENTS, "service" => self.service).increment(statements);
         match &ended {
             Ok(_) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 if emitted {
                     self.wake.notify_one();
                 }
-                metrics::counter!("participant_commits_total", "service" => self.service).increment(1);
+                counter!(names::COMMITS, "service" => self.service).increment(1);
                 let operations = u32::try_from(operations.len()).unwrap_or(u32::MAX);
-                metrics::histogram!("participant_commit_operations", "service" => self.service)
-                    .record(f64::from(operations));
+                histogram!(names::COMMIT_OPERATIONS, "service" => self.service).record(f64::from(operations));
             }
             Err(Abandoned::Unknown(why)) => {
                 tracing::error!(service = self.service, why, "a transaction's fate is unknown");
