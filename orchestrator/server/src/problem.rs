@@ -169,7 +169,7 @@ kinds! {
         "The store is full."
         "Nothing was accepted. What was accepted before goes on as soon as there is room again.";
     UNAVAILABLE = "unavailable" 503 Unavailable
-        "A part that is needed does not answer."
+        "A part that is needed does not answer, or does not serve us."
         "`part` names it. Send the same request, with the same key, again.";
     NOT_READY = "not-ready" 503 Unavailable
         "Not ready for new work."
