@@ -12,7 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
 use crate::profile::{Profile, ProfileError, Setup};
-use crate::schema::Schema;
+use crate::schema::{self, Schema};
 use crate::trial::Plan;
 use crate::values::Values;
 use crate::{Error, Failure, Options, Restart, wire};
@@ -41,8 +41,13 @@ impl Bench {
         let endpoint = Endpoint::from_shared(address.clone()).map_err(|e| bad(e.to_string()))?;
         let channel = endpoint.connect_timeout(CONNECT).tcp_nodelay(true).connect().await;
         let channel = channel.map_err(|e| Error::Unreachable { address: address.clone(), why: chain(&e) })?;
-        let schema = Schema::learn(&channel, &profile.service).await;
-        let schema = schema.map_err(|why| Error::Reflection { address, why })?;
+        let no_description = |why: String| Error::Reflection { address: address.clone(), why };
+        let listed = schema::listed(&channel).await.map_err(no_description)?;
+        if !listed.contains(&profile.service) {
+            let (service, listed) = (profile.service, listed.join(", "));
+            return Err(Error::OtherService { address, service, listed });
+        }
+        let schema = Schema::learn(&channel, &profile.service).await.map_err(no_description)?;
         let bench = Self { profile, schema, channel, patience, restart };
         bench.rehearse()?;
         Ok(bench)

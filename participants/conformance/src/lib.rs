@@ -71,6 +71,18 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Somebody else answers.
+    #[error(
+        "{address} does not serve `{service}`; it serves {listed}; give another --address or another profile"
+    )]
+    OtherService {
+        /// Where.
+        address: String,
+        /// What the profile names.
+        service: String,
+        /// What reflection lists.
+        listed: String,
+    },
     /// Its messages are not known.
     #[error("the participant at {address} does not describe itself: {why}")]
     Reflection {

@@ -117,9 +117,11 @@ async fn bodies(bench: &Bench, action: &Action) -> Checked {
             theirs.broken("the other request has the key")?;
             trial.sees(Seen::Once, "this request was done").await
         }
-        (_, Reply::Done(_) | Reply::Verdict(Verdict::Refused(_), _)) => {
+        // What the other request would leave behind is not in the profile.
+        (_, Reply::Done(_)) => ours.broken("the other request has the key"),
+        (_, Reply::Verdict(Verdict::Refused(_), _)) => {
             ours.broken("the other request has the key")?;
-            no_effect(&trial, &ours, "the other request has the key").await
+            no_effect(&trial, &ours, "the other request was refused").await
         }
         _ => Err(ours.breach("Done, or Broken because the other request was done or refused")),
     }
