@@ -1,0 +1,326 @@
+//! The product's own table and fold, asked once per question.
+//!
+//! [`backstitch_core::next`] and [`Saga::replay`] are pure, so their answers are remembered; and the states of sagas and journals are kept
+//! once and told apart by number, which makes a state of the world small. Times are zeroed: what depends on the clock is
+//! said by the event, whose budget or deadline is over or is not.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backstitch_chaos::definitions::SAGA;
+use backstitch_core::{
+    Activity, Effect, Entry, Event, Illegal, Op, Outcome, Record, Refusal, Saga, Settled, StepId, Timestamp,
+    Transition, begin,
+};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::mutants::{self, Mutant};
+use crate::stage::{BUDGETS_END, DEADLINE, Stage};
+
+/// Something kept once: equal exactly if it is the same.
+pub(crate) struct Kept<T>(Arc<(u32, T)>);
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> PartialEq for Kept<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.0 == other.0.0
+    }
+}
+
+impl<T> Eq for Kept<T> {}
+
+impl<T> Hash for Kept<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(self.0.0);
+    }
+}
+
+impl<T> std::ops::Deref for Kept<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.1
+    }
+}
+
+impl<T> fmt::Debug for Kept<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0.0)
+    }
+}
+
+/// The state of a saga.
+pub(crate) type Known = Kept<Saga>;
+
+/// A journal: an entry after an earlier journal, and what all of it says.
+pub(crate) type Journal = Kept<Chapter>;
+
+pub(crate) struct Chapter {
+    pub(crate) earlier: Option<Journal>,
+    pub(crate) len: u8,
+    pub(crate) entry: Entry,
+    pub(crate) facts: Known,
+    /// The definition publishes an event with this entry.
+    pub(crate) publishes: bool,
+}
+
+impl Chapter {
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = self.earlier.as_ref().map_or_else(Vec::new, |earlier| earlier.entries());
+        entries.push(self.entry.clone());
+        entries
+    }
+}
+
+/// The first `len` entries, of which there is at least one.
+pub(crate) fn prefix(journal: &Journal, len: u8) -> Option<Journal> {
+    let mut at = Some(journal);
+    while let Some(journal) = at {
+        if journal.len == len {
+            return Some(journal.clone());
+        }
+        at = journal.earlier.as_ref();
+    }
+    None
+}
+
+/// What a participant answers, without its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Answer {
+    Done(u8),
+    Refused,
+    NotNow,
+    Unknown,
+    Broken,
+    Superseded,
+}
+
+/// An event, without its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Heard {
+    Own { recovered: bool },
+    Reply { step: u8, op: Op, attempt: u8, answer: Answer, spent: bool },
+    Retry { step: u8, op: Op, attempt: u8 },
+    Deadline,
+    Cancel,
+    Resume,
+}
+
+/// A call that the table asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Asked {
+    pub(crate) step: u8,
+    pub(crate) op: Op,
+    pub(crate) attempt: u8,
+    /// Equal exactly if the requests are.
+    pub(crate) request: u8,
+    pub(crate) after: u8,
+}
+
+/// What an event came to.
+pub(crate) struct Turned {
+    pub(crate) after: Known,
+    pub(crate) records: Vec<Entry>,
+    pub(crate) calls: Vec<Asked>,
+    pub(crate) illegal: Option<Illegal>,
+}
+
+pub(crate) struct Table {
+    pub(crate) stage: Arc<Stage>,
+    mutant: Option<Mutant>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    sagas: HashMap<Saga, Known>,
+    journals: HashMap<(Option<u32>, Entry), Option<Journal>>,
+    turns: HashMap<(u32, Heard), Arc<Turned>>,
+    requests: Vec<Bytes>,
+}
+
+impl Memory {
+    fn keep(&mut self, saga: Saga) -> Known {
+        if let Some(known) = self.sagas.get(&saga) {
+            return known.clone();
+        }
+        let known = Kept(Arc::new((number(self.sagas.len()), saga.clone())));
+        self.sagas.insert(saga, known.clone());
+        known
+    }
+
+    fn request(&mut self, request: Bytes) -> u8 {
+        let known = self.requests.iter().position(|other| *other == request);
+        let place = known.unwrap_or_else(|| {
+            self.requests.push(request);
+            self.requests.len() - 1
+        });
+        small(place) + 1
+    }
+}
+
+/// The first is the one that sample answers are made for.
+pub(crate) fn saga_id(saga: usize) -> Uuid {
+    Uuid::from_u128(SAGA.as_u128() + saga as u128)
+}
+
+pub(crate) fn step_id(step: usize) -> StepId {
+    StepId::new(step).expect("definitions are short")
+}
+
+pub(crate) fn small(n: usize) -> u8 {
+    u8::try_from(n).expect("everything here is small")
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).expect("fewer than four billion")
+}
+
+impl Table {
+    pub(crate) fn new(stage: Arc<Stage>, mutant: Option<Mutant>) -> Self {
+        Self { stage, mutant, memory: Mutex::default() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A saga begins: its state and its first record.
+    pub(crate) fn begin(&self, saga: usize) -> (Known, Journal) {
+        let id = saga_id(saga);
+        let input = self.stage.input.clone();
+        let (state, first) = begin(&self.stage.definition, id, id, input, String::new(), Timestamp(0));
+        let known = self.memory().keep(timeless(state));
+        let journal = self.append(saga, None, first).expect("the first record folds");
+        (known, journal)
+    }
+
+    /// The journal with one more entry; `None` if the fold does not take it.
+    pub(crate) fn append(&self, saga: usize, earlier: Option<&Journal>, entry: Entry) -> Option<Journal> {
+        let entry = Entry { at: Timestamp(0), record: timeless_record(entry.record) };
+        // Different sagas begin with different records: their roots differ.
+        let key = (earlier.map(|journal| journal.0.0), entry);
+        let mut memory = self.memory();
+        if let Some(journal) = memory.journals.get(&key) {
+            return journal.clone();
+        }
+        let mut entries = earlier.map_or_else(Vec::new, |journal| journal.entries());
+        entries.push(key.1.clone());
+        let len = small(entries.len());
+        let replayed = Saga::replay(&self.stage.definition, saga_id(saga), &entries);
+        let journal = replayed.ok().map(|facts| {
+            let publishes = self.stage.definition.publication(&facts, &key.1.record).is_some();
+            let facts = memory.keep(timeless(facts));
+            let (earlier, entry) = (earlier.cloned(), key.1.clone());
+            let chapter = Chapter { earlier, len, entry, facts, publishes };
+            Kept(Arc::new((number(memory.journals.len()), chapter)))
+        });
+        memory.journals.insert(key, journal.clone());
+        journal
+    }
+
+    /// The table's answer.
+    pub(crate) fn turn(&self, known: &Known, heard: Heard) -> Arc<Turned> {
+        let key = (known.0.0, heard);
+        let mut memory = self.memory();
+        if let Some(turned) = memory.turns.get(&key) {
+            return turned.clone();
+        }
+        let mut saga = Saga::clone(known);
+        let (event, now) = self.event(heard);
+        let out = mutants::next(self.mutant, &self.stage, &mut saga, event, now);
+        let (transition, illegal) = match out {
+            Ok(transition) => (transition, None),
+            Err(illegal) => (Transition::default(), Some(illegal)),
+        };
+        let calls = transition.effects.into_iter().filter_map(|effect| match effect {
+            Effect::Call(call) => Some(Asked {
+                step: small(call.step.index()),
+                op: call.op,
+                attempt: u8::try_from(call.attempt).expect("attempts are few"),
+                request: memory.request(call.request),
+                after: u8::try_from(call.after).expect("journals are short"),
+            }),
+            // Timers and the deadline may ring at any time that the state allows; the actions say when.
+            _ => None,
+        });
+        let calls = calls.collect();
+        let after = memory.keep(timeless(saga));
+        let turned = Arc::new(Turned { after, records: transition.records, calls, illegal });
+        memory.turns.insert(key, turned.clone());
+        turned
+    }
+
+    fn event(&self, heard: Heard) -> (Event, Timestamp) {
+        let (early, spent, over) = (Timestamp(0), after(BUDGETS_END), after(DEADLINE));
+        match heard {
+            Heard::Own { recovered } => (Event::Own { recovered }, early),
+            Heard::Reply { step, op, attempt, answer, spent: is_spent } => {
+                let place = usize::from(step);
+                let outcome = match answer {
+                    Answer::Done(variant) if op != Op::Undo => {
+                        Outcome::Done(self.stage.answer(place, variant))
+                    }
+                    Answer::Done(_) => Outcome::Done(Bytes::new()),
+                    Answer::Refused => Outcome::Refused(Refusal::new("REFUSED", "no")),
+                    Answer::NotNow => Outcome::NotNow { after: Duration::ZERO, why: "not now".into() },
+                    Answer::Unknown => Outcome::Unknown("no answer".into()),
+                    Answer::Broken => Outcome::Broken("nonsense".into()),
+                    Answer::Superseded => Outcome::Superseded("too late".into()),
+                };
+                let event = Event::Replied { step: step_id(place), op, attempt: u32::from(attempt), outcome };
+                (event, if is_spent { spent } else { early })
+            }
+            Heard::Retry { step, op, attempt } => {
+                let step = step_id(usize::from(step));
+                (Event::RetryDue { step, op, attempt: u32::from(attempt) }, early)
+            }
+            Heard::Deadline => (Event::DeadlinePassed, over),
+            Heard::Cancel => (Event::Cancel { why: "asked to".into() }, early),
+            Heard::Resume => (Event::Resume { why: "repaired".into() }, early),
+        }
+    }
+}
+
+fn after(duration: Duration) -> Timestamp {
+    Timestamp(0).plus(duration)
+}
+
+/// The state without its times.
+fn timeless(mut saga: Saga) -> Saga {
+    let zero = Timestamp(0);
+    for step in &mut saga.steps {
+        step.since = zero;
+        if let Activity::BackingOff { until, .. } = &mut step.activity {
+            *until = zero;
+        }
+        match &mut step.settled {
+            Settled::Open => {}
+            Settled::Done { at, .. } | Settled::Refused { at, .. } => *at = zero,
+        }
+        step.undone = step.undone.map(|_| zero);
+    }
+    saga
+}
+
+/// How often somebody called is no fact that anything depends on.
+fn timeless_record(mut record: Record) -> Record {
+    match &mut record {
+        Record::StepDone { attempts, .. }
+        | Record::StepRefused { attempts, .. }
+        | Record::UndoDone { attempts, .. }
+        | Record::StepParked { attempts, .. }
+        | Record::UndoParked { attempts, .. } => *attempts = 0,
+        _ => {}
+    }
+    record
+}
