@@ -6,6 +6,8 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use backstitch_proto::common::Money;
 use backstitch_proto::payment::authorize_response::Result as Authorization;
@@ -36,7 +38,6 @@ async fn a_payment_that_answers_what_cannot_be_parks_that_saga_alone_and_its_hol
             4 => Some(encoded(&AuthorizeResponse { payment_id, result: None })),
             5 => Some(Ok(vec![0; (1 << 20) + 1].into())),
             6 => Some(Ok(Bytes::from_static(&[0xff; 64]))),
-            7 => Some(Err(Status::unimplemented("no such method"))),
             _ => None,
         }
     };
@@ -57,7 +58,6 @@ async fn a_payment_that_answers_what_cannot_be_parks_that_saga_alone_and_its_hol
         (4, "neither authorized nor waiting"),
         (5, "1048577 bytes"),
         (6, "decode"),
-        (7, "Unimplemented"),
     ] {
         let id = begin(&shop, quantity).await;
         is_parked(&shop, &id, "authorize_payment", why).await;
@@ -77,7 +77,27 @@ async fn a_payment_that_answers_what_cannot_be_parks_that_saga_alone_and_its_hol
     assert_eq!(shop.stock("A").await, (92, 0, 8));
     let report = shop.close().await;
     // Every hold was real; only one was taken.
-    assert_eq!(report["counts"]["payments"], 8);
+    assert_eq!(report["counts"]["payments"], 7);
+    let taken = json!({"captured_minor": 4395, "refunded_minor": 0, "held_minor": 0});
+    assert_eq!(report["money"]["GBP"], taken);
+}
+
+#[tokio::test]
+async fn who_is_told_after_the_effect_that_nobody_serves_it_asks_again_and_pays_once() {
+    let lies = AtomicU32::new(2);
+    let (shop, impostor) = shop_with("payment", move |call| {
+        let lie = || lies.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if call.method == "Authorize" && lie() {
+            return Act::PassOnAndSay(Err(Status::unimplemented("no such method")));
+        }
+        Act::PassOn
+    })
+    .await;
+    let id = begin(&shop, 8).await;
+    assert_eq!(shop.rested(&id).await.text("/status"), "completed");
+    assert_eq!(impostor.calls_of(&id, "Authorize").len(), 3);
+    let report = shop.close().await;
+    assert_eq!(report["counts"]["payments"], 1);
     let taken = json!({"captured_minor": 4395, "refunded_minor": 0, "held_minor": 0});
     assert_eq!(report["money"]["GBP"], taken);
 }
