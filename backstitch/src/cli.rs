@@ -12,6 +12,7 @@ use crate::conformance::ConformanceArgs;
 use crate::definitions::DefinitionsArgs;
 use crate::demo::DemoArgs;
 use crate::logging::LogArgs;
+use crate::patience::Patience;
 use crate::roles::name::Name;
 
 /// Sender of mails unless told.
@@ -83,6 +84,8 @@ pub(crate) struct UpArgs {
     pub(crate) parts: Parts,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -168,6 +171,8 @@ pub(crate) struct OrchestratorArgs {
     /// Sagas in memory at once; one more is answered 429.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_live: u32,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
     /// Offer synthetic sagas of so many steps at POST /bench/v1/sagas; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]

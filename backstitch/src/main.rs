@@ -14,6 +14,7 @@ mod data_dir;
 mod definitions;
 mod demo;
 mod logging;
+mod patience;
 mod ready;
 mod roles;
 mod settings;

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
             .iter()
             .map(|(name, at)| (name.as_str(), format!("http://{at}")))
             .collect(),
-        catalog: backstitch_sagas::catalog()?,
+        catalog: backstitch_sagas::catalog_with(&args.patience.timings())?,
         bench: false,
         max_live: 20_000,
         metrics: metrics()?,

@@ -211,8 +211,16 @@ fn the_demo_tells_all_of_it_and_survives_its_own_crash() {
     let directory = tempfile::tempdir().unwrap();
     let said = run(program(directory.path()).args(["demo", "--data", "kept"]));
     assert_eq!(said.code, Some(0), "{said:?}");
-    for told in ["A checkout completes", "OUT_OF_STOCK", "CARD_DECLINED", "kill -9", "Every invariant holds."]
-    {
+    for told in [
+        "A checkout completes",
+        "OUT_OF_STOCK",
+        "CARD_DECLINED",
+        "held once",
+        "finishing later is impossible",
+        "resumed",
+        "kill -9",
+        "Every invariant holds.",
+    ] {
         assert!(said.out.contains(told), "{told:?} in {}", said.out);
     }
     // What it kept can be audited again, by whoever doubts it.
@@ -224,7 +232,17 @@ fn the_demo_tells_all_of_it_and_survives_its_own_crash() {
     let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &told["holds"]), (Some(0), &json!(true)));
     let scenes = &told["told"];
-    assert_eq!(scenes["crashed"]["status"], "completed");
+    for (scene, status) in [
+        ("/crashed", "completed"),
+        ("/doubt", "completed"),
+        ("/customer/accepted", "completed"),
+        ("/customer/failed", "compensated"),
+        ("/customer/never", "compensated"),
+        ("/parked/parked", "parked"),
+        ("/parked/resumed", "compensated"),
+    ] {
+        assert_eq!(scenes.pointer(scene).unwrap()["status"], status, "{scene}");
+    }
     assert_eq!(scenes["out_of_stock"]["refusal"]["reason"], "OUT_OF_STOCK");
     assert_eq!(scenes["same_key"]["first"]["checkout_id"], scenes["same_key"]["again"]["checkout_id"]);
 }

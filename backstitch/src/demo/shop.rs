@@ -119,9 +119,25 @@ impl Shop {
         self.call(Method::GET, &format!("/api/v1/checkouts/{id}"), &[], &Value::Null).await
     }
 
+    /// Tells a checkout that what it waits for may have happened.
+    pub(crate) async fn wake(&mut self, id: &str) -> anyhow::Result<Answer> {
+        self.call(Method::POST, &format!("/api/v1/checkouts/{id}/wake"), &[], &Value::Null).await
+    }
+
+    /// What operators see of a saga.
+    pub(crate) async fn saga(&mut self, id: &str) -> anyhow::Result<Answer> {
+        self.call(Method::GET, &format!("/operator/v1/sagas/{id}"), &[], &Value::Null).await
+    }
+
+    /// Sets what is parked of a saga going again, decided on record number `seq`.
+    pub(crate) async fn resume(&mut self, id: &str, seq: u64, reason: &str) -> anyhow::Result<Answer> {
+        let body = json!({ "reason": reason, "seq": seq });
+        self.call(Method::POST, &format!("/operator/v1/sagas/{id}/resume"), &[], &body).await
+    }
+
     /// Every record of a saga.
     pub(crate) async fn records(&mut self, saga: &str) -> anyhow::Result<Vec<RecordLine>> {
-        let answer = self.call(Method::GET, &format!("/operator/v1/sagas/{saga}"), &[], &Value::Null).await?;
+        let answer = self.saga(saga).await?;
         Ok(serde_json::from_value(answer.body["records"].clone())?)
     }
 }

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use super::shop::Shop;
 use crate::child::Process;
 
+/// Less patience than a shop's, so that whoever watches sees a customer's time run out and an undo park.
+const HURRY: [&str; 4] = ["--customer-wait", "3s", "--undo-attempts", "3"];
+
 pub(crate) struct Stage {
     /// Absent when the databases are kept.
     fresh: Option<TempDir>,
@@ -44,7 +47,8 @@ impl Stage {
     /// Starts the process, on whatever is in the directory.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let data = self.data().display().to_string();
-        let args = ["up", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+        let mut args = vec!["up", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+        args.extend(HURRY);
         self.up = Some(Process::start("backstitch-up", &args, &self.directory).await?);
         Ok(())
     }

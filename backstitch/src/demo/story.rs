@@ -11,6 +11,9 @@ use super::shop::{Answer, Shop, checkout_of};
 use super::stage::Stage;
 use super::timeline::Timeline;
 
+mod customer;
+mod parked;
+
 /// Plays every scene and answers what happened, for programs.
 pub(crate) async fn tell(stage: &mut Stage, timeline: &mut Timeline) -> anyhow::Result<Value> {
     timeline.title("Backstitch: checkout that never half-happens.");
@@ -21,6 +24,9 @@ pub(crate) async fn tell(stage: &mut Stage, timeline: &mut Timeline) -> anyhow::
         "completed": completes(&mut shop, timeline).await?,
         "out_of_stock": out_of_stock(&mut shop, timeline).await?,
         "declined": declined(&mut shop, timeline).await?,
+        "doubt": doubt(&mut shop, timeline).await?,
+        "customer": customer::waits(&mut shop, timeline).await?,
+        "parked": parked::undo(&mut shop, timeline).await?,
         "crashed": crash(stage, timeline).await?,
         "same_key": same_key(&mut stage.shop().await?, timeline).await?,
     }))
@@ -107,6 +113,22 @@ async fn declined(shop: &mut Shop, timeline: &mut Timeline) -> anyhow::Result<Va
     let lamp = shop.product("LAMP").await?;
     ensure!(lamp.body["on_hand"] == 1, "the lamp is not back: {}", lamp.body);
     timeline.good("the lamp is on the shelf again");
+    Ok(document)
+}
+
+async fn doubt(shop: &mut Shop, timeline: &mut Timeline) -> anyhow::Result<Value> {
+    timeline.scene(
+        "An answer that never comes",
+        "The bank holds the money, and its answer is lost. No timeout is read as a no: the same key is asked again.",
+    );
+    fill(shop, "fay", json!([{ "sku": "POT", "quantity": 1 }])).await?;
+    let document = play(shop, timeline, "fay-1", &ada("fay", "tok_timeout_executed"), "completed").await?;
+    let saga = shop.saga(word(&document, "checkout_id")).await?.body;
+    let steps = saga["steps"].as_array().context("a saga without steps")?;
+    let authorize = steps.iter().find(|step| step["name"] == backstitch_sagas::step::AUTHORIZE_PAYMENT);
+    let calls = authorize.and_then(|step| step["attempts"].as_u64()).unwrap_or(0);
+    ensure!(calls > 1, "the authorization should have been asked for again: {saga}");
+    timeline.good(&format!("asked {calls} times, held once, order {}", word(&document, "order_number")));
     Ok(document)
 }
 

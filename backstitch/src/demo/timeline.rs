@@ -84,6 +84,8 @@ impl Timeline {
             }
             "pivot_intent" => quiet("the point of no return: durable before the capture is sent"),
             "turned_back" => Some((self.paint("33", "<"), format!("turns back{detail}"))),
+            "close_intent" => quiet("the doubt is settled at the bank: done, or never"),
+            "resumed" => Some((self.paint("33", ">"), format!("resumed{detail}"))),
             "undo_done" => Some((self.paint("33", "-"), format!("{} is taken back", record.step))),
             "step_parked" | "undo_parked" => {
                 Some((self.paint("31", "!"), format!("{} is parked{detail}", record.step)))

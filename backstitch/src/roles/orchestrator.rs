@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use backstitch_core::Catalog;
 use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options, SystemClock, Target};
 use backstitch_proto::services::service_of;
+use backstitch_sagas::Timings;
 use backstitch_server::{Clients, Server, channel};
 use backstitch_store::{LaneSource, SqliteOptions, SqliteStore, Store};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -136,12 +137,16 @@ pub(crate) async fn serve(
 
 /// The definitions to run: the business, and the synthetic saga of so many steps if there are any. With nobody to call
 /// but `noop`, the synthetic saga alone.
-fn catalog(synthetic_steps: u32, participants: &[(&'static str, String)]) -> anyhow::Result<Catalog> {
+fn catalog(
+    synthetic_steps: u32,
+    participants: &[(&'static str, String)],
+    timings: &Timings,
+) -> anyhow::Result<Catalog> {
     let Some(steps) = NonZero::new(usize::try_from(synthetic_steps)?) else {
-        return Ok(backstitch_sagas::catalog()?);
+        return Ok(backstitch_sagas::catalog_with(timings)?);
     };
     let alone = participants.iter().all(|(name, _)| *name == "noop");
-    let catalog = if alone { Catalog::default() } else { backstitch_sagas::catalog()? };
+    let catalog = if alone { Catalog::default() } else { backstitch_sagas::catalog_with(timings)? };
     Ok(catalog.with(backstitch_sagas::synthetic(steps.get())?))
 }
 
@@ -178,7 +183,7 @@ fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
 pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     let mut tasks = JoinSet::new();
-    let catalog = catalog(args.synthetic_steps, &args.participants)?;
+    let catalog = catalog(args.synthetic_steps, &args.participants, &args.patience.timings())?;
     check(&args.participants, &catalog)?;
     let ports = bind(&args.doors, &args.data).await?;
     let setup = Setup {

@@ -130,7 +130,7 @@ impl Account {
                 ..Ruling::no(DeclineReason::Expired, "authorization_expired")
             };
         }
-        if self.card == Some(Card::CaptureDeclined) {
+        if matches!(self.card, Some(Card::CaptureDeclined | Card::VoidUnavailable)) {
             return Ruling::no(DeclineReason::CaptureDeclined, "capture_declined");
         }
         if amount.currency != self.amount.currency || !(1..=self.authorized_minor).contains(&amount.minor) {

@@ -21,7 +21,7 @@ pub enum Card {
     LostRequest,
     /// Holds, but the capture is declined.
     CaptureDeclined,
-    /// Holds; the provider is unavailable to the first three cancels of the hold.
+    /// Holds; the capture is declined, and the provider is unavailable to the first three cancels of the hold.
     VoidUnavailable,
     /// Holds and captures; a refund is declined.
     RefundDeclined,
