@@ -55,8 +55,8 @@ pub(crate) struct ParkedStep {
     /// None if it is about the checkout as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) step: Option<&'static str>,
-    /// A sentence for the customer.
-    pub(crate) why: &'static str,
+    /// For the customer.
+    pub(crate) why: String,
     pub(crate) since_unix_ms: i64,
 }
 
@@ -99,7 +99,8 @@ pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
     let status = salvage.status();
     let parked = ParkedStep {
         step: None,
-        why: "This checkout could not be finished without a person, who is looking at it. Nothing of it is lost.",
+        why: "This checkout cannot go on without a person, who is looking at it. Nothing of it is lost."
+            .to_owned(),
         since_unix_ms: salvage.row.updated_at_ms,
     };
     let known = salvage.start.as_ref().map(|start| of(&start.definition, &start.state, &start.journal));
@@ -119,7 +120,7 @@ pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
 fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {
     let told = |parked: parked::Parked<'_>| ParkedStep {
         step: parked.step.map(|id| definition.step(id).name),
-        why: parked::told_to_customers(definition, saga),
+        why: parked::told_to_customers(definition, saga, parked.by),
         since_unix_ms: parked.since.0,
     };
     parked::of(definition, saga, journal).into_iter().map(told).collect()
@@ -191,7 +192,7 @@ fn next_action(saga: &Saga) -> Option<NextAction> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch_core::{Record, Start, Timestamp};
+    use backstitch_core::{ParkedBy, Record, Start, Timestamp};
     use bytes::Bytes;
 
     use super::*;
@@ -306,6 +307,28 @@ mod tests {
             assert_eq!(json["refusal"]["reason"], reason);
             assert_eq!(json["refusal"].get("step").and_then(|s| s.as_str()), step);
         }
+    }
+
+    #[test]
+    fn what_is_parked_says_how_the_money_stands_and_who_has_to_come() {
+        let parked = |story: Story, step: &str, by| {
+            let (step, why) = (story.id(step), "the ledger does not open".to_owned());
+            let json = story.then(Record::StepParked { step, why, attempts: 3, by }).json();
+            assert_eq!((&json["status"], &json["parked"][0]["since_unix_ms"]), (&"parked".into(), &2.into()));
+            json["parked"][0]["why"].as_str().unwrap().to_owned()
+        };
+        let begun = || Story::new().then(Record::PivotIntent);
+        let captured = || begun().done(step::CAPTURE_PAYMENT, ());
+        for (why, money, next) in [
+            (parked(Story::new(), step::RESERVE_STOCK, ParkedBy::Silence), "not been charged", "service"),
+            (parked(begun(), step::CAPTURE_PAYMENT, ParkedBy::Silence), "do not pay again", "service"),
+            (parked(captured(), step::COMMIT_STOCK, ParkedBy::Fault), "has gone through", "A person"),
+        ] {
+            assert!(why.contains(money) && why.contains(next) && !why.contains("ledger"), "{why}");
+        }
+        let whole = Story::new().then(Record::Poisoned { why: "its task panicked".into() }).json();
+        assert_eq!(whole["parked"][0].get("step"), None);
+        assert!(whole["parked"][0]["why"].as_str().unwrap().contains("A person"));
     }
 
     #[test]

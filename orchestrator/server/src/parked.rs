@@ -1,6 +1,8 @@
 //! What of a saga waits for a person: which step or all of it, why, since when.
 
-use backstitch_core::{Class, Definition, Direction, Entry, Record, Saga, Settled, StepId, Timestamp};
+use backstitch_core::{
+    Class, Definition, Direction, Entry, ParkedBy, Record, Saga, Settled, StepId, Timestamp,
+};
 
 /// A step that is parked, or whose undo is.
 pub(crate) struct Parked<'a> {
@@ -10,6 +12,8 @@ pub(crate) struct Parked<'a> {
     pub(crate) undo: bool,
     /// For people who know what participants are.
     pub(crate) why: &'a str,
+    /// What has to change.
+    pub(crate) by: ParkedBy,
     pub(crate) since: Timestamp,
 }
 
@@ -28,35 +32,37 @@ pub(crate) fn of<'a>(definition: &Definition, saga: &'a Saga, journal: &[Entry])
     };
     let whole = saga.poisoned.as_deref().map(|why| {
         let since = last(&|record| matches!(record, Record::Poisoned { .. }));
-        Parked { step: None, undo: false, why, since }
+        Parked { step: None, undo: false, why, by: ParkedBy::Fault, since }
     });
     let both = definition.step_ids().flat_map(|id| {
         let state = saga.step(id);
         [(id, false, &state.parked), (id, true, &state.undo_parked)]
     });
     let parked = both.filter_map(|(id, undo, parked)| {
-        Some(Parked { step: Some(id), undo, why: &parked.as_ref()?.why, since: since(id, undo) })
+        let parked = parked.as_ref()?;
+        Some(Parked { step: Some(id), undo, why: &parked.why, by: parked.by, since: since(id, undo) })
     });
     whole.into_iter().chain(parked).collect()
 }
 
-/// What a parked step means to the customer, who is told of their money and of nobody's insides.
-pub(crate) fn told_to_customers(definition: &Definition, saga: &Saga) -> &'static str {
+/// What a parked step means to the customer, who is told of their money, of who has to come, and of nobody's insides.
+pub(crate) fn told_to_customers(definition: &Definition, saga: &Saga, by: ParkedBy) -> String {
     let captured = |id: &StepId| {
         definition.step(*id).class == Class::Pivot && matches!(saga.step(*id).settled, Settled::Done { .. })
     };
-    match (&saga.direction, saga.pivot_intent) {
-        (Direction::Back(_), _) => {
-            "This is not taken back completely yet. A person is seeing to it; you are not charged."
-        }
-        (Direction::Forward, None) => {
-            "This could not be finished without a person, who is looking at it. You have not been charged."
-        }
+    let money = match (&saga.direction, saga.pivot_intent) {
+        (Direction::Back(_), _) => "This is not taken back completely yet; you are not charged.",
+        (Direction::Forward, None) => "This is not finished yet; you have not been charged.",
         (Direction::Forward, Some(_)) if definition.step_ids().any(|id| captured(&id)) => {
-            "Your payment has gone through, and this is still to be done. A person is seeing to it."
+            "Your payment has gone through, and this is still to be done."
         }
         (Direction::Forward, Some(_)) => {
-            "It is not certain yet whether your payment has gone through. A person is finding out; do not pay again."
+            "It is not certain yet whether your payment has gone through; do not pay again."
         }
-    }
+    };
+    let next = match by {
+        ParkedBy::Silence => "It goes on as soon as a service that does not answer now is back.",
+        ParkedBy::Fault => "A person is seeing to it.",
+    };
+    format!("{money} {next}")
 }

@@ -6,7 +6,7 @@
 mod record;
 mod step;
 
-use backstitch_core::{Definition, Entry, Saga};
+use backstitch_core::{Definition, Entry, ParkedBy, Saga};
 use backstitch_store::SagaRow;
 use serde::Serialize;
 use uuid::Uuid;
@@ -66,6 +66,8 @@ pub(crate) struct ParkedStep {
     /// Its undo is parked, and not the step itself.
     pub(crate) undo: bool,
     pub(crate) why: String,
+    /// `silence`: tried again once its participant answers others; `fault`: a person has to look.
+    pub(crate) by: &'static str,
     pub(crate) since_unix_ms: i64,
 }
 
@@ -142,6 +144,10 @@ fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<Parked
         step: parked.step.map(|id| definition.step(id).name),
         undo: parked.undo,
         why: parked.why.to_owned(),
+        by: match parked.by {
+            ParkedBy::Silence => "silence",
+            ParkedBy::Fault => "fault",
+        },
         since_unix_ms: parked.since.0,
     };
     parked::of(definition, saga, journal).into_iter().map(told).collect()

@@ -44,7 +44,7 @@ impl From<CheckoutDocument> for Checkout {
                 .into_iter()
                 .map(|parked| ParkedStep {
                     step: parked.step.unwrap_or_default().to_owned(),
-                    why: parked.why.to_owned(),
+                    why: parked.why,
                     since_unix_ms: parked.since_unix_ms,
                 })
                 .collect(),

@@ -117,6 +117,7 @@ fn parked(parked: operator::ParkedStep) -> ParkedStep {
         step: parked.step.unwrap_or_default().to_owned(),
         undo: parked.undo,
         why: parked.why,
+        by: parked.by.to_owned(),
         since_unix_ms: parked.since_unix_ms,
     }
 }
