@@ -43,7 +43,8 @@ impl Bench {
         let channel = channel.map_err(|e| Error::Unreachable { address: address.clone(), why: chain(&e) })?;
         let no_description = |why: String| Error::Reflection { address: address.clone(), why };
         let listed = schema::listed(&channel).await.map_err(no_description)?;
-        if !listed.contains(&profile.service) {
+        // Many a server describes more than it serves.
+        if !listed.contains(&profile.service) && health(&channel, &profile.service).await.is_err() {
             let (service, listed) = (profile.service, listed.join(", "));
             return Err(Error::OtherService { address, service, listed });
         }
@@ -82,10 +83,7 @@ impl Bench {
 
     /// What gRPC health says of `service`.
     pub(crate) async fn health(&self, service: &str) -> Result<ServingStatus, Status> {
-        let request = HealthCheckRequest { service: service.to_owned() };
-        let mut client = HealthClient::new(self.channel.clone());
-        let answer = tokio::time::timeout(CALL, client.check(request)).await;
-        Ok(answer.map_err(|_| Status::deadline_exceeded("no answer"))??.into_inner().status())
+        health(&self.channel, service).await
     }
 
     /// A call outside any saga; the answer as JSON.
@@ -155,6 +153,13 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+async fn health(channel: &Channel, service: &str) -> Result<ServingStatus, Status> {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let mut client = HealthClient::new(channel.clone());
+    let answer = tokio::time::timeout(CALL, client.check(request)).await;
+    Ok(answer.map_err(|_| Status::deadline_exceeded("no answer"))??.into_inner().status())
 }
 
 /// Runs calls outside any saga, and saves what they tell.

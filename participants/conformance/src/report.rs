@@ -130,20 +130,25 @@ impl fmt::Display for Report {
         }
         let [passed, failed, not_applicable, not_run] = self.counts();
         write!(f, "\n{passed} passed, {failed} failed, {not_applicable} not applicable, {not_run} not run")?;
-        match self.why_not_run() {
-            Some(why) => write!(f, ": {why}"),
-            None => Ok(()),
+        let mut reasons = Vec::new();
+        for why in self.rows.iter().flat_map(|row| &row.outcomes).filter_map(Outcome::why_not_run) {
+            if !reasons.contains(&why) {
+                reasons.push(why);
+            }
+        }
+        match reasons.is_empty() {
+            true => Ok(()),
+            false => write!(f, ": {}", reasons.join("; ")),
         }
     }
 }
 
-impl Report {
-    /// The first reason that a case was not run for.
+impl Outcome {
     fn why_not_run(&self) -> Option<&str> {
-        self.rows.iter().find_map(|row| match row.verdict() {
-            Verdict::NotRun(why) => Some(why.as_str()),
+        match &self.verdict {
+            Verdict::NotRun(why) => Some(why),
             _ => None,
-        })
+        }
     }
 }
 

@@ -97,6 +97,9 @@ async fn close(bench: &Bench, action: &Action) -> Checked {
     let call = trial.ask(Op::Close).saying("while the do is under way");
     let (done, during) = during(&trial, call.send()).await;
     not_now(&during)?;
+    if !during.reply.is_open() {
+        close_holds(&trial, &during).await?;
+    }
     let settled = call.settle().await;
     close_holds(&trial, &settled).await?;
     if let Reply::Done(answer) = &done.reply {

@@ -72,9 +72,13 @@ fn live(liar: &Liar, listener: TcpListener) -> Runtime {
             _ => ServingStatus::Serving,
         };
         health.set_service_status(SERVICE_NAME, status).await;
+        let listed = match liar.fault {
+            Fault::ListsAnother => "backstitch.order.v1.Orders",
+            _ => SERVICE_NAME,
+        };
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(backstitch_proto::DESCRIPTORS)
-            .with_service_name(SERVICE_NAME)
+            .with_service_name(listed)
             .build_v1alpha()
             .unwrap();
         let server = Server::builder()

@@ -67,4 +67,32 @@ pub(crate) enum Fault {
     NeverExpires,
     /// Health says that it does not serve.
     FeelsSick,
+    /// Reflection lists another service.
+    ListsAnother,
+    /// A do is answered Done and nothing happens.
+    DoesNothing,
+    /// An undo succeeds and takes nothing back.
+    UndoesNothing,
+    /// An undo of what was never done, or is over, is Broken.
+    BreaksAtEarlyUndo,
+    /// The refusal is made anew each time.
+    FreshRefusals,
+    /// The reason of a refusal is a word that no program can compare.
+    MumblesReasons,
+    /// Each trace has its own row.
+    OneRowPerTrace,
+    /// Each value of a stranger's metadata has its own row.
+    OneRowPerRequestId,
+    /// A close of what is done lets nobody undo it any more.
+    SealsAtClose,
+    /// A close of a do under way is Refused at once, and the do goes on.
+    ClosesTooEarly,
+    /// A duplicate of a do under way is promised to have had no effect.
+    PromisesDuringDo,
+    /// A do while its step is being closed is answered vaguely.
+    VagueAtClosing,
+    /// The effect is committed first and its row later.
+    ActsBeforeItWrites,
+    /// The effect is taken back first and its row written later.
+    UndoesBeforeItWrites,
 }

@@ -89,7 +89,9 @@ impl Rows {
                 }
                 return Next::Go;
             }
-            (_, None) if fault == Fault::PretendsAtClose => Ok(ReserveResponse::default()),
+            (Op::Close, None | Some(Row::Over)) if fault == Fault::PretendsAtClose => {
+                Ok(ReserveResponse::default())
+            }
             (_, None) => {
                 if fault != Fault::NoTombstoneOfClose {
                     self.rows.insert(key, Row::Over);
@@ -105,6 +107,11 @@ impl Rows {
                 self.rows.insert(key, Row::Over);
                 Err(over().into())
             }
+            (Op::Do, Some(Row::Doing(..))) if fault == Fault::PromisesDuringDo => Err(not_now()),
+            (Op::Do, Some(Row::Closing(_))) if fault == Fault::VagueAtClosing => {
+                Err(No::Plain(Status::unknown("being closed")))
+            }
+            (Op::Close, Some(Row::Doing(..))) if fault == Fault::ClosesTooEarly => Err(over().into()),
             (Op::Do, Some(Row::Doing(..))) => Err(No::Plain(Status::unknown("under way"))),
             (Op::Do, Some(Row::Closing(_))) => Err(late().into()),
             (_, Some(Row::Doing(..) | Row::Closing(_))) => {
@@ -112,8 +119,12 @@ impl Rows {
                 Err(not_now())
             }
             (Op::Close, Some(Row::Done(..))) if fault == Fault::DeniesAtClose => Err(over().into()),
+            (Op::Close, Some(Row::Done(_, answer))) if fault == Fault::SealsAtClose => {
+                self.rows.insert(key, Row::Over);
+                Ok(answer)
+            }
             (_, Some(Row::Done(_, answer))) => Ok(self.answer(answer, fault)),
-            (_, Some(Row::Refused(_, refusal))) => Err(Verdict::Refused(refusal).into()),
+            (_, Some(Row::Refused(_, refusal))) => Err(self.refusal(refusal, fault)),
             (Op::Do, Some(Row::Over)) if fault == Fault::ReplaysAfterUndo => {
                 Ok(ReserveResponse { reservation_id: request.reservation_id.clone() })
             }
@@ -122,11 +133,32 @@ impl Rows {
         })
     }
 
+    /// The effect without its row, where that is the fault.
+    pub(crate) fn act_early(&mut self, request: &ReserveRequest) {
+        let (sku, quantity) = wanted(request);
+        let (on_hand, reserved) = self.stock.entry(sku).or_default();
+        *on_hand -= quantity;
+        *reserved += quantity;
+    }
+
+    /// The effect taken back without its row, where that is the fault.
+    pub(crate) fn undo_early(&mut self, call: &CallMeta, fault: Fault) {
+        if let Some(Row::Done(request, _)) = self.rows.get(&row_of(call, fault)).cloned() {
+            let (sku, quantity) = wanted(&request);
+            let (on_hand, reserved) = self.stock.entry(sku).or_default();
+            *on_hand += quantity;
+            *reserved -= quantity;
+        }
+    }
+
     /// The effect, if it may still happen.
     pub(crate) fn finish(&mut self, call: &CallMeta, request: &ReserveRequest, fault: Fault) -> Answered {
         let key = row_of(call, fault);
         let mine = matches!(self.rows.get(&key), Some(Row::Doing(..)));
-        let careless = matches!(fault, Fault::ChecksThenActs | Fault::RunsEveryTime | Fault::UndoesTooEarly);
+        let careless = matches!(
+            fault,
+            Fault::ChecksThenActs | Fault::RunsEveryTime | Fault::UndoesTooEarly | Fault::ClosesTooEarly
+        );
         if !mine && !careless {
             self.rows.insert(key, Row::Over);
             return Err(No::Plain(Status::unknown("closed meanwhile")));
@@ -137,15 +169,18 @@ impl Rows {
             if fault == Fault::KeepsHalfOfRefused {
                 *reserved += 1;
             }
-            let refusal = Refusal::new("OUT_OF_STOCK", "there is not as much");
+            let reason = if fault == Fault::MumblesReasons { "rather not" } else { "OUT_OF_STOCK" };
+            let refusal = Refusal::new(reason, "there is not as much");
             match fault {
                 Fault::ForgetsRefusals => self.rows.remove(&key),
                 _ => self.rows.insert(key, Row::Refused(request.clone(), refusal.clone())),
             };
-            return Err(Verdict::Refused(refusal).into());
+            return Err(self.refusal(refusal, fault));
         }
-        *on_hand -= quantity;
-        *reserved += quantity;
+        if !matches!(fault, Fault::DoesNothing | Fault::ActsBeforeItWrites) {
+            *on_hand -= quantity;
+            *reserved += quantity;
+        }
         let answer = ReserveResponse { reservation_id: request.reservation_id.clone() };
         if fault != Fault::RunsEveryTime {
             self.rows.insert(key, Row::Done(request.clone(), answer.clone()));
@@ -158,6 +193,9 @@ impl Rows {
         let key = row_of(call, fault);
         match self.rows.get(&key).cloned() {
             None if fault == Fault::NoTombstoneOfUndo => {}
+            None | Some(Row::Over) if fault == Fault::BreaksAtEarlyUndo => {
+                return Err(Verdict::Broken("there is nothing to undo".into()).into());
+            }
             Some(Row::Doing(_, life)) if life == self.life && fault != Fault::UndoesTooEarly => {
                 self.rows.insert(key, Row::Closing(life));
                 return Err(not_now());
@@ -173,14 +211,24 @@ impl Rows {
             Some(Row::Done(request, _)) => {
                 let (sku, quantity) = wanted(&request);
                 let (on_hand, reserved) = self.stock.entry(sku).or_default();
-                *on_hand += quantity;
-                *reserved -= quantity;
+                if !matches!(fault, Fault::UndoesNothing | Fault::UndoesBeforeItWrites) {
+                    *on_hand += quantity;
+                    *reserved -= quantity;
+                }
                 if fault != Fault::UndoesTwice {
                     self.rows.insert(key, Row::Over);
                 }
             }
         }
         Ok(())
+    }
+
+    fn refusal(&mut self, refusal: Refusal, fault: Fault) -> No {
+        self.answers += 1;
+        match fault {
+            Fault::FreshRefusals => Verdict::Refused(refusal.with("count", self.answers)).into(),
+            _ => Verdict::Refused(refusal).into(),
+        }
     }
 
     fn answer(&mut self, answer: ReserveResponse, fault: Fault) -> ReserveResponse {
@@ -203,6 +251,9 @@ fn row_of(call: &CallMeta, fault: Fault) -> String {
     match fault {
         Fault::OneRowPerSaga => call.saga.to_string(),
         Fault::OneRowPerStep => call.step.clone(),
+        Fault::OneRowPerTrace | Fault::OneRowPerRequestId => {
+            format!("{}/{}/{}", call.saga, call.step, call.traceparent)
+        }
         Fault::OneRowPerAttempt => format!("{}/{}/{}", call.saga, call.step, call.attempt),
         _ => format!("{}/{}", call.saga, call.step),
     }

@@ -30,18 +30,21 @@ impl Liar {
     fn call(&self, meta: &MetadataMap, ops: &[Op]) -> Result<CallMeta, Status> {
         let own = meta.get(keys::IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap()).unwrap_or_default();
         let mut meta = meta.clone();
-        if self.fault == Fault::ForgivesMissing && !meta.contains_key(keys::SAGA_ATTEMPT) {
+        let text = |meta: &MetadataMap, key: &str| {
+            meta.get(key).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        if self.fault == Fault::ForgivesMissing && text(&meta, keys::SAGA_ATTEMPT).parse::<u32>().is_err() {
             meta.insert(keys::SAGA_ATTEMPT, "1".parse().unwrap());
         }
-        if self.fault == Fault::ConfusesOps
-            && ops.contains(&Op::Do)
-            && meta.get(keys::SAGA_OP).is_some_and(|op| op == "undo")
+        if self.fault == Fault::ConfusesOps && !ops.iter().any(|op| op.as_str() == text(&meta, keys::SAGA_OP))
         {
-            meta.insert(keys::SAGA_OP, "do".parse().unwrap());
+            meta.insert(keys::SAGA_OP, ops[0].as_str().parse().unwrap());
+        }
+        if self.fault == Fault::OneRowPerRequestId {
+            meta.insert(keys::TRACEPARENT, text(&meta, "x-request-id").parse().unwrap());
         }
         if matches!(self.fault, Fault::BelievesAnyKey | Fault::ConfusesOps) {
-            let text = |key| meta.get(key).map(|v| v.to_str().unwrap()).unwrap_or_default();
-            let right = [keys::SAGA_ID, keys::SAGA_STEP, keys::SAGA_OP].map(text).join("/");
+            let right = [keys::SAGA_ID, keys::SAGA_STEP, keys::SAGA_OP].map(|key| text(&meta, key)).join("/");
             meta.insert(keys::IDEMPOTENCY_KEY, right.parse().unwrap());
         }
         let broken = |why: String| self.status(No::Verdict(Verdict::Broken(why)), own);
@@ -74,7 +77,17 @@ impl Liar {
         match next {
             Next::Answer(answer) => answer,
             Next::Go => {
-                let pause = if is_slow(&request) { 800 } else { 2 };
+                let early = self.fault == Fault::ActsBeforeItWrites;
+                if early {
+                    self.rows().act_early(&request);
+                }
+                let pause = if is_slow(&request) {
+                    800
+                } else if early {
+                    50
+                } else {
+                    2
+                };
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 self.rows().finish(&call, &request, self.fault)
             }
@@ -98,6 +111,10 @@ impl Inventory for Liar {
 
     async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
         let call = self.call(request.metadata(), &[Op::Undo])?;
+        if self.fault == Fault::UndoesBeforeItWrites {
+            self.rows().undo_early(&call, self.fault);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let undone = self.rows().undo(&call, self.fault);
         undone.map(|()| Response::new(ReleaseResponse {})).map_err(|no| self.status(no, &call.key()))
     }
