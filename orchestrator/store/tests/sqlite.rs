@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc, task::Poll};
 
 use async_trait::async_trait;
 use backstitch_store::{
-    OpenError, SqliteOptions, SqliteStore, Store, StoreError, Verdict,
+    Announced, Announcement, OpenError, SqliteOptions, SqliteStore, Store, StoreError, Verdict,
     sqlite::DATABASE_FILE,
     testing::{Edit as _, Subject, T0, Trial, good, record},
 };
@@ -233,6 +233,10 @@ async fn a_record_is_never_changed_by_anybody() {
     let home = tempfile::tempdir().unwrap();
     let mut t = trial(home.path()).await;
     t.saga(1).await;
+    let definition = Announced { name: "checkout".to_owned(), version: 1, fingerprint: [0; 32] };
+    let (node, definitions) = ("node".to_owned(), vec![definition]);
+    let announcement = Announcement { node, definitions, now_ms: T0, live_since_ms: T0 };
+    assert_eq!(t.store().announce(&announcement).await, Ok(vec![]));
     let mut somebody = common::connect(home.path()).await;
     for (sql, why) in [
         ("UPDATE journal SET record = x'00'", "never changed"),
@@ -241,6 +245,9 @@ async fn a_record_is_never_changed_by_anybody() {
         ("INSERT INTO journal (saga_id, seq, record) VALUES (zeroblob(16), 1, x'')", "FOREIGN KEY"),
         ("UPDATE sagas SET status = 6", "CHECK"),
         ("UPDATE sagas SET shard = 99", "FOREIGN KEY"),
+        ("UPDATE definitions SET fingerprint = randomblob(32)", "never changes"),
+        ("DELETE FROM definitions", "FOREIGN KEY"),
+        ("UPDATE switches SET why = 'another reason'", "never rewritten"),
     ] {
         let error = sqlx::raw_sql(sql).execute(&mut somebody).await.unwrap_err().to_string();
         assert!(error.contains(why), "{sql}: {error}");
