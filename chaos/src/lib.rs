@@ -38,3 +38,8 @@ pub async fn audit(paths: &AuditPaths) -> Result<Report, AuditError> {
     let books = books::Books::read(paths).await?;
     Ok(laws::judge(&books))
 }
+
+/// The manual of sagas: its code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sagas.md")]
+struct Manual;
