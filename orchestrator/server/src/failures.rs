@@ -96,9 +96,10 @@ pub(crate) fn decision(error: CancelError) -> Problem {
     }
 }
 
-/// A checkout can no longer be cancelled.
+/// A checkout can no longer be cancelled; `why` is a sentence.
 pub(crate) fn too_late(why: &'static str) -> Problem {
-    Problem::new(&kind::TOO_LATE_TO_CANCEL, why)
+    let detail = format!("{why} What is done after the capture is undone by a return.");
+    Problem::new(&kind::TOO_LATE_TO_CANCEL, detail)
 }
 
 fn stopping() -> Problem {

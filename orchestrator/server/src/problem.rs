@@ -140,7 +140,7 @@ kinds! {
         "`Location` and `checkout_id` say by which checkout. Wait for it, or cancel it.";
     TOO_LATE_TO_CANCEL = "too-late-to-cancel" 409 FailedPrecondition
         "The checkout can no longer be cancelled."
-        "The capture of its payment has begun or it has completed; it only goes forward.";
+        "The capture of its payment has begun or it has completed; it only goes forward, and a return undoes it.";
     MOVED_ON = "moved-on" 409 Aborted
         "The saga has moved on since you looked."
         "`decided_on` is the record that the decision was made on, `seq` the last one now. Look again, and decide again.";

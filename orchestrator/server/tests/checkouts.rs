@@ -328,6 +328,7 @@ async fn giving_a_used_key_up_takes_its_checkout_back_or_says_that_it_is_too_lat
     assert_eq!(done.text("/status"), "completed");
     let late = world.delete("/api/v1/checkouts?key=k2").await;
     late.is_problem(409, "too-late-to-cancel", "");
+    assert!(late.text("/detail").ends_with("is undone by a return."), "{}", late.body);
     assert_eq!(late.header("location"), done.header("location"));
 }
 
@@ -356,11 +357,15 @@ async fn after_the_pivot_a_cancel_is_too_late() {
     let accepted = world.checkout("k", &order_of("cart-1")).await;
     world.participants.called("capture", 1).await;
     let cancel = format!("{}/cancel", accepted.header("location"));
-    world.post(&cancel).await.is_problem(409, "too-late-to-cancel", "");
+    let late = world.post(&cancel).await;
+    late.is_problem(409, "too-late-to-cancel", "");
+    assert!(late.text("/detail").ends_with("is undone by a return."), "{}", late.body);
     world.participants.release("capture");
     let done = world.checkout_final("k", &order_of("cart-1")).await;
     assert_eq!(done.text("/status"), "completed");
-    world.post(&cancel).await.is_problem(409, "too-late-to-cancel", "");
+    let late = world.post(&cancel).await;
+    late.is_problem(409, "too-late-to-cancel", "");
+    assert!(late.text("/detail").ends_with("is undone by a return."), "{}", late.body);
 }
 
 #[tokio::test]

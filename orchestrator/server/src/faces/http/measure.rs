@@ -24,7 +24,7 @@ pub fn describe() {
     describe_histogram!(
         SECONDS,
         Unit::Seconds,
-        "Time to the head of an answer, waits that were asked for included"
+        "Time to the head of an answer, waits that were asked for included, by method and route"
     );
 }
 
