@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::action::{Action, OutsideAction, OutsideUndo, Undo};
 use crate::barrier::open::Claims;
-use crate::barrier::{born_ms, first_id_at, local, outside};
+use crate::barrier::{READ_MARK, born_ms, expired, first_id_at, local, outside};
 use crate::clock::Clock;
 use crate::database::{Database, OpenError};
 use crate::lock::LockKey;
@@ -26,7 +26,6 @@ use crate::outcome::{Fault, OpError};
 use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
 
-const READ_MARK: &str = "SELECT before_ms FROM barrier_purged WHERE one = 1";
 const RAISE_MARK: &str = "INSERT INTO barrier_purged (one, before_ms) VALUES (1, $1) \
     ON CONFLICT (one) DO UPDATE SET before_ms = excluded.before_ms \
     WHERE excluded.before_ms > barrier_purged.before_ms";
@@ -279,9 +278,7 @@ impl Kit {
     fn expired(&self, call: &CallMeta) -> Result<(), Fault> {
         let mark = self.0.purged_before_ms.load(Ordering::Acquire);
         match born_ms(call.saga) {
-            Some(born) if born < mark => {
-                Err(Fault::Broken("expired: the rows of a saga this old may be gone".into()))
-            }
+            Some(born) if born < mark => Err(Fault::Broken(expired())),
             _ => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::barrier::FORGOTTEN_AFTER_MS;
 use crate::kit::Kit;
 use crate::server::{Background, Progress};
 
@@ -25,9 +26,9 @@ impl Retention {
     /// 45 days: longer than an orchestrator keeps a finished saga (30) and, after it, its key (7).
     pub const DEFAULT: Duration = Duration::from_secs(45 * 24 * 60 * 60);
 
-    /// Keeps the rows of `kit` so long.
+    /// Keeps the rows of `kit` so long, at least a day.
     pub fn new(kit: Kit, keep: Duration) -> Self {
-        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX).max(FORGOTTEN_AFTER_MS);
         Self { kit, keep_ms, next_ms: AtomicI64::new(i64::MIN) }
     }
 

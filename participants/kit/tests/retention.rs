@@ -43,6 +43,24 @@ async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next() 
 }
 
 #[tokio::test]
+async fn what_one_process_has_forgotten_another_one_does_not_do_again() {
+    let shop = Shop::open().await;
+    shop.stock("tea", 10).await;
+    let (done, undone) = (born(BORN), born(BORN));
+    for saga in [done, undone] {
+        assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    }
+    // Its mark is older than what the first process does now.
+    let other = shop.reopen().await;
+    assert_eq!(shop.kit.purge(BORN_MS + 1, 100).await.unwrap(), 2);
+    for op in [Op::Do, Op::Close] {
+        assert_eq!(act(&other, done, op, Reserve::of(1)).await, "broken", "{op}");
+    }
+    assert_eq!(undo(&other, undone, Release::of(1)).await, "broken");
+    assert_eq!((shop.effects("reserve").await, shop.effects("release").await), (2, 0));
+}
+
+#[tokio::test]
 async fn a_tick_deletes_a_bounded_number_and_rests_an_hour_when_none_are_left() {
     let shop = Shop::open().await;
     sqlx::query(

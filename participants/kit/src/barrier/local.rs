@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::row::{self, Row, RowKey};
 use super::table::{Decision, Manner, RowState, decide};
-use super::{misfit, never_happens, other_request, superseded};
+use super::{misfit, never_happens, never_was, other_request, superseded};
 use crate::action::{Action, Undo};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
@@ -47,12 +47,14 @@ async fn act_in<A: Action>(
     let row = tx.row()?;
     Ok(match decide(row.state, call.op, Manner::Local, row.is_of(hash)) {
         Decision::Perform => {
+            never_was(tx, call).await?;
             let answer = action.perform(tx, call).await?;
             tx.leave(Row::new(RowState::Done, Some(hash), Some(answer.encode_to_vec())));
             Ok(answer)
         }
         Decision::Replay => replay(&row)?,
         Decision::Bury => {
+            never_was(tx, call).await?;
             tx.leave(Row::new(RowState::Closed, Some(hash), None));
             Err(Fault::Refused(never_happens()))
         }
@@ -93,6 +95,7 @@ async fn take_back_in<U: Undo>(tx: &mut Tx<'_>, undo: &U, call: &CallMeta) -> De
             Ok(U::Answer::default())
         }
         Decision::Bury => {
+            never_was(tx, call).await?;
             tx.leave(Row::new(RowState::Closed, None, None));
             Ok(U::Answer::default())
         }

@@ -11,13 +11,39 @@ pub(crate) mod rows;
 pub mod table;
 
 use backstitch_proto::contract::{CallMeta, Refusal};
+use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::outcome::Fault;
+use crate::outcome::{Fault, OpError};
+use crate::tx::Tx;
 
 /// The refusal of a close that found no effect and made sure that there will be none.
 fn never_happens() -> Refusal {
     Refusal::new("CLOSED", "the step was closed before it happened")
+}
+
+/// How old a saga must at least be for its rows to be gone, in milliseconds.
+pub(crate) const FORGOTTEN_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
+
+pub(crate) const READ_MARK: &str = "SELECT before_ms FROM barrier_purged WHERE one = 1";
+
+/// What the call of a saga hears whose rows may be gone.
+pub(crate) fn expired() -> String {
+    "expired: the rows of a saga this old may be gone".into()
+}
+
+/// Asked where a row is absent: whether there never was one. Another process may have raised the mark on this database
+/// and deleted the row since this one last read the mark; it is read again, after the row, for sagas so old.
+pub(crate) async fn never_was(tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+    let Some(born) = born_ms(call.saga) else { return Ok(()) };
+    if tx.now_ms().saturating_sub(born) <= FORGOTTEN_AFTER_MS {
+        return Ok(());
+    }
+    let mark = sqlx::query(READ_MARK).fetch_optional(tx.conn()).await?;
+    match mark.map(|row| row.try_get::<i64, _>(0)).transpose()? {
+        Some(mark) if born < mark => Err(OpError::Broken(expired())),
+        _ => Ok(()),
+    }
 }
 
 /// A do that comes too late.

@@ -13,7 +13,7 @@ use super::local::{refused, replay, undo_error, unfit};
 use super::open::{self, Claim};
 use super::row::{self, Row, RowKey};
 use super::table::{Aim, Decision, Manner, RowState, decide};
-use super::{misfit, never_happens, other_request, superseded};
+use super::{misfit, never_happens, never_was, other_request, superseded};
 use crate::action::{OutsideAction, OutsideUndo, Reached, Undone};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
@@ -101,6 +101,7 @@ async fn begin_in<O: OutsideAction>(
     Ok(match decide(row.state, call.op, Manner::Outside, row.is_of(hash)) {
         Decision::Perform if !may_begin => Next::Answer(Err(Fault::soon("another attempt is beginning"))),
         Decision::Perform => {
+            never_was(tx, call).await?;
             action.intend(tx, call).await?;
             tx.leave(Row::new(RowState::Doing, Some(hash), None));
             open::open_do(tx, call, action.kind(), action.encode()).await?;
@@ -109,6 +110,7 @@ async fn begin_in<O: OutsideAction>(
         Decision::InProgress => Next::Read(row.answer.is_some().then(|| row.answer()).transpose()?),
         Decision::Replay => Next::Answer(replay(&row)?),
         Decision::Bury => {
+            never_was(tx, call).await?;
             tx.leave(Row::new(RowState::Closed, Some(hash), None));
             Next::Answer(Err(Fault::Refused(never_happens())))
         }
@@ -291,6 +293,7 @@ async fn begin_undo_in<U: OutsideUndo>(
         }
         Decision::Settle(Aim::Undo) => Next::Settle,
         Decision::Bury => {
+            never_was(tx, call).await?;
             tx.leave(Row::new(RowState::Closed, None, None));
             Next::Answer(Ok(U::Answer::default()))
         }
