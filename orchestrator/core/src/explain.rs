@@ -1,6 +1,7 @@
 //! Why a saga waits, in a sentence.
 
-use crate::definition::Definition;
+use crate::definition::{Definition, Step};
+use crate::record::ParkedBy;
 use crate::saga::{Activity, Direction, End, Saga};
 
 /// What the saga waits for, told for the person who reads it at three in the morning.
@@ -14,15 +15,16 @@ pub fn explain(definition: &Definition, saga: &Saga) -> String {
     }
     let mut parts = Vec::new();
     if let Some(why) = &saga.poisoned {
-        parts.push(format!("The whole saga is parked: {why}."));
+        parts.push(format!("The whole saga is parked: {why}. It goes on when a person resumes it."));
     }
     for id in definition.step_ids() {
         let (step, state) = (definition.step(id), saga.step(id));
         if let Some(parked) = &state.parked {
-            parts.push(format!("{} is parked: {}.", step.name, parked.why));
+            parts.push(format!("{} is parked: {}. {}", step.name, parked.why, way_out(parked.by, step)));
         }
         if let Some(parked) = &state.undo_parked {
-            parts.push(format!("The undo of {} is parked: {}.", step.name, parked.why));
+            let way_out = way_out(parked.by, step);
+            parts.push(format!("The undo of {} is parked: {}. {way_out}", step.name, parked.why));
         }
         if let Some(waiting) = &state.waiting {
             parts.push(format!("{} waits for the customer until {}.", step.name, waiting.until));
@@ -48,4 +50,13 @@ pub fn explain(definition: &Definition, saga: &Saga) -> String {
     };
     parts.insert(0, way.into());
     parts.join(" ")
+}
+
+fn way_out(by: ParkedBy, step: &Step) -> String {
+    match by {
+        ParkedBy::Silence => {
+            format!("It is tried again once {} answers, or when a person resumes it.", step.participant)
+        }
+        ParkedBy::Fault => "It goes on when a person has looked, repaired and resumed it.".into(),
+    }
 }
