@@ -23,12 +23,19 @@ impl Subject {
         let directory = tempfile::tempdir().unwrap();
         let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let backstitch = env!("CARGO_BIN_EXE_backstitch");
-        // A process that nobody waits for is a zombie, and as dead as can be.
+        // A process that nobody waits for stays a zombie; it has let go of everything when its last thread has ended.
         let script = format!(
-            "if [ -f pid ]; then\n  old=$(cat pid)\n  kill -9 \"$old\"\n  \
-             while kill -0 \"$old\" 2>/dev/null && ! grep -q zombie \"/proc/$old/status\" 2>/dev/null; do\n    \
-             sleep 0.01\n  done\nfi\n\
-             '{backstitch}' {name} --data data --listen {listen} >>log 2>&1 &\necho $! >pid\n"
+            r#"if [ -f pid ]; then
+  old=$(cat pid)
+  kill -9 "$old"
+  while kill -0 "$old" 2>/dev/null; do
+    if grep -q zombie "/proc/$old/status" 2>/dev/null && [ "$(ls "/proc/$old/task" | wc -l)" -le 1 ]; then break; fi
+    sleep 0.01
+  done
+fi
+'{backstitch}' {name} --data data --listen {listen} >>log 2>&1 &
+echo $! >pid
+"#
         );
         std::fs::write(directory.path().join("restart.sh"), script).unwrap();
         let subject = Self { directory, address: format!("http://{listen}") };

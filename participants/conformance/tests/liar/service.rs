@@ -83,7 +83,7 @@ impl Liar {
                 }
                 let pause = if is_slow(&request) {
                     800
-                } else if early {
+                } else if early || self.fault == Fault::DiesWithCaller {
                     50
                 } else {
                     2
