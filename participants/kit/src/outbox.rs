@@ -10,6 +10,10 @@ use outbox_relay::{Lag, Row, RowId, Source, SourceError, TableSource};
 
 use crate::kit::Kit;
 use crate::outcome::OpError;
+use crate::transactor::Body;
+
+/// So many marks wait for a commit to ride in.
+const FEW: usize = 64;
 
 pub(crate) struct Outbox {
     kit: Kit,
@@ -35,11 +39,18 @@ impl Source for Outbox {
 
     async fn published(&self, rows: &[RowId], now_ms: i64) -> Result<(), SourceError> {
         let rows: Arc<[RowId]> = rows.into();
-        let marked = self.kit.run(Vec::new(), move |tx| {
+        let few = rows.len() <= FEW;
+        let mark: Body<()> = Box::new(move |tx| {
             let rows = rows.clone();
             Box::pin(async move { Ok(outbox_relay::mark(tx.conn(), &rows, now_ms).await?) })
         });
-        marked.await.map_err(|error| match error {
+        let transactor = self.kit.transactor();
+        // The commit that ends the ride of a few is the next one that can have events; a backlog is drained without rests.
+        let marked = match few {
+            true => transactor.ride(mark).await,
+            false => transactor.run(Vec::new(), None, mark, None).await,
+        };
+        marked.map_err(|error| match error {
             OpError::Database(error) => error.into(),
             OpError::Broken(why) => SourceError::Broken(why),
             error => SourceError::Unavailable(error.to_string()),

@@ -66,6 +66,27 @@ async fn marks_share_the_commits_of_operations() {
 }
 
 #[tokio::test]
+async fn a_mark_rides_in_the_next_commit_and_does_not_wait_for_ever_for_one() {
+    let shop = Shop::open().await;
+    let participant = participant(&shop.kit);
+    let before = shop.kit.counts();
+    let rows = [RowId(1)];
+    let mut marked = std::pin::pin!(participant.outbox.published(&rows, 1));
+    assert!(futures::poll!(marked.as_mut()).is_pending());
+    // The transactor has taken it, and nothing else is there.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let (marked, emitted) = tokio::join!(marked, emit(&shop.kit, "a".into(), false));
+    assert!(marked.is_ok() && emitted.is_ok());
+    let after = shop.kit.counts();
+    assert_eq!((after.operations - before.operations, after.commits - before.commits), (2, 1));
+
+    participant.outbox.published(&rows, 1).await.unwrap();
+    assert_eq!(shop.kit.counts().commits, after.commits + 1, "alone in the end");
+}
+
+#[tokio::test]
 async fn a_drained_batch_is_marked_by_one_statement() {
     let shop = Shop::open().await;
     let participant = participant(&shop.kit);

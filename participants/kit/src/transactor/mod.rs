@@ -9,10 +9,11 @@ mod operation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use metrics::{counter, histogram};
 use sqlx::{AnyConnection, Connection as _};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::batch::{Abandoned, Batch};
 pub(crate) use self::operation::{Body, Remains};
@@ -26,6 +27,8 @@ use crate::outcome::{Fault, OpError};
 
 /// The most operations in one commit: bounds how long the first of them waits for the last.
 const MAX_BATCH: usize = 256;
+/// How long an operation that rides waits for others at most.
+const RIDE: Duration = Duration::from_millis(250);
 /// The most operations that wait for their turn; whoever comes later waits to be queued.
 const MAX_QUEUED: usize = 1024;
 
@@ -92,7 +95,19 @@ impl Transactor {
         body: Body<T>,
         remains: Option<Remains>,
     ) -> Result<T, OpError> {
-        let (operation, answer) = Typed::boxed(locks, row, body, remains);
+        self.queue(Typed::boxed(locks, row, body, remains, false)).await
+    }
+
+    /// The same for an operation that nobody is in a hurry for: it rides in the next commit, or has one of its own after
+    /// [`RIDE`].
+    pub(crate) async fn ride<T: Send + 'static>(&self, body: Body<T>) -> Result<T, OpError> {
+        self.queue(Typed::boxed(Vec::new(), None, body, None, true)).await
+    }
+
+    async fn queue<T>(
+        &self,
+        (operation, answer): (Box<dyn Operation>, oneshot::Receiver<Result<T, OpError>>),
+    ) -> Result<T, OpError> {
         if self.queue.send(operation).await.is_err() {
             return Err(OpError::not_now(Fault::SOON, "the transactor has ended"));
         }
@@ -109,6 +124,21 @@ impl Transactor {
         let Counters { commits, operations, statements } = &*self.counters;
         Counts { commits: read(commits), operations: read(operations), statements: read(statements) }
     }
+}
+
+/// Waits for an operation that has to be committed now, at most [`RIDE`]; takes along who comes with it.
+async fn company(queued: &mut mpsc::Receiver<Box<dyn Operation>>, operations: &mut Vec<Box<dyn Operation>>) {
+    let arrives = async {
+        while operations.len() < MAX_BATCH {
+            let (known, room) = (operations.len(), MAX_BATCH - operations.len());
+            let ended = queued.recv_many(operations, room).await == 0;
+            if ended || operations[known..].iter().any(|operation| !operation.rides()) {
+                break;
+            }
+        }
+    };
+    // Nothing is lost when the time is up: what was received is in `operations`.
+    let _ = tokio::time::timeout(RIDE, arrives).await;
 }
 
 struct Writer {
@@ -130,6 +160,9 @@ impl Writer {
             if operations.is_empty() {
                 if queued.recv_many(&mut operations, MAX_BATCH).await == 0 {
                     break;
+                }
+                if operations.iter().all(|operation| operation.rides()) {
+                    company(&mut queued, &mut operations).await;
                 }
             } else {
                 // Those that come back with another lock go first, and take along whoever is waiting.

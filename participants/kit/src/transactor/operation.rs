@@ -28,6 +28,9 @@ pub(crate) trait Operation: Send {
     /// The barrier row that it looks at, if any.
     fn row(&self) -> Option<&RowKey>;
 
+    /// Whether it waits a moment for others to share a commit with.
+    fn rides(&self) -> bool;
+
     /// Runs it. May be called again after everything it wrote was rolled back.
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>>;
 
@@ -44,6 +47,7 @@ pub(crate) struct Typed<T> {
     row: Option<RowKey>,
     body: Body<T>,
     remains: Option<Remains>,
+    rides: bool,
     result: Option<T>,
     caller: oneshot::Sender<Result<T, OpError>>,
 }
@@ -54,12 +58,13 @@ impl<T: Send + 'static> Typed<T> {
         row: Option<RowKey>,
         body: Body<T>,
         remains: Option<Remains>,
+        rides: bool,
     ) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, OpError>>) {
         locks.extend(row.as_ref().map(RowKey::lock));
         locks.sort_unstable();
         locks.dedup();
         let (caller, answer) = oneshot::channel();
-        (Box::new(Self { locks, row, body, remains, result: None, caller }), answer)
+        (Box::new(Self { locks, row, body, remains, rides, result: None, caller }), answer)
     }
 }
 
@@ -80,6 +85,10 @@ impl<T: Send + 'static> Operation for Typed<T> {
 
     fn row(&self) -> Option<&RowKey> {
         self.row.as_ref()
+    }
+
+    fn rides(&self) -> bool {
+        self.rides
     }
 
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>> {
