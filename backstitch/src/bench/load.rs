@@ -12,74 +12,74 @@ use crate::client::Connection;
 
 const WAIT: (&str, &str) = ("prefer", "wait=30");
 
-/// A few sagas per connection before anything counts: connections, statements and allocators are warm then.
-pub(crate) async fn warm_up(address: &str, in_flight: usize) -> anyhow::Result<()> {
-    let mut connection = Connection::open(address).await?;
-    for _ in 0..in_flight.clamp(50, 500) {
-        one_synthetic(&mut connection).await?;
-    }
-    Ok(())
+/// What is started again and again.
+#[derive(Clone, Copy)]
+pub(crate) enum Load {
+    /// Synthetic sagas.
+    Synthetic,
+    /// Checkouts of one cart each. Filling the cart is not part of the latency, but of the load.
+    Checkouts,
 }
 
-/// Synthetic sagas for `duration`.
-pub(crate) async fn synthetic(
-    address: &str,
-    in_flight: usize,
-    duration: Duration,
-) -> anyhow::Result<Measured> {
-    let begun = Instant::now();
-    let until = begun + duration;
-    let worker = |address: String| async move {
-        let mut connection = Connection::open(&address).await?;
-        let mut latencies = Histogram::new(3)?;
-        while Instant::now() < until {
-            let begun = Instant::now();
-            one_synthetic(&mut connection).await?;
-            latencies.record(u64::try_from(begun.elapsed().as_micros())?)?;
+impl Load {
+    /// What has to be there before anything counts: goods to sell; or a few sagas per connection, so that connections,
+    /// statements and allocators are warm.
+    pub(crate) async fn prepare(self, address: &str, in_flight: usize) -> anyhow::Result<()> {
+        let mut connection = Connection::open(address).await?;
+        match self {
+            Load::Checkouts => shop::stock(&mut connection).await,
+            Load::Synthetic => {
+                for _ in 0..in_flight.clamp(50, 500) {
+                    one_synthetic(&mut connection).await?;
+                }
+                Ok(())
+            }
         }
-        anyhow::Ok(latencies)
-    };
-    let workers: Vec<_> = (0..in_flight).map(|_| tokio::spawn(worker(address.to_owned()))).collect();
-    collect(begun, workers).await
-}
+    }
 
-/// Checkouts of one cart each for `duration`. Filling the cart is not part of the latency, but of the load.
-pub(crate) async fn checkouts(
-    address: &str,
-    in_flight: usize,
-    duration: Duration,
-) -> anyhow::Result<Measured> {
-    let begun = Instant::now();
-    let until = begun + duration;
-    let worker = |address: String, worker: usize| async move {
+    /// `in_flight` at a time for `duration`.
+    pub(crate) async fn run(
+        self,
+        address: &str,
+        in_flight: usize,
+        duration: Duration,
+    ) -> anyhow::Result<Measured> {
+        let begun = Instant::now();
+        let until = begun + duration;
+        let worker = |worker| tokio::spawn(self.one_after_the_other(address.to_owned(), worker, until));
+        Measured::by(begun, (0..in_flight).map(worker).collect()).await
+    }
+
+    async fn one_after_the_other(
+        self,
+        address: String,
+        worker: usize,
+        until: Instant,
+    ) -> anyhow::Result<Histogram<u64>> {
         let mut connection = Connection::open(&address).await?;
         let mut latencies = Histogram::new(3)?;
         for n in 0.. {
             if Instant::now() >= until {
                 break;
             }
-            let cart = format!("bench-{worker}-{n}");
-            shop::fill_cart(&mut connection, &cart).await?;
-            let begun = Instant::now();
-            shop::check_out(&mut connection, &cart, WAIT).await?;
+            let begun = match self {
+                Load::Synthetic => {
+                    let begun = Instant::now();
+                    one_synthetic(&mut connection).await?;
+                    begun
+                }
+                Load::Checkouts => {
+                    let cart = format!("bench-{worker}-{n}");
+                    shop::fill_cart(&mut connection, &cart).await?;
+                    let begun = Instant::now();
+                    shop::check_out(&mut connection, &cart, WAIT).await?;
+                    begun
+                }
+            };
             latencies.record(u64::try_from(begun.elapsed().as_micros())?)?;
         }
-        anyhow::Ok(latencies)
-    };
-    let workers: Vec<_> = (0..in_flight).map(|w| tokio::spawn(worker(address.to_owned(), w))).collect();
-    collect(begun, workers).await
-}
-
-async fn collect(
-    begun: Instant,
-    workers: Vec<tokio::task::JoinHandle<anyhow::Result<Histogram<u64>>>>,
-) -> anyhow::Result<Measured> {
-    let mut measured = Measured::new()?;
-    for worker in workers {
-        measured.latencies.add(worker.await??)?;
+        Ok(latencies)
     }
-    measured.took = begun.elapsed();
-    Ok(measured)
 }
 
 async fn one_synthetic(connection: &mut Connection) -> anyhow::Result<()> {

@@ -9,11 +9,13 @@ mod shop;
 mod syncs;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
+use tokio::task::JoinHandle;
 
+use load::Load;
 pub(crate) use report::Report;
 
 use crate::child::Process;
@@ -69,8 +71,16 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self { latencies: Histogram::new(3)?, took: Duration::ZERO })
+    /// What these workers measure, who began then.
+    pub(crate) async fn by(
+        begun: Instant,
+        workers: Vec<JoinHandle<anyhow::Result<Histogram<u64>>>>,
+    ) -> anyhow::Result<Self> {
+        let mut latencies = Histogram::new(3)?;
+        for worker in workers {
+            latencies.add(worker.await??)?;
+        }
+        Ok(Self { latencies, took: begun.elapsed() })
     }
 
     /// Sagas per second.
@@ -98,68 +108,43 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
     // Raw before and after, so that a machine that slows down or speeds up meanwhile hurts both alike.
     let before = raw::measure(&noop_address, calls, in_flight, seconds / 2).await?;
     let (measured, usage) = match args.participants {
-        Participants::Noop => synthetic(args, &noop, directory.path(), seconds, in_flight).await?,
-        Participants::Real => checkout(directory.path(), seconds, in_flight).await?,
+        Participants::Noop => {
+            let more = ["--synthetic-steps", &args.steps.to_string()];
+            measure(Load::Synthetic, &noop, &more, directory.path(), in_flight, seconds).await?
+        }
+        Participants::Real => {
+            let data = directory.path().join("participants");
+            let role = ["participants", "--listen", "127.0.0.1:0", "--data", &data.to_string_lossy()];
+            let shop = Process::start("participants", &role, directory.path()).await?;
+            measure(Load::Checkouts, &shop, &[], directory.path(), in_flight, seconds).await?
+        }
     };
     let after = raw::measure(&noop_address, calls, in_flight, seconds / 2).await?;
     Ok(Report::new(args, calls, &measured, &before.plus(&after)?, &usage))
 }
 
-async fn synthetic(
-    args: &BenchArgs,
-    noop: &Process,
+/// Puts an orchestrator in front of `participants`, and `load` on it.
+async fn measure(
+    load: Load,
+    participants: &Process,
+    more: &[&str],
     directory: &Path,
-    seconds: Duration,
     in_flight: usize,
-) -> anyhow::Result<(Measured, report::Usage)> {
-    let (data, steps) = (directory.join("data"), args.steps.to_string());
-    let log = syncs::log(&data);
-    let at = format!("noop=http://{}", noop.ready.address("noop")?);
-    let data = data.to_string_lossy();
-    let orchestrator = [
-        "orchestrator",
-        "--data",
-        &data,
-        "--http",
-        "127.0.0.1:0",
-        "--grpc",
-        "127.0.0.1:0",
-        "--participant",
-        &at,
-        "--synthetic-steps",
-        &steps,
-    ];
-    let orchestrator = Process::start("orchestrator", &orchestrator, directory).await?;
-    let http = orchestrator.ready.address("http")?.to_owned();
-    load::warm_up(&http, in_flight).await?;
-    let pids = [("orchestrator", orchestrator.pid()), ("participants", noop.pid())];
-    let meter = report::Meter::start(&http, &pids, &log).await?;
-    let measured = load::synthetic(&http, in_flight, seconds).await?;
-    Ok((measured, meter.stop().await?))
-}
-
-async fn checkout(
-    directory: &Path,
     seconds: Duration,
-    in_flight: usize,
 ) -> anyhow::Result<(Measured, report::Usage)> {
-    let (data, shop_data) = (directory.join("data"), directory.join("participants"));
-    let participants = ["participants", "--listen", "127.0.0.1:0", "--data", &shop_data.to_string_lossy()];
-    let participants = Process::start("participants", &participants, directory).await?;
-    let (log, data) = (syncs::log(&data), data.to_string_lossy().into_owned());
-    let mut args: Vec<String> =
-        ["orchestrator", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-            .map(String::from)
-            .into();
-    for (name, address) in &participants.ready.addresses {
-        args.extend(["--participant".into(), format!("{name}=http://{address}")]);
-    }
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (data, addresses) = (directory.join("data"), &participants.ready.addresses);
+    let at: Vec<String> =
+        addresses.iter().map(|(name, address)| format!("{name}=http://{address}")).collect();
+    let data_text = data.to_string_lossy();
+    let mut args =
+        vec!["orchestrator", "--data", &data_text, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+    args.extend(at.iter().flat_map(|at| ["--participant", at]));
+    args.extend(more);
     let orchestrator = Process::start("orchestrator", &args, directory).await?;
-    let http = orchestrator.ready.address("http")?.to_owned();
-    shop::stock(&http).await?;
+    let http = orchestrator.ready.address("http")?;
+    load.prepare(http, in_flight).await?;
     let pids = [("orchestrator", orchestrator.pid()), ("participants", participants.pid())];
-    let meter = report::Meter::start(&http, &pids, &log).await?;
-    let measured = load::checkouts(&http, in_flight, seconds).await?;
+    let meter = report::Meter::start(http, &pids, &syncs::log(&data)).await?;
+    let measured = load.run(http, in_flight, seconds).await?;
     Ok((measured, meter.stop().await?))
 }

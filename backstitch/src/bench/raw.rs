@@ -27,13 +27,7 @@ pub(crate) async fn measure(
     let begun = Instant::now();
     let until = begun + duration;
     let workers = (0..in_flight).map(|_| tokio::spawn(worker(dispatcher.clone(), calls, until)));
-    let workers: Vec<_> = workers.collect();
-    let mut measured = Measured::new()?;
-    for worker in workers {
-        measured.latencies.add(worker.await??)?;
-    }
-    measured.took = begun.elapsed();
-    Ok(measured)
+    Measured::by(begun, workers.collect()).await
 }
 
 async fn worker(

@@ -10,8 +10,7 @@ use crate::client::Connection;
 const SKUS: usize = 20;
 
 /// Puts products with more stock than any run sells.
-pub(crate) async fn stock(address: &str) -> anyhow::Result<()> {
-    let mut connection = Connection::open(address).await?;
+pub(crate) async fn stock(connection: &mut Connection) -> anyhow::Result<()> {
     for n in 0..SKUS {
         let product = json!({
             "name": format!("Bench product {n}"),
