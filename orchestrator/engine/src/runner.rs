@@ -159,8 +159,22 @@ impl Runner {
                 Ok(()) => self.answers.push((self.saga.seq, answer)),
                 Err(illegal) => drop(answer.send(Err(NotTaken::Illegal(illegal)))),
             },
-            Command::Show(answer) => drop(answer.send(self.saga.clone())),
+            Command::Show(answer) => drop(answer.send(self.shown())),
         }
+    }
+
+    /// As a person has to see it: a call that waits in line has not been made.
+    fn shown(&self) -> Saga {
+        let mut saga = self.saga.clone();
+        for call in self.queue.calls() {
+            let (last, wait) = self.shared.flow.line(self.definition.step(call.step).participant);
+            let step = &mut saga.steps[call.step.index()];
+            let made = if call.op == Op::Undo { &mut step.undo_attempts } else { &mut step.attempts };
+            *made = made.saturating_sub(1);
+            let until = self.shared.clock.now().plus(wait);
+            step.activity = Activity::BackingOff { op: call.op, attempt: call.attempt, until, last };
+        }
+        saga
     }
 
     fn feed(&mut self, event: Event) {

@@ -117,6 +117,18 @@ impl Flow {
         Ok(())
     }
 
+    /// Why a call to it waits in line, and about how long.
+    pub(crate) fn line(&self, participant: &'static str) -> (String, Duration) {
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        match doors.get(participant).and_then(|door| door.trouble()) {
+            Some(closed) => {
+                let trouble = Trouble::of(participant, closed);
+                (format!("{participant} {}", trouble.why), trouble.retry_after)
+            }
+            None => (format!("other calls to {participant} are before it"), Duration::ZERO),
+        }
+    }
+
     /// The participants that calls are kept from, by name.
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);

@@ -53,6 +53,10 @@ impl Queue {
         self.calls = calls.filter(|queued| queued.call.as_ref().is_some_and(&wanted)).collect();
     }
 
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter_map(|queued| queued.call.as_ref())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.calls = FuturesUnordered::new();
     }
