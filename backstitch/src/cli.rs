@@ -11,6 +11,7 @@ use crate::bench::BenchArgs;
 use crate::conformance::ConformanceArgs;
 use crate::definitions::DefinitionsArgs;
 use crate::demo::DemoArgs;
+use crate::limits::Limits;
 use crate::logging::LogArgs;
 use crate::patience::Patience;
 use crate::roles::name::Name;
@@ -171,6 +172,8 @@ pub(crate) struct OrchestratorArgs {
     /// Sagas in memory at once; one more is answered 429.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_live: u32,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) patience: Patience,
     /// Offer synthetic sagas of so many steps at POST /bench/v1/sagas; 0 for none.

@@ -13,6 +13,7 @@ mod conformance;
 mod data_dir;
 mod definitions;
 mod demo;
+mod limits;
 mod logging;
 mod patience;
 mod ready;

@@ -38,7 +38,7 @@ impl Patience {
 }
 
 /// A second to a week: less is a mistake, more is nobody's patience.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 90s, 15m or 1h"))?;
     if (SECOND..=WEEK).contains(&time) { Ok(time) } else { Err("it must be between 1s and 7days".into()) }
 }

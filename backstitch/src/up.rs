@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backstitch_engine::FlowOptions;
 use outbox_relay::EmbeddedBroker;
 use tokio::task::JoinSet;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         catalog: backstitch_sagas::catalog_with(&args.patience.timings())?,
         bench: false,
         max_live: 20_000,
+        flow: FlowOptions::default(),
         metrics: metrics()?,
     };
     let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;

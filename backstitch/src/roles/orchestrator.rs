@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use backstitch_core::Catalog;
-use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options, SystemClock, Target};
+use backstitch_engine::{Engine, FlowOptions, GrpcDispatcher, GrpcOptions, Options, SystemClock, Target};
 use backstitch_proto::services::service_of;
 use backstitch_sagas::Timings;
 use backstitch_server::{Clients, Server, channel};
@@ -60,6 +60,7 @@ pub(crate) struct Setup {
     /// Offer the benchmark's synthetic saga.
     pub(crate) bench: bool,
     pub(crate) max_live: u32,
+    pub(crate) flow: FlowOptions,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -100,7 +101,8 @@ pub(crate) async fn serve(
     let store =
         SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
     let store: Arc<dyn Store> = Arc::new(store);
-    let options = Options { max_live: usize::try_from(setup.max_live)?, ..Options::default() };
+    let options =
+        Options { max_live: usize::try_from(setup.max_live)?, flow: setup.flow, ..Options::default() };
     let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog, Arc::new(SystemClock), options)
         .await
         .context("starting the engine")?;
@@ -193,6 +195,7 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
         catalog,
         bench: args.synthetic_steps > 0,
         max_live: args.max_live,
+        flow: args.limits.into(),
         metrics: metrics()?,
     };
     let served = serve(&mut tasks, setup, &shutdown).await?;
