@@ -8,7 +8,7 @@ use crate::stage;
 /// What a call may come to besides done: refused, timed out (executed or not), late.
 const OUTCOMES: &[Kind] = &[Refuse, Timeout];
 /// All that may go wrong with a call or a saga.
-const ANY: &[Kind] = &[Refuse, Timeout, NotNow, Duplicate, Garble, Misbehave, Cancel, Deadline];
+const ANY: &[Kind] = &[Refuse, Timeout, NotNow, Duplicate, Garble, Misbehave, Cancel, Deadline, Poison];
 
 /// (a) One saga, all steps, every outcome, two crashes.
 pub(crate) fn outcomes() -> Vec<Setup> {
@@ -29,7 +29,21 @@ pub(crate) fn outcomes() -> Vec<Setup> {
             .trouble(2, ANY)
             .resumes(1)
             .hasty()
-            .seeing(&[COMPLETED, PARKED, UNDO_PARKED, ENDED_AFTER_PARKED, PIVOT_CLOSED, PIVOT_SETTLED_DONE]),
+            .seeing(&[
+                COMPLETED,
+                PARKED,
+                UNDO_PARKED,
+                ENDED_AFTER_PARKED,
+                PIVOT_CLOSED,
+                PIVOT_SETTLED_DONE,
+                POISONED,
+            ]),
+        Setup::new("two outside steps, the customer, a crash", stage::two().outside(&["hold", "take"]))
+            .crashes(1)
+            .trouble(2, &[Wait, Timeout, Cancel])
+            .patience(3)
+            .hasty()
+            .seeing(&[WAITING, FINISHED, WAITED_FOR_NOTHING, COMPLETED]),
     ]
 }
 
@@ -84,9 +98,8 @@ pub(crate) fn participants() -> Vec<Setup> {
             .seeing(&[COMPLETED, COMPENSATED, PIVOT_CLOSED]),
         Setup::new("two outside steps, two deaths, two outcomes", stage::two().outside(&["hold", "take"]))
             .deaths(2)
-            .trouble(2, &[Refuse, Timeout, Duplicate])
+            .trouble(2, OUTCOMES)
             .patience(3)
-            .hasty()
             .seeing(LATE),
         Setup::new("an outside pivot, a death, a crash, an outcome", stage::three().outside(&["take"]))
             .deaths(1)
@@ -101,13 +114,13 @@ pub(crate) fn participants() -> Vec<Setup> {
 /// (f) What must be durable before what: what rides, what waits, what a crash loses.
 pub(crate) fn write_behind() -> Vec<Setup> {
     vec![
-        Setup::new("an output that may differ, two outcomes, a crash", stage::quoted())
-            .crashes(1)
-            .trouble(2, OUTCOMES)
+        Setup::new("an output that may differ, an outcome, two crashes", stage::quoted())
+            .crashes(2)
+            .trouble(1, OUTCOMES)
             .hasty()
             .seeing(&[COMPLETED, COMPENSATED, UNDO_BEFORE_DO]),
-        Setup::new("steps in a row, three outcomes, two crashes", stage::chain())
-            .crashes(2)
+        Setup::new("steps in a row, three outcomes, a crash", stage::chain())
+            .crashes(1)
             .trouble(3, OUTCOMES)
             .patience(1)
             .resumes(1)

@@ -38,6 +38,26 @@ pub(crate) fn all() -> Vec<Setup> {
         .crashes(1)
         .trouble(2, &[Refuse, Timeout])
         .seeing(&[COMPLETED, PIVOT_CLOSED, EFFECT_WITHOUT_RECORD, PROVIDER_LATE]),
+        Setup::new("an output that may differ, two outcomes, two crashes", stage::quoted())
+            .crashes(2)
+            .trouble(2, &[Refuse, Timeout])
+            .hasty()
+            .seeing(&[COMPLETED, COMPENSATED, UNDO_BEFORE_DO]),
+        Setup::new(
+            "two outside steps, two deaths, three outcomes, copies",
+            stage::two().outside(&["hold", "take"]),
+        )
+        .deaths(2)
+        .trouble(3, &[Refuse, Timeout, Duplicate])
+        .patience(3)
+        .hasty()
+        .seeing(&[EFFECT_WITHOUT_RECORD, CLOSING_UNATTENDED, UNDOING_UNATTENDED, PROVIDER_LATE]),
+        Setup::new("steps in a row, three outcomes, two crashes", stage::chain())
+            .crashes(2)
+            .trouble(3, &[Refuse, Timeout])
+            .patience(1)
+            .resumes(1)
+            .seeing(&[RIDES, UNDO_PARKED, ENDED_AFTER_PARKED, COMPENSATED]),
         Setup::new("the checkout, two crashes", checkout()).crashes(2).seeing(&[COMPLETED]),
         Setup::new("five steps, three outcomes, two crashes", stage::five())
             .crashes(2)

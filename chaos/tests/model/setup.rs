@@ -22,6 +22,10 @@ pub(crate) enum Kind {
     Misbehave,
     Cancel,
     Deadline,
+    /// Running the saga fails in a way that running it again would repeat.
+    Poison,
+    /// The provider waits for the customer, who may come back or not.
+    Wait,
 }
 
 /// How much may still go wrong.
@@ -35,7 +39,7 @@ pub(crate) struct Faults {
     /// The other orchestrator takes the lease.
     pub(crate) thefts: u8,
     pub(crate) relay_crashes: u8,
-    /// A person sets a parked saga going.
+    /// A person, or a participant that answers again, sets a parked saga going.
     pub(crate) resumes: u8,
 }
 

@@ -1,6 +1,6 @@
 //! Interesting states: a configuration says which of them it reaches, and is held to it.
 
-use backstitch_core::{Class, End, Op, Saga, Settled};
+use backstitch_core::{Class, End, Op, Saga, Settled, Status};
 use participant_kit::barrier::table::{Aim, RowState};
 
 use crate::state::{Place, State, Told};
@@ -81,6 +81,14 @@ sights! {
             node.epoch > 0 && node.epoch < s.store.epoch && ahead
         })
     };
+    WAITING = "a saga waits for the customer": |_, s| facts(s).any(|saga| saga.status() == Status::Waiting);
+    WAITED_FOR_NOTHING = "a saga was compensated because the customer did not come back": |_, s| {
+        facts(s).any(|saga| saga.end == Some(End::Compensated)) && s.places.iter().any(|place| place.waits || place.cancelled)
+    };
+    FINISHED = "the customer came back": |_, s| {
+        facts(s).any(|saga| saga.status() == Status::Waiting) && s.places.iter().any(|place| place.stands() && place.row == RowState::Doing)
+    };
+    POISONED = "a saga is parked as a whole": |_, s| facts(s).any(|saga| saga.poisoned.is_some());
     EFFECT_WITHOUT_RECORD = "a participant died after its effect and before the record of it": |_, s| {
         s.places.iter().any(|place| place.row == RowState::Doing && place.stands() && place.task.is_none())
     };

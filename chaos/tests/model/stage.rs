@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use backstitch_core::{
-    Class, Context, Definition, DefinitionBuilder, Operation, Publication, Record, Refusal, Replay, Saga,
+    Class, Context, Definition, DefinitionBuilder, Invalid, Operation, Publication, Record, Refusal, Replay,
+    Saga,
 };
 use bytes::Bytes;
 use participant_kit::barrier::table::Manner;
@@ -13,6 +14,8 @@ use prost::Message;
 pub(crate) const BUDGETS_END: Duration = Duration::from_secs(100 * 24 * 3600);
 /// Until then a saga may stand before its pivot.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1000 * 24 * 3600);
+
+const WAITS: &str = "wait";
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Word {
@@ -82,6 +85,11 @@ impl Stage {
         self.profiles.len()
     }
 
+    /// What the participant answers while it waits for the customer.
+    pub(crate) fn waiting(&self) -> Bytes {
+        word(WAITS).encode_to_vec().into()
+    }
+
     /// What the participant answers; `variant` counts the answers of a read that may differ.
     pub(crate) fn answer(&self, step: usize, variant: u8) -> Bytes {
         if self.profiles[step].barrier || !self.answers[step].is_empty() {
@@ -93,6 +101,11 @@ impl Stage {
 
 fn word(word: &str) -> Word {
     Word { word: word.into() }
+}
+
+/// An answer says that the customer is waited for, or is one.
+fn waits<R>(_: &Context<Word>, _: R, answer: &Word) -> Result<Option<Bytes>, Invalid> {
+    Ok((answer.word == WAITS).then(|| Bytes::from_static(b"over there")))
 }
 
 fn builder(name: &'static str) -> DefinitionBuilder<Word> {
@@ -139,9 +152,9 @@ pub(crate) fn five() -> Stage {
 /// hold -> pay -> **take**: undo has an order.
 pub(crate) fn chain() -> Stage {
     let mut d = builder("chain");
-    let hold = d.step("hold", DO).request(input).compensated_by(UNDO, undo);
-    let pay = d.step("pay", DO).after([hold.step()]).request(input).compensated_by(UNDO, undo);
-    d.step("take", DO).after([pay.step()]).request(input).pivot();
+    let hold = d.step("hold", DO).request(input).answer(waits).compensated_by(UNDO, undo);
+    let pay = d.step("pay", DO).after([hold.step()]).request(input).answer(waits).compensated_by(UNDO, undo);
+    d.step("take", DO).after([pay.step()]).request(input).answer(waits).pivot();
     Stage::of(d)
 }
 
@@ -167,7 +180,7 @@ pub(crate) fn three() -> Stage {
 /// hold -> **take**.
 pub(crate) fn two() -> Stage {
     let mut d = builder("two");
-    let hold = d.step("hold", DO).request(input).compensated_by(UNDO, undo);
-    d.step("take", DO).after([hold.step()]).request(input).pivot();
+    let hold = d.step("hold", DO).request(input).answer(waits).compensated_by(UNDO, undo);
+    d.step("take", DO).after([hold.step()]).request(input).answer(waits).pivot();
     Stage::of(d)
 }

@@ -83,6 +83,8 @@ pub(crate) struct Place {
     pub(crate) cancelled: bool,
     /// A process that died had asked the provider; its request may still arrive.
     pub(crate) under_way: bool,
+    /// The provider waits for the customer.
+    pub(crate) waits: bool,
     /// Lost when the participant dies.
     pub(crate) task: Option<Task>,
     /// For the laws: a do was sent.
@@ -100,6 +102,7 @@ impl Place {
         answered: 0,
         cancelled: false,
         under_way: false,
+        waits: false,
         task: None,
         asked: false,
         promised: false,
@@ -109,8 +112,9 @@ impl Place {
         self.effects > self.taken_back
     }
 
+    /// Its participant has something to do, and does it by itself.
     pub(crate) fn is_open(&self) -> bool {
-        self.task.is_some() || matches!(self.row, RowState::Doing | RowState::Closing(_))
+        self.task.is_some() || !self.waits && matches!(self.row, RowState::Doing | RowState::Closing(_))
     }
 }
 
@@ -139,6 +143,8 @@ pub(crate) enum Found {
     /// And it is impossible from now on.
     Nothing,
     TakenBack,
+    /// The customer has to act first.
+    Waits,
 }
 
 /// A call on its way.

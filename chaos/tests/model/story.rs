@@ -6,7 +6,7 @@ use backstitch_core::Op;
 
 use crate::state::{Packet, State};
 use crate::table::prefix;
-use crate::world::{Action, Will, World};
+use crate::world::{Action, Says, Will, World};
 
 /// What happened, line by line: each action, and below it what followed.
 pub(crate) fn tell(world: &World, path: &[(State, Option<Action>)]) -> String {
@@ -74,8 +74,18 @@ fn line(world: &World, before: &State, action: Action) -> String {
             format!("{} arrives, and a copy stays on its way", call(world, &packet))
         }
         Action::Forge { place } => format!("another request under the key of {} arrives", at(place)),
-        Action::Reach { place, refuse: false } => format!("the provider of {} is asked", at(place)),
-        Action::Reach { place, refuse: true } => format!("the provider of {} refuses", at(place)),
+        Action::Reach { place, says: Says::Yes } => format!("the provider of {} is asked", at(place)),
+        Action::Reach { place, says: Says::No } => format!("the provider of {} refuses", at(place)),
+        Action::Reach { place, says: Says::Wait } => {
+            format!("the provider of {} waits for the customer", at(place))
+        }
+        Action::Finish { place } => format!("the customer does what {} waits for", at(place)),
+        Action::Available { node, step, .. } => {
+            let participant = world.setup.stage.definition.steps[usize::from(step)].participant;
+            format!("{participant} answers again, and node {node} hears of it")
+        }
+        Action::Poison { node, .. } => format!("running the saga panics at node {node}"),
+        Action::Wake { node, .. } => format!("node {node} is woken up"),
         Action::Record { place } => {
             format!("the participant of {} records what its provider said", at(place))
         }

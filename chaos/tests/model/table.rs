@@ -67,7 +67,7 @@ pub(crate) type Journal = Kept<Chapter>;
 pub(crate) struct Chapter {
     pub(crate) earlier: Option<Journal>,
     pub(crate) len: u8,
-    pub(crate) entry: Entry,
+    pub(crate) entry: Kept<Entry>,
     pub(crate) facts: Known,
     /// The definition publishes an event with this entry.
     pub(crate) publishes: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Chapter {
 impl Chapter {
     fn entries(&self) -> Vec<Entry> {
         let mut entries = self.earlier.as_ref().map_or_else(Vec::new, |earlier| earlier.entries());
-        entries.push(self.entry.clone());
+        entries.push(Entry::clone(&self.entry));
         entries
     }
 }
@@ -102,6 +102,7 @@ pub(crate) enum Answer {
     Unknown,
     Broken,
     Superseded,
+    Pending,
 }
 
 /// An event, without its words.
@@ -113,6 +114,9 @@ pub(crate) enum Heard {
     Deadline,
     Cancel,
     Resume,
+    Available { step: u8 },
+    Poison,
+    Wake,
 }
 
 /// A call that the table asks for.
@@ -129,7 +133,7 @@ pub(crate) struct Asked {
 /// What an event came to.
 pub(crate) struct Turned {
     pub(crate) after: Known,
-    pub(crate) records: Vec<Entry>,
+    pub(crate) records: Vec<Kept<Entry>>,
     pub(crate) calls: Vec<Asked>,
     pub(crate) illegal: Option<Illegal>,
 }
@@ -143,8 +147,12 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct Memory {
     sagas: HashMap<Saga, Known>,
-    journals: HashMap<(Option<u32>, Entry), Option<Journal>>,
-    turns: HashMap<(u32, Heard), Arc<Turned>>,
+    entries: HashMap<Entry, Kept<Entry>>,
+    /// By the number of the journal, the empty one first: what it becomes with which entry. Lists, because they are
+    /// short, and a hash costs more.
+    journals: Vec<Vec<(Kept<Entry>, Option<Journal>)>>,
+    /// By the number of the saga's state.
+    turns: Vec<Vec<(Heard, Arc<Turned>)>>,
     requests: Vec<Bytes>,
 }
 
@@ -155,7 +163,14 @@ impl Memory {
         }
         let known = Kept(Arc::new((number(self.sagas.len()), saga.clone())));
         self.sagas.insert(saga, known.clone());
+        self.turns.push(Vec::new());
         known
+    }
+
+    fn entry(&mut self, entry: Entry) -> Kept<Entry> {
+        let entry = Entry { at: Timestamp(0), record: timeless_record(entry.record) };
+        let number = number(self.entries.len());
+        self.entries.entry(entry.clone()).or_insert_with(|| Kept(Arc::new((number, entry)))).clone()
     }
 
     fn request(&mut self, request: Bytes) -> u8 {
@@ -200,39 +215,47 @@ impl Table {
         let input = self.stage.input.clone();
         let (state, first) = begin(&self.stage.definition, id, id, input, String::new(), Timestamp(0));
         let known = self.memory().keep(timeless(state));
-        let journal = self.append(saga, None, first).expect("the first record folds");
+        let first = self.memory().entry(first);
+        let journal = self.append(saga, None, &first).expect("the first record folds");
         (known, journal)
     }
 
     /// The journal with one more entry; `None` if the fold does not take it.
-    pub(crate) fn append(&self, saga: usize, earlier: Option<&Journal>, entry: Entry) -> Option<Journal> {
-        let entry = Entry { at: Timestamp(0), record: timeless_record(entry.record) };
-        // Different sagas begin with different records: their roots differ.
-        let key = (earlier.map(|journal| journal.0.0), entry);
+    pub(crate) fn append(
+        &self,
+        saga: usize,
+        earlier: Option<&Journal>,
+        entry: &Kept<Entry>,
+    ) -> Option<Journal> {
+        let place = earlier.map_or(0, |journal| journal.0.0 as usize);
         let mut memory = self.memory();
-        if let Some(journal) = memory.journals.get(&key) {
+        if memory.journals.is_empty() {
+            memory.journals.push(Vec::new());
+        }
+        if let Some((_, journal)) = memory.journals[place].iter().find(|(other, _)| other == entry) {
             return journal.clone();
         }
         let mut entries = earlier.map_or_else(Vec::new, |journal| journal.entries());
-        entries.push(key.1.clone());
+        entries.push(Entry::clone(entry));
         let len = small(entries.len());
         let replayed = Saga::replay(&self.stage.definition, saga_id(saga), &entries);
         let journal = replayed.ok().map(|facts| {
-            let publishes = self.stage.definition.publication(&facts, &key.1.record).is_some();
+            let publishes = self.stage.definition.publication(&facts, &entry.record).is_some();
             let facts = memory.keep(timeless(facts));
-            let (earlier, entry) = (earlier.cloned(), key.1.clone());
-            let chapter = Chapter { earlier, len, entry, facts, publishes };
-            Kept(Arc::new((number(memory.journals.len()), chapter)))
+            let chapter = Chapter { earlier: earlier.cloned(), len, entry: entry.clone(), facts, publishes };
+            let number = number(memory.journals.len());
+            memory.journals.push(Vec::new());
+            Kept(Arc::new((number, chapter)))
         });
-        memory.journals.insert(key, journal.clone());
+        memory.journals[place].push((entry.clone(), journal.clone()));
         journal
     }
 
     /// The table's answer.
     pub(crate) fn turn(&self, known: &Known, heard: Heard) -> Arc<Turned> {
-        let key = (known.0.0, heard);
+        let place = known.0.0 as usize;
         let mut memory = self.memory();
-        if let Some(turned) = memory.turns.get(&key) {
+        if let Some((_, turned)) = memory.turns[place].iter().find(|(other, _)| *other == heard) {
             return turned.clone();
         }
         let mut saga = Saga::clone(known);
@@ -254,9 +277,10 @@ impl Table {
             _ => None,
         });
         let calls = calls.collect();
+        let records = transition.records.into_iter().map(|entry| memory.entry(entry)).collect();
         let after = memory.keep(timeless(saga));
-        let turned = Arc::new(Turned { after, records: transition.records, calls, illegal });
-        memory.turns.insert(key, turned.clone());
+        let turned = Arc::new(Turned { after, records, calls, illegal });
+        memory.turns[place].push((heard, turned.clone()));
         turned
     }
 
@@ -271,6 +295,7 @@ impl Table {
                         Outcome::Done(self.stage.answer(place, variant))
                     }
                     Answer::Done(_) => Outcome::Done(Bytes::new()),
+                    Answer::Pending => Outcome::Done(self.stage.waiting()),
                     Answer::Refused => Outcome::Refused(Refusal::new("REFUSED", "no")),
                     Answer::NotNow => Outcome::NotNow { after: Duration::ZERO, why: "not now".into() },
                     Answer::Unknown => Outcome::Unknown("no answer".into()),
@@ -287,6 +312,12 @@ impl Table {
             Heard::Deadline => (Event::DeadlinePassed, over),
             Heard::Cancel => (Event::Cancel { why: "asked to".into() }, early),
             Heard::Resume => (Event::Resume { why: "repaired".into() }, early),
+            Heard::Available { step } => {
+                let participant = self.stage.definition.steps[usize::from(step)].participant.to_owned();
+                (Event::Available { participant }, early)
+            }
+            Heard::Poison => (Event::Poison { why: "it panics".into() }, early),
+            Heard::Wake => (Event::Wake, early),
         }
     }
 }
@@ -294,6 +325,9 @@ impl Table {
 fn after(duration: Duration) -> Timestamp {
     Timestamp(0).plus(duration)
 }
+
+/// Not over yet, and over when a budget is.
+const SOON: Timestamp = Timestamp(1);
 
 /// The state without its times.
 fn timeless(mut saga: Saga) -> Saga {
@@ -308,6 +342,9 @@ fn timeless(mut saga: Saga) -> Saga {
             Settled::Done { at, .. } | Settled::Refused { at, .. } => *at = zero,
         }
         step.undone = step.undone.map(|_| zero);
+        if let Some(waiting) = &mut step.waiting {
+            waiting.until = SOON;
+        }
     }
     saga
 }
@@ -320,6 +357,7 @@ fn timeless_record(mut record: Record) -> Record {
         | Record::UndoDone { attempts, .. }
         | Record::StepParked { attempts, .. }
         | Record::UndoParked { attempts, .. } => *attempts = 0,
+        Record::StepWaiting { until, .. } => *until = SOON,
         _ => {}
     }
     record

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use backstitch_core::{Activity, Class, Direction, Op};
+use backstitch_core::{Activity, Class, Direction, Op, StepId, StepState};
 use participant_kit::barrier::table::{Manner, RowState};
 
 use super::World;
@@ -20,6 +20,15 @@ pub(crate) enum Will {
     Dies,
 }
 
+/// What a provider says to a do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Says {
+    Yes,
+    No,
+    /// The customer has to act first.
+    Wait,
+}
+
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
@@ -28,7 +37,8 @@ pub(crate) enum Action {
     Deliver { packet: Packet, will: Will },
     Duplicate { packet: Packet },
     Forge { place: u8 },
-    Reach { place: u8, refuse: bool },
+    Reach { place: u8, says: Says },
+    Finish { place: u8 },
     Record { place: u8 },
     Tick { place: u8 },
     Die { place: u8 },
@@ -40,6 +50,9 @@ pub(crate) enum Action {
     Cancel { node: u8, saga: u8 },
     Deadline { node: u8, saga: u8 },
     Resume { node: u8, saga: u8 },
+    Available { node: u8, saga: u8, step: u8 },
+    Poison { node: u8, saga: u8 },
+    Wake { node: u8, saga: u8 },
     Crash { node: u8 },
     Steal { node: u8 },
     Read { node: u8 },
@@ -132,8 +145,24 @@ impl World {
         if self.may(state, Kind::Deadline) && (undecided || known.direction == Direction::Forward) {
             out.push(Action::Deadline { node, saga });
         }
+        if self.may(state, Kind::Poison) && known.end.is_none() {
+            out.push(Action::Poison { node, saga });
+        }
+        let waits = |step: &StepState| {
+            step.waiting.is_some() && matches!(step.activity, Activity::BackingOff { op: Op::Do, .. })
+        };
+        if known.steps.iter().any(waits) {
+            out.push(Action::Wake { node, saga });
+        }
         if state.faults.resumes > 0 && known.is_parked() {
             out.push(Action::Resume { node, saga });
+            let definition = &self.setup.stage.definition;
+            let silent = |step: &StepId| {
+                known.silenced_by(definition, definition.step(*step).participant).contains(*step)
+            };
+            if let Some(step) = definition.step_ids().find(silent) {
+                out.push(Action::Available { node, saga, step: small(step.index()) });
+            }
         }
     }
 
@@ -174,7 +203,7 @@ impl World {
                 continue;
             }
             let reply = *reply;
-            if matches!(reply.answer, Answer::NotNow | Answer::Unknown) {
+            if matches!(reply.answer, Answer::NotNow | Answer::Unknown | Answer::Pending) {
                 let hear = |spent| Action::Hear { reply, spent };
                 out.extend(self.budgets(u32::from(reply.attempt)).map(hear));
             } else {
@@ -221,9 +250,12 @@ impl World {
             match place.task {
                 Some(task) if task.found.is_some() => out.push(Action::Record { place: at }),
                 Some(task) => {
-                    out.push(Action::Reach { place: at, refuse: false });
+                    out.push(Action::Reach { place: at, says: Says::Yes });
                     if task.work == Work::Begin && self.may_refuse(state, step) {
-                        out.push(Action::Reach { place: at, refuse: true });
+                        out.push(Action::Reach { place: at, says: Says::No });
+                    }
+                    if task.work == Work::Begin && self.may(state, Kind::Wait) {
+                        out.push(Action::Reach { place: at, says: Says::Wait });
                     }
                 }
                 None if place.is_open() => out.push(Action::Tick { place: at }),
@@ -231,6 +263,9 @@ impl World {
             }
             if place.task.is_some() && state.faults.deaths > 0 {
                 out.push(Action::Die { place: at });
+            }
+            if place.waits {
+                out.push(Action::Finish { place: at });
             }
             if place.under_way {
                 out.push(Action::Arrive { place: at });

@@ -14,13 +14,13 @@ use std::sync::atomic::AtomicBool;
 
 use backstitch_core::{Class, Op};
 
-pub(crate) use actions::{Action, Will};
+pub(crate) use actions::{Action, Says, Will};
 
 use crate::laws::Law;
 use crate::mutants::Mutant;
 use crate::setup::{Kind, Setup};
 use crate::state::{Client, Node, Own, Packet, Place, Relay, State, Store, Told};
-use crate::table::Table;
+use crate::table::{Heard, Table};
 
 /// A configuration, and perhaps what is broken in it.
 pub(crate) struct World {
@@ -121,7 +121,11 @@ impl Scene<'_> {
             Action::Deliver { packet, will } => self.deliver(packet, will),
             Action::Duplicate { packet } => self.duplicate(packet),
             Action::Forge { place } => self.forge(place),
-            Action::Reach { place, refuse } => self.reach(place, refuse),
+            Action::Reach { place, says } => self.reach(place, says),
+            Action::Finish { place } => self.finish(place),
+            Action::Available { node, saga, step } => self.available(node, saga, step),
+            Action::Poison { node, saga } => self.poison(node, saga),
+            Action::Wake { node, saga } => self.hear(usize::from(node), usize::from(saga), Heard::Wake),
             Action::Record { place } => self.record(place),
             Action::Tick { place } => self.tick(place),
             Action::Die { place } => self.die(place),

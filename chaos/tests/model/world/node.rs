@@ -32,7 +32,7 @@ impl Scene<'_> {
         let mut folds = true;
         let mut unwritten = Vec::new();
         for entry in &turned.records {
-            match table.append(saga, Some(&own.journal), entry.clone()) {
+            match table.append(saga, Some(&own.journal), entry) {
                 Some(journal) => own.journal = journal,
                 None => folds = false,
             }
@@ -159,6 +159,16 @@ impl Scene<'_> {
     pub(super) fn resume(&mut self, node: u8, saga: u8) {
         self.state.faults.resumes -= 1;
         self.hear(usize::from(node), usize::from(saga), Heard::Resume);
+    }
+
+    pub(super) fn available(&mut self, node: u8, saga: u8, step: u8) {
+        self.state.faults.resumes -= 1;
+        self.hear(usize::from(node), usize::from(saga), Heard::Available { step });
+    }
+
+    pub(super) fn poison(&mut self, node: u8, saga: u8) {
+        self.state.faults.trouble -= 1;
+        self.hear(usize::from(node), usize::from(saga), Heard::Poison);
     }
 
     /// It owns nothing any more; nobody waits for its calls.

@@ -3,7 +3,7 @@
 use backstitch_core::{Class, Op};
 use participant_kit::barrier::table::{Aim, Decision, Manner, RowState};
 
-use super::{Scene, Will, orphan, wire};
+use super::{Says, Scene, Will, orphan, wire};
 use crate::laws::Law;
 use crate::mutants::{self, Mutant};
 use crate::state::{Found, Packet, Task, Work, take};
@@ -161,15 +161,16 @@ impl Scene<'_> {
     }
 
     /// The provider does, or says, what it is asked.
-    pub(super) fn reach(&mut self, place: u8, refuse: bool) {
+    pub(super) fn reach(&mut self, place: u8, says: Says) {
         let at = usize::from(place);
-        if refuse {
+        if says != Says::Yes {
             self.state.faults.trouble -= 1;
         }
         let Some(task) = self.state.places[at].task else { return };
         let (cancelled, stands) = (self.state.places[at].cancelled, self.state.places[at].stands());
         let found = match task.work {
-            Work::Begin if refuse || cancelled => Found::Nothing,
+            Work::Begin if says == Says::No || cancelled => Found::Nothing,
+            Work::Begin if says == Says::Wait => Found::Waits,
             Work::Begin => {
                 self.effect(at);
                 Found::Effect
@@ -179,11 +180,13 @@ impl Scene<'_> {
                 self.take_back(at);
                 Found::TakenBack
             }
+            Work::Read if self.state.places[at].waits => Found::Waits,
             _ => Found::Nothing,
         };
         let final_there = found != Found::Nothing || !self.world.is(Mutant::SettlesWithoutCancelling);
         let place = &mut self.state.places[at];
         place.cancelled |= final_there && found == Found::Nothing;
+        place.waits = found == Found::Waits;
         place.task = Some(Task { found: Some(found), ..task });
     }
 
@@ -199,6 +202,9 @@ impl Scene<'_> {
             Work::Settle(aim) => RowState::Closing(aim),
         };
         let unrecorded = self.world.is(Mutant::ReachesItsProviderBeforeItsRow) && row == RowState::Absent;
+        if row == expected && found == Found::Waits {
+            return self.reply(packet, Answer::Pending);
+        }
         if row == expected || unrecorded {
             let (to, answer) = match (work, found) {
                 (Work::Settle(Aim::Undo), _) => (RowState::Undone, Answer::Done(0)),
@@ -225,6 +231,15 @@ impl Scene<'_> {
         let place = &mut self.state.places[usize::from(place)];
         if let Some(task) = place.task.take() {
             place.under_way |= task.work == Work::Begin && task.found.is_none();
+        }
+    }
+
+    /// The customer does what was asked for, unless it is too late.
+    pub(super) fn finish(&mut self, place: u8) {
+        let at = usize::from(place);
+        self.state.places[at].waits = false;
+        if !self.state.places[at].cancelled {
+            self.effect(at);
         }
     }
 

@@ -68,7 +68,7 @@ impl Scene<'_> {
             entry = later.entry.clone();
         }
         let earlier = self.state.store.journals[of].clone();
-        let Some(journal) = self.world.table.append(of, earlier.as_ref(), entry) else {
+        let Some(journal) = self.world.table.append(of, earlier.as_ref(), &entry) else {
             return self.hold(Law::JournalFolds, false);
         };
         let row = Row { saga, seq };
