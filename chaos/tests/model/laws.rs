@@ -20,6 +20,7 @@ pub(crate) enum Law {
     NoEffectAfterUndo,
     UndoOnlyMaybeRun,
     UndoOrder,
+    PoisonedIsStill,
     DependencyOrder,
     EventsInOrder,
     EventsOfCommits,
@@ -38,7 +39,7 @@ pub(crate) enum Law {
 }
 
 impl Law {
-    pub(crate) const ALL: [Law; 32] = [
+    pub(crate) const ALL: [Law; 33] = [
         Law::Money,
         Law::CaptureOrVoid,
         Law::Stock,
@@ -56,6 +57,7 @@ impl Law {
         Law::NoEffectAfterUndo,
         Law::UndoOnlyMaybeRun,
         Law::UndoOrder,
+        Law::PoisonedIsStill,
         Law::DependencyOrder,
         Law::EventsInOrder,
         Law::EventsOfCommits,
@@ -93,6 +95,7 @@ impl Law {
             Law::NoEffectAfterUndo => "I6 no effect after somebody was told that it is gone or never happens",
             Law::UndoOnlyMaybeRun => "I6 only what may have run is undone",
             Law::UndoOrder => "I6 undo goes in reverse dependency order",
+            Law::PoisonedIsStill => "I12 nothing is called for a saga that is parked as a whole",
             Law::DependencyOrder => "I6 a step is called after those that it depends on",
             Law::EventsInOrder => "I7 events appear first in the order of their commits",
             Law::EventsOfCommits => "I7 no event without its commit",

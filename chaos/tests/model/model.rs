@@ -40,7 +40,7 @@ impl Model for World {
 type Condition = fn(&World, &State) -> bool;
 
 /// One plain function per law, since a property captures nothing.
-const HOLDS: [Condition; 32] = [
+const HOLDS: [Condition; 33] = [
     holds::<0>,
     holds::<1>,
     holds::<2>,
@@ -73,6 +73,7 @@ const HOLDS: [Condition; 32] = [
     holds::<29>,
     holds::<30>,
     holds::<31>,
+    holds::<32>,
 ];
 
 fn holds<const PLACE: usize>(_: &World, state: &State) -> bool {

@@ -87,6 +87,8 @@ pub(crate) fn of(mutant: Mutant) -> Setup {
             two("two steps, a refusal and a timeout, two attempts").trouble(2, &[Refuse, Timeout])
         }
         M::KeyIsNotBoundToItsRequest => two("two steps, another request").forgery(),
+        M::WaitingIsDone => outside("an outside step, the customer", "hold").trouble(1, &[Wait]),
+        M::PoisonedIsCalled => two("two steps, poison and a timeout").trouble(2, &[Poison, Timeout]),
         M::DoingRowIsMutatedAgain => outside("an outside step, a copy", "hold").trouble(1, &[Duplicate]),
         M::DoWhileClosing => {
             outside("an outside step, a copy and a timeout", "hold").trouble(2, &[Duplicate, Timeout])

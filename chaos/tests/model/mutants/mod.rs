@@ -48,10 +48,12 @@ mutants! {
     BrokenIsRefused: "a reply that makes no sense is read as Refused",
     NotNowClearsTheDoubt: "NotNow clears maybe-run",
     NotNowIsRefused: "NotNow is read as Refused",
+    WaitingIsDone: "an answer that waits for the customer is taken for Done",
     AnswersAreMixedUp: "an answer is taken for that of another attempt",
     RetryAsksForSomethingElse: "a repeated call asks for something else",
     // Directions.
     CallsAheadOfItsTurn: "a step is called before those that it depends on",
+    PoisonedIsCalled: "a saga that is parked as a whole goes on",
     CallsAreForgotten: "a call that the table asks for is never made",
     DeadlineIsAlwaysOver: "the deadline is taken for passed",
     RecordsAfterTheEnd: "a record follows the end",

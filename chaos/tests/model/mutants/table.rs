@@ -33,6 +33,9 @@ pub(crate) fn next(
         return real(definition, saga, Event::Own { recovered: false }, now, 0);
     }
     let now = if mutant == Mutant::DeadlineIsAlwaysOver { saga.start.deadline } else { now };
+    if mutant == Mutant::PoisonedIsCalled && saga.poisoned.take().is_some() {
+        return real(definition, saga, Event::Own { recovered: false }, now, 0);
+    }
     let mut out = real(definition, saga, event, now, 0)?;
     let turned = before.turned_back.is_none() && saga.turned_back.is_some();
     match mutant {
@@ -138,6 +141,7 @@ fn misread(mutant: Mutant, definition: &Definition, saga: &mut Saga, event: Even
         (Mutant::UnknownIsNotNow, Op::Do, Outcome::Unknown(why)) => {
             Outcome::NotNow { after: std::time::Duration::ZERO, why }
         }
+        (Mutant::WaitingIsDone, Op::Do, Outcome::Done(_)) => Outcome::Done(Bytes::new()),
         (Mutant::CloseRefusedIsDone, Op::Close, Outcome::Refused(_)) => Outcome::Done(Bytes::new()),
         (Mutant::RefusedAfterThePivotIsDone, Op::Do, Outcome::Refused(_)) if after_pivot => {
             Outcome::Done(Bytes::new())

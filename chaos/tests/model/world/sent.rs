@@ -25,6 +25,7 @@ impl Scene<'_> {
             return self.hold(Law::StartedBeforeCall, false);
         };
         let facts = &durable.facts;
+        self.hold(Law::PoisonedIsStill, decided.poisoned.is_none());
         let definition = &self.world.setup.stage.definition;
         let node_step = &definition.steps[step];
         let done =
