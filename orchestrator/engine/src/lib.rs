@@ -5,6 +5,7 @@
 //! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
 //! - `runner` is one task per live saga; it holds back effects until their record is durable.
 //! - `recovery` is a repeating tick over what the store says is unfinished.
+//! - `flow` lets calls to a participant go, wait or come back later: limits, priorities, breakers, retry budget.
 //! - [`Dispatcher`] makes calls; [`GrpcDispatcher`] makes them over gRPC.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
