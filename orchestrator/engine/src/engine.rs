@@ -23,6 +23,7 @@ use crate::flow::{Flow, Trouble};
 use crate::follow::{Durable, Follow};
 use crate::metrics as names;
 use crate::options::Options;
+use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, Live, NotTaken, Registry};
 use crate::runner::{Exit, Runner, append};
 use crate::traces;
@@ -149,6 +150,9 @@ pub enum CancelError {
         /// The last record now.
         now: u32,
     },
+    /// What follows from it cannot be worked out or kept: it was not done, and the saga is parked as a whole.
+    #[error("it failed, and the saga is parked as a whole: {0}")]
+    Failed(String),
     /// The node is stopping.
     #[error("this node is stopping; ask again")]
     ShuttingDown,
@@ -266,7 +270,7 @@ impl Engine {
             drop((runner, place));
             match exit {
                 Ok(Exit::Rested | Exit::Stopped | Exit::Dropped) => {}
-                Ok(Exit::Refused) => engine.poison(id, "the store refused its records").await,
+                Ok(Exit::Refused) => engine.poison(id, REFUSED).await,
                 Err(panic) => {
                     let why = panic_text(panic.as_ref());
                     error!(saga = %id, why, "a saga's task panicked; the saga is parked");
@@ -370,6 +374,7 @@ impl Engine {
                     return Err(CancelError::AlreadyFinal(end));
                 }
                 Ok(Err(NotTaken::Illegal(illegal))) => return Err(CancelError::Illegal(illegal)),
+                Ok(Err(NotTaken::Failed(why))) => return Err(CancelError::Failed(why)),
                 Err(_) => tokio::task::yield_now().await,
             }
         }
@@ -464,9 +469,4 @@ fn existing(row: KeyRow, request_hash: &[u8; 32]) -> Result<Started, StartError>
         Some(saga) if row.request_hash == *request_hash => Ok(Started::Existing(saga)),
         Some(saga) => Err(StartError::KeyReused { saga }),
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

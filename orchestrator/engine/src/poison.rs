@@ -1,6 +1,7 @@
 //! Parking a whole saga for a reason that its own task could not record: it panicked, its journal does not read, the
 //! store refuses its records. It stops alone, and its bytes are kept.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,6 +14,19 @@ use uuid::Uuid;
 use crate::engine::{Engine, channels};
 use crate::runner;
 use crate::writer::Job;
+
+/// Why a saga is poisoned whose records the store does not take.
+pub(crate) const REFUSED: &str = "the store refused its records";
+
+/// The longest reason that is kept, in bytes: a panic may tell more than a record holds.
+const MAX_WHY: usize = 4096;
+
+/// What a panic says of itself.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    &text[..text.floor_char_boundary(MAX_WHY)]
+}
 
 impl Engine {
     /// Poisons a saga, durably if the store lets it; otherwise recovery meets the same saga again and tries again.

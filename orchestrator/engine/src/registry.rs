@@ -26,6 +26,8 @@ pub(crate) enum NotTaken {
         now: u32,
     },
     Illegal(Illegal),
+    /// What followed from the event could not be worked out or kept; why.
+    Failed(String),
 }
 
 #[derive(Clone)]

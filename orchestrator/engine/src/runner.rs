@@ -2,6 +2,7 @@
 //!
 //! Records go to the writer at once and ride; an effect waits until the record that the core names is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::engine::{Channels, Shared};
 use crate::flow::{Answer, Ask, May, Pass, Queue, Sent, not_now};
 use crate::follow::Durable;
 use crate::metrics as names;
+use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, NotTaken};
 use crate::traces;
 use crate::view::SagaView;
@@ -102,6 +104,7 @@ impl Runner {
         loop {
             let now_durable = *durable.borrow_and_update();
             if let Some(exit) = now_durable.lost {
+                self.disappoint(exit);
                 return exit;
             }
             self.release(now_durable.seq);
@@ -155,11 +158,28 @@ impl Runner {
             Command::Take(_, Some(seen), answer) if seen != self.saga.seq => {
                 drop(answer.send(Err(NotTaken::MovedOn { now: self.saga.seq })));
             }
-            Command::Take(event, _, answer) => match self.turn(event, true) {
-                Ok(()) => self.answers.push((self.saga.seq, answer)),
-                Err(illegal) => drop(answer.send(Err(NotTaken::Illegal(illegal)))),
-            },
+            Command::Take(event, _, answer) => {
+                match catch_unwind(AssertUnwindSafe(|| self.turn(event, true))) {
+                    Ok(Ok(())) => self.answers.push((self.saga.seq, answer)),
+                    Ok(Err(illegal)) => drop(answer.send(Err(NotTaken::Illegal(illegal)))),
+                    // Told before the task ends: unanswered, the event would be brought again, for ever.
+                    Err(panic) => {
+                        let why = format!("its task panicked: {}", panic_text(panic.as_ref()));
+                        drop(answer.send(Err(NotTaken::Failed(why))));
+                        resume_unwind(panic);
+                    }
+                }
+            }
             Command::Show(answer) => drop(answer.send(self.shown())),
+        }
+    }
+
+    /// Tells those who wait for records that the store refuses. Whoever waits for records of a lost shard asks again.
+    fn disappoint(&mut self, exit: Exit) {
+        if exit == Exit::Refused {
+            for (_, answer) in self.answers.drain(..) {
+                let _ = answer.send(Err(NotTaken::Failed(REFUSED.into())));
+            }
         }
     }
 

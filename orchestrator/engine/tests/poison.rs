@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, Definition, DefinitionBuilder, Op, Operation, Publication, Record, Status};
-use backstitch_engine::{NewRun, Options};
+use backstitch_engine::{CancelError, NewRun, Options};
 use backstitch_proto::noop::{ActRequest, ActResponse};
 use backstitch_store::testing::MemoryStore;
 use backstitch_store::{Append, NewSaga, Store as _, Verdict};
@@ -146,4 +146,44 @@ async fn a_journal_that_does_not_read_is_poisoned_once_however_often_it_is_met()
         assert_eq!(stored.records[0], Bytes::from_static(b"\xff\xff\xff"), "its bytes are kept");
         world = world.restarted(Participants::willing()).await;
     }
+}
+
+/// One step, whose request panics with this.
+fn hopeless(message: &'static str) -> Definition {
+    let mut d = DefinitionBuilder::<ActRequest>::new("hopeless", 1);
+    d.step("a", CALL).request(move |_, ()| panic!("{message}")).needs_no_undo("it is never called");
+    d.build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn resumed_while_the_bug_is_there_it_parks_again_and_says_so() {
+    let world = World::with(Participants::willing(), hopeless("a bug")).await;
+    let id = Uuid::now_v7();
+    world.engine.start(NewRun { definition: "hopeless".into(), ..run(id, None) }).await.unwrap();
+    parked(&world, id).await;
+
+    // The clock stands still while anybody is busy, so that patience is counted in turns.
+    let turns = async {
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let resumed = tokio::select! {
+        resumed = world.engine.resume(id, "it might work now") => resumed,
+        () = turns => panic!("whoever resumed it waits for ever"),
+    };
+    assert!(
+        matches!(&resumed, Err(CancelError::Failed(why)) if why == "its task panicked: a bug"),
+        "{resumed:?}"
+    );
+    parked(&world, id).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_with_more_to_say_than_a_record_holds_poisons_like_any_other() {
+    let message = String::leak("\u{fc}".repeat(3 << 20));
+    let world = World::with(Participants::willing(), hopeless(message)).await;
+    let id = Uuid::now_v7();
+    world.engine.start(NewRun { definition: "hopeless".into(), ..run(id, None) }).await.unwrap();
+    parked(&world, id).await;
 }

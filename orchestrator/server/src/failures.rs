@@ -77,6 +77,7 @@ pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str)
         error @ (CancelError::Illegal(_) | CancelError::MovedOn { .. }) => {
             Some(Problem::new(&kind::CONFLICT, format!("{error}.")))
         }
+        error @ CancelError::Failed(_) => Some(Problem::new(&kind::INTERNAL, error.to_string())),
         CancelError::Read(error) => Some(read(error)),
     }
 }
