@@ -1,0 +1,65 @@
+//! The documents say nothing of checks that are not there.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The links of a document: text and target.
+fn links(text: &str) -> Vec<(&str, &str)> {
+    let targets = text.match_indices("](").filter_map(|(at, _)| {
+        let from = text[..at].rfind('[')?;
+        let to = at + text[at..].find(')')?;
+        Some((&text[from + 1..at], &text[at + 2..to]))
+    });
+    targets.collect()
+}
+
+/// What is wrong with a link of a document in `folder`, if anything.
+fn wrong(folder: &Path, (text, target): (&str, &str)) -> Option<String> {
+    let file = target.split('#').next().unwrap_or_default();
+    if file.is_empty() || target.contains("://") {
+        return None;
+    }
+    let name = text.trim_matches('`');
+    let path = folder.join(file);
+    if !path.exists() {
+        return Some(format!("`{text}` leads to {file}, which is not there"));
+    }
+    let is_check = text.starts_with('`') && file.ends_with(".rs") && !name.contains(['/', '.', ' ']);
+    if is_check && !fs::read_to_string(&path).unwrap().contains(&format!("fn {name}(")) {
+        return Some(format!("{file} has no check called {name}"));
+    }
+    None
+}
+
+#[test]
+fn every_check_that_the_documents_name_is_there() {
+    let (root, docs) = (root(), root().join("docs"));
+    let pages = fs::read_dir(&docs).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.chain(["README.md", "ARCHITECTURE.md"].map(|name| root.join(name)));
+    let mut checks = 0;
+    for page in pages.filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let found = links(&text);
+        checks += found.iter().filter(|(text, _)| text.starts_with('`')).count();
+        let broken: Vec<_> =
+            found.into_iter().filter_map(|link| wrong(page.parent().unwrap(), link)).collect();
+        assert!(broken.is_empty(), "{}:\n{}", page.display(), broken.join("\n"));
+    }
+    assert!(checks > 40, "only {checks} checks are named");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let docs = root().join("docs");
+    let here = "../backstitch/tests/documents.rs";
+    assert_eq!(wrong(&docs, ("`a_link_that_leads_nowhere_is_found`", here)), None);
+    assert!(wrong(&docs, ("`no_such_check`", here)).is_some());
+    assert!(wrong(&docs, ("anything", "nowhere.md")).is_some());
+    assert_eq!(wrong(&docs, ("anything", "https://example.org/nowhere.md")), None);
+}
