@@ -87,7 +87,7 @@ impl Law {
             Law::KeyBindsRequest => "I3 another request under a step's key is told so",
             Law::SameRequest => "I3 a step is always asked for the same",
             Law::EndsOrParks => "I5 at rest every accepted saga has ended or is parked",
-            Law::EndsWellUntroubled => "I5 at rest and untroubled every saga has completed",
+            Law::EndsWellUntroubled => "I5 whatever happens to its owners, an untroubled saga completes",
             Law::NeverSilent => "I5 nothing waits silently",
             Law::EventsLegal => "I5 the table takes every event that the shell makes",
             Law::JournalFolds => "I9 every prefix of a journal folds",

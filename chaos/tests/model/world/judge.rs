@@ -1,6 +1,7 @@
 //! What must hold in a state.
 
-use backstitch_core::{Activity, Class, End, Status};
+use backstitch_core::{Activity, Class, End, Settled, Status, StepState};
+use participant_kit::barrier::table::Manner;
 
 use super::Scene;
 use crate::laws::Law;
@@ -98,13 +99,19 @@ impl Scene<'_> {
     }
 
     fn judge_rest(&mut self) {
-        let untroubled = self.state.faults == self.world.setup.faults;
+        // Owners may die or be replaced as they like: that alone costs nobody a checkout.
+        let (left, given) = (self.state.faults, self.world.setup.faults);
+        let untroubled = left.trouble == given.trouble && left.deaths == given.deaths;
         for saga in 0..self.world.setup.sagas {
             let Some(journal) = self.state.store.journals[saga].clone() else { continue };
             let status = journal.facts.status();
             self.hold(Law::EndsOrParks, status.is_final() || status == Status::Parked);
-            let alone = self.world.setup.sagas == 1;
-            self.hold(Law::EndsWellUntroubled, !untroubled || !alone || status == Status::Completed);
+            let guarded = |step: &StepState| matches!(step.settled, Settled::Refused { called: false, .. });
+            // A provider may be slower than the patience of whoever asks.
+            let slow =
+                self.world.setup.stage.profiles.iter().any(|profile| profile.manner == Manner::Outside);
+            let excused = slow || self.world.setup.sagas > 1 || journal.facts.steps.iter().any(guarded);
+            self.hold(Law::EndsWellUntroubled, !untroubled || excused || status == Status::Completed);
         }
         let moved = usize::from(self.state.store.marked) == self.state.store.outbox.len()
             && self.state.relay.to_mark == 0;
