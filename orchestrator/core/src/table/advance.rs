@@ -111,7 +111,6 @@ impl Turn<'_> {
             (Op::Undo, Some(undo)) => undo.timeout,
             _ => step.timeout,
         };
-        let maybe_run = self.saga.maybe_run(id);
         let now = self.now;
         let state = self.saga.step_mut(id);
         if op == Op::Do {
@@ -122,15 +121,7 @@ impl Turn<'_> {
         *attempts = attempts.saturating_add(1);
         let attempt = *attempts;
         state.activity = Activity::Calling { op, attempt };
-        self.out.effects.push(Effect::Call(Call {
-            step: id,
-            op,
-            attempt,
-            request,
-            timeout,
-            maybe_run,
-            after,
-        }));
+        self.out.effects.push(Effect::Call(Call { step: id, op, attempt, request, timeout, after }));
     }
 
     /// The record that must be durable before this call: the safety table, line by line. Records of a saga commit

@@ -110,9 +110,6 @@ pub struct Call {
     pub request: Bytes,
     /// Longest wait; travels as the gRPC deadline.
     pub timeout: Duration,
-    /// An earlier attempt, perhaps a former owner's, may have had the effect. Then even a reply that says "nobody here
-    /// serves this" settles nothing, and is Unknown where it would be Broken for a first call.
-    pub maybe_run: bool,
     /// Not before this record is durable; and not at all if by then the step is doing something else than this
     /// attempt (see [`Activity::Calling`]): a saga that has turned back sends no forward call any more.
     pub after: u32,
