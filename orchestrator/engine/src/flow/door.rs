@@ -119,9 +119,9 @@ impl Door {
         entered
     }
 
-    /// Whether a saga that needs the participant may start.
-    pub(crate) fn admit(&self) -> Result<(), Closed> {
-        self.lock().gate.admit(self.now())
+    /// Whether a saga that needs these actions of the participant may start.
+    pub(crate) fn admit(&self, needs: impl Fn(&str) -> bool) -> Result<(), Closed> {
+        self.lock().gate.admit(self.now(), needs)
     }
 
     pub(crate) fn trouble(&self) -> Option<Closed> {

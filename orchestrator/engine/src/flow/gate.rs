@@ -214,10 +214,10 @@ impl<W> Gate<W> {
         }
     }
 
-    /// Whether a saga that needs the participant may start. While a breaker is open it may not; where a probe is due
-    /// and nobody is there to make it, one may in each pause, to find out.
-    pub(crate) fn admit(&mut self, now: Duration) -> Result<(), Closed> {
-        let Some((breaker, closed)) = self.worst(now) else { return Ok(()) };
+    /// Whether a saga that needs these actions of the participant may start. While a breaker that it would meet is open
+    /// it may not; where a probe is due and nobody is there to make it, one may in each pause, to find out.
+    pub(crate) fn admit(&mut self, now: Duration, needs: impl Fn(&str) -> bool) -> Result<(), Closed> {
+        let Some((breaker, closed)) = self.worst(now, needs) else { return Ok(()) };
         if breaker.look(now) != Look::Probe || now < self.next_trial {
             return Err(closed);
         }
@@ -227,7 +227,7 @@ impl<W> Gate<W> {
 
     /// What is wrong with the participant, if anything is.
     pub(crate) fn trouble(&self, now: Duration) -> Option<Closed> {
-        self.worst(now).map(|(_, closed)| closed)
+        self.worst(now, |_| true).map(|(_, closed)| closed)
     }
 
     /// The worst of its breakers.
@@ -238,7 +238,7 @@ impl<W> Gate<W> {
 
     /// Whether a call to it could be made now, if only to find out.
     pub(crate) fn is_worth_trying(&self, now: Duration) -> bool {
-        self.worst(now).is_none_or(|(breaker, _)| breaker.look(now) == Look::Probe)
+        self.worst(now, |_| true).is_none_or(|(breaker, _)| breaker.look(now) == Look::Probe)
     }
 
     /// How many wait.
@@ -247,11 +247,12 @@ impl<W> Gate<W> {
         self.urgent.len() + self.normal.len() + actions.sum::<usize>()
     }
 
-    fn worst(&self, now: Duration) -> Option<(&Breaker, Closed)> {
+    /// What keeps calls of these actions away, if anything does.
+    fn worst(&self, now: Duration, of: impl Fn(&str) -> bool) -> Option<(&Breaker, Closed)> {
         if self.outage.standing() != Standing::Closed {
             return Some((&self.outage, closed(&self.outage, now, &self.outage_why, false)));
         }
-        let unserved = self.unserved.values().next()?;
+        let unserved = self.unserved.iter().find_map(|(action, unserved)| of(action).then_some(unserved))?;
         Some((&unserved.breaker, closed(&unserved.breaker, now, &unserved.why, true)))
     }
 

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use backstitch_core::{Class, Definition, Outcome};
+use backstitch_core::{Class, Definition, Outcome, Step};
 use metrics::counter;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -109,10 +109,19 @@ impl Flow {
     /// Whether a saga of this definition may start: whom it calls before its effects are promised has to be there.
     pub(crate) fn admit(&self, definition: &Definition) -> Result<(), Trouble> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
-        for step in definition.steps.iter().filter(|step| step.class != Class::Retriable) {
-            if let Some(door) = doors.get(step.participant) {
-                door.admit().map_err(|closed| Trouble::of(step.participant, closed))?;
+        let needed = || definition.steps.iter().filter(|step| step.class != Class::Retriable);
+        for (nth, Step { participant, .. }) in needed().enumerate() {
+            // Asked once for all its steps: a door lets one saga in to find out, not one step.
+            let Some(door) = doors.get(participant) else { continue };
+            if needed().take(nth).any(|earlier| earlier.participant == *participant) {
+                continue;
             }
+            let calls = |action: &str| {
+                needed().filter(|step| step.participant == *participant).any(|step| {
+                    step.action == action || step.undo.as_ref().is_some_and(|undo| undo.action == action)
+                })
+            };
+            door.admit(calls).map_err(|closed| Trouble::of(participant, closed))?;
         }
         Ok(())
     }

@@ -267,12 +267,26 @@ fn an_outage_admits_one_saga_in_each_pause_to_find_out() {
         world.enter(ask(false, Kind::First));
         world.end(0, End::Fault(Fault::Silent), saga);
     }
-    assert!(world.gate.admit(world.now).is_err());
+    assert!(world.gate.admit(world.now, |_| true).is_err());
     world.now += Duration::from_secs(1);
-    assert!(world.gate.admit(world.now).is_ok());
-    let again = world.gate.admit(world.now).unwrap_err();
+    assert!(world.gate.admit(world.now, |_| true).is_ok());
+    let again = world.gate.admit(world.now, |_| true).unwrap_err();
     assert_eq!(again.after, Duration::from_secs(1));
     assert!(!again.misconfigured);
     world.now += Duration::from_secs(1);
-    assert!(world.gate.admit(world.now).is_ok());
+    assert!(world.gate.admit(world.now, |_| true).is_ok());
+}
+
+#[test]
+fn an_action_that_is_not_served_keeps_no_saga_away_that_does_not_need_it() {
+    let mut world = World::new();
+    world.enter(ask(false, Kind::First));
+    world.end(0, End::Fault(Fault::Unserved), 0);
+    let (unserved, other) = (ACTIONS[0], ACTIONS[1]);
+    assert!(world.gate.admit(world.now, |action| action == unserved).is_err());
+    // Nobody may ever ask for it again: it belongs to a version that was switched off.
+    for _ in 0..10 {
+        assert_eq!(world.gate.admit(world.now, |action| action == other), Ok(()));
+        world.now += Duration::from_millis(1);
+    }
 }
