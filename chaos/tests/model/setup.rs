@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::MOST_SIGHTS;
 use crate::sights::Sight;
 use crate::stage::Stage;
 
@@ -145,6 +146,7 @@ impl Setup {
     }
 
     pub(crate) fn seeing(mut self, sights: &'static [&'static Sight]) -> Self {
+        assert!(sights.len() <= MOST_SIGHTS, "`{}` names too many sights", self.name);
         self.sights = sights;
         self
     }

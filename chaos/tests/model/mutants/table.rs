@@ -245,7 +245,6 @@ fn call(saga: &mut Saga, step: StepId, op: Op, attempt: u32) -> Effect {
         attempt,
         request: saga.start.input.clone(),
         timeout: std::time::Duration::ZERO,
-        maybe_run: true,
         after: saga.turned_back.unwrap_or(1),
     })
 }

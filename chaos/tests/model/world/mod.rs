@@ -17,6 +17,7 @@ use backstitch_core::{Class, Op};
 pub(crate) use actions::{Action, Says, Will};
 
 use crate::laws::Law;
+use crate::model::MOST_SIGHTS;
 use crate::mutants::Mutant;
 use crate::setup::{Kind, Setup};
 use crate::state::{Client, Node, Own, Packet, Place, Relay, State, Store, Told};
@@ -29,12 +30,14 @@ pub(crate) struct World {
     pub(crate) mutant: Option<Mutant>,
     /// A state was met in which something is under way and nothing can happen.
     pub(crate) stuck: AtomicBool,
+    /// Which sights were seen.
+    pub(crate) seen: [AtomicBool; MOST_SIGHTS],
 }
 
 impl World {
     pub(crate) fn new(setup: &Setup, mutant: Option<Mutant>) -> Self {
         let table = Table::new(setup.stage.clone(), mutant);
-        Self { setup: setup.clone(), table, mutant, stuck: AtomicBool::new(false) }
+        Self { setup: setup.clone(), table, mutant, stuck: AtomicBool::new(false), seen: Default::default() }
     }
 
     /// The first node owns the shard; the sagas have begun, and nothing of them is durable.
