@@ -37,7 +37,7 @@ pub(super) async fn undo(shop: &mut Shop, timeline: &mut Timeline) -> anyhow::Re
     let told: Vec<_> = after.into_iter().skip(before.len()).collect();
     timeline.saga_from(&told, before.first().map_or(0, |record| record.at_unix_ms));
     ensure!(word(&document, "status") == "compensated", "should be compensated: {document}");
-    timeline.good("the hold is gone; the journal keeps who resumed it and why");
+    timeline.good("the hold is gone; the journal keeps that it was resumed, and why");
     Ok(json!({ "parked": parked, "resumed": document }))
 }
 
