@@ -147,6 +147,8 @@ async fn write(
     max_batch: usize,
     fatal: CancellationToken,
 ) {
+    // A panic in the store ends this task too; nobody may wait for what nobody writes.
+    let ending = fatal.drop_guard();
     let mut drained: Vec<Job> = Vec::new();
     while jobs.recv_many(&mut drained, max_batch).await > 0 {
         let mut batch = Batch::default();
@@ -159,16 +161,16 @@ async fn write(
                 Ok(0) | Err(_) => break,
             }
         }
-        if let Err(why) = commit(store.as_ref(), batch).await {
+        if let Err(why) = commit(store.as_ref(), batch, false).await {
             error!(why, "the saga store cannot go on; ending the process");
-            fatal.cancel();
             return;
         }
     }
+    ending.disarm();
 }
 
-/// Commits everything in `batch`, however long it takes. An error is fatal.
-async fn commit(store: &dyn Store, mut batch: Batch) -> Result<(), String> {
+/// Commits everything in `batch`, however long it takes. An error is fatal. `in_doubt`: it may be there already.
+async fn commit(store: &dyn Store, mut batch: Batch, mut in_doubt: bool) -> Result<(), String> {
     let mut pauses = pauses();
     while !batch.appends.is_empty() {
         let begun = Instant::now();
@@ -182,7 +184,8 @@ async fn commit(store: &dyn Store, mut batch: Batch) -> Result<(), String> {
         };
         match &error {
             StoreError::Fatal(why) => return Err(why.clone()),
-            StoreError::Full(_) => batch.take_new().lose(&Lost::Full),
+            // Giving up says that nothing was written; what may be there waits for room like everything else.
+            StoreError::Full(_) if !in_doubt => batch.take_new().lose(&Lost::Full),
             // Concerns single appends; the store names them when they come alone.
             StoreError::Invalid(why) | StoreError::Corrupt { why, .. } if batch.appends.len() == 1 => {
                 batch.lose(&Lost::Refused(why.clone()));
@@ -190,12 +193,13 @@ async fn commit(store: &dyn Store, mut batch: Batch) -> Result<(), String> {
             }
             StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
                 let later = batch.split_off(batch.appends.len() / 2);
-                Box::pin(commit(store, batch)).await?;
+                Box::pin(commit(store, batch, in_doubt)).await?;
                 batch = later;
                 continue;
             }
-            // `Unknown` too: what was committed is recognised by its bytes.
-            StoreError::Unavailable(_) | StoreError::Unknown(_) => {}
+            // Tried again: what was committed is recognised by its bytes.
+            StoreError::Unknown(_) => in_doubt = true,
+            StoreError::Unavailable(_) | StoreError::Full(_) => {}
         }
         counter!(names::STORE_ERRORS).increment(1);
         warn!(%error, appends = batch.appends.len(), "the saga store did not commit; trying again");

@@ -106,6 +106,24 @@ async fn a_full_disk_refuses_new_sagas_and_loses_none_that_was_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_may_be_written_is_not_refused_because_the_disk_is_full_by_then() {
+    let world = World::with(Participants::willing(), synthetic(3)).await;
+    world.store.fail_next(Fault::UnknownWritten);
+    world.store.fail_next(Fault::Full);
+    let (_, accepted) = world.started().await;
+    assert_eq!(accepted.rested(PATIENCE).await.unwrap().state.status(), Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_ends_the_process_and_keeps_nobody_waiting() {
+    let world = World::with(Participants::willing(), synthetic(3)).await;
+    world.store.fail_next(Fault::Panic);
+    let fatal = world.engine.fatal();
+    assert!(matches!(world.start(None).await, Err(StartError::Store(_))));
+    tokio::time::timeout(PATIENCE, fatal).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_tell_what_is_durable_ends_the_process() {
     let world = World::with(Participants::willing(), synthetic(3)).await;
     world.store.fail_next(Fault::Fatal);

@@ -32,6 +32,8 @@ pub enum Fault {
     UnknownWritten,
     /// The store is beyond use.
     Fatal,
+    /// A bug in the store.
+    Panic,
 }
 
 /// A [`Store`] that forgets with the process. Every operation is one step under one lock.
@@ -115,6 +117,7 @@ impl Store for MemoryStore {
             Some(Fault::Full) => return Err(StoreError::Full("injected".to_owned())),
             Some(Fault::UnknownLost) => return Err(StoreError::Unknown("injected".to_owned())),
             Some(Fault::Fatal) => return Err(StoreError::Fatal("injected".to_owned())),
+            Some(Fault::Panic) => panic!("injected"),
             Some(Fault::UnknownWritten) | None => {}
         }
         let verdicts = state.commit(batch);
