@@ -87,6 +87,8 @@ pub(crate) struct UpArgs {
     pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) patience: Patience,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -169,9 +171,6 @@ pub(crate) struct OrchestratorArgs {
     /// Kafka brokers to publish events to; without it events stay in the outbox.
     #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
-    /// Sagas in memory at once; one more is answered 429.
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_live: u32,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

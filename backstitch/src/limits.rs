@@ -1,4 +1,4 @@
-//! What keeps a participant's trouble to itself, as settings.
+//! How much is taken on at a time, and what keeps a participant's trouble to itself, as settings.
 
 use std::time::Duration;
 
@@ -7,22 +7,28 @@ use clap::Args;
 
 use crate::patience::time;
 
-/// Limits of the calls to one participant; each has its own.
+/// Limits of the node, and of the calls to one participant; each participant has its own.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Limits {
+    /// Sagas in memory at once; one more is answered 429.
+    #[arg(long, env = "BACKSTITCH_MAX_LIVE", value_name = "N", default_value_t = 20_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_live: u32,
     /// Calls to one participant in flight at once; more wait, but undo and what follows the capture go first.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "BACKSTITCH_MAX_CALLS", value_name = "N", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_calls: u16,
     /// Retries of calls to one participant that are not answered, for every hundred first calls.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
-    #[arg(hide_short_help = true)]
+    #[arg(long, env = "BACKSTITCH_RETRY_PERCENT", value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=100), hide_short_help = true)]
     pub(crate) retry_percent: u8,
     /// And so many in every second besides.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
-    #[arg(hide_short_help = true)]
+    #[arg(long, env = "BACKSTITCH_RETRY_FLOOR", value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     pub(crate) retry_floor: u16,
     /// About how often what parked because a participant did not answer is tried again, while it answers others.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time, hide_short_help = true)]
+    #[arg(long, env = "BACKSTITCH_RETRY_PARKED_EVERY", value_name = "TIME", default_value = "5m")]
+    #[arg(value_parser = time, hide_short_help = true)]
     pub(crate) retry_parked_every: Duration,
 }
 

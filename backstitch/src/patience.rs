@@ -13,16 +13,22 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Patience {
     /// A checkout that is not being paid by then is taken back, e.g. 90s, 15m, 1h.
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
+    #[arg(long, env = "BACKSTITCH_CHECKOUT_DEADLINE", value_name = "TIME", default_value = "15m", value_parser = time)]
     pub(crate) checkout_deadline: Duration,
     /// How long a customer has to finish what their bank asks of them.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    #[arg(long, env = "BACKSTITCH_CUSTOMER_WAIT", value_name = "TIME", default_value = "10m", value_parser = time)]
     pub(crate) customer_wait: Duration,
     /// How long an undo is tried before it parks and waits for a person.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    #[arg(long, env = "BACKSTITCH_UNDO_PATIENCE", value_name = "TIME", default_value = "1h", value_parser = time)]
     pub(crate) undo_patience: Duration,
     /// How often an undo is tried within that time, at most; 0 for as often as there is time.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
+    #[arg(
+        long,
+        env = "BACKSTITCH_UNDO_ATTEMPTS",
+        value_name = "N",
+        default_value_t = 0,
+        hide_short_help = true
+    )]
     pub(crate) undo_attempts: u32,
 }
 

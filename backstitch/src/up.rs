@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backstitch_engine::FlowOptions;
 use outbox_relay::EmbeddedBroker;
 use tokio::task::JoinSet;
 
@@ -43,8 +42,8 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
             .collect(),
         catalog: backstitch_sagas::catalog_with(&args.patience.timings())?,
         bench: false,
-        max_live: 20_000,
-        flow: FlowOptions::default(),
+        max_live: args.limits.max_live,
+        flow: args.limits.into(),
         metrics: metrics()?,
     };
     let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;

@@ -194,7 +194,7 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
         participants: args.participants,
         catalog,
         bench: args.synthetic_steps > 0,
-        max_live: args.max_live,
+        max_live: args.limits.max_live,
         flow: args.limits.into(),
         metrics: metrics()?,
     };

@@ -104,7 +104,7 @@ pub enum Record {
     Compensated,
     /// What was parked is set going again.
     Resumed {
-        /// Who or what said so, and why.
+        /// What was said: a person's reason, or which participant answers again.
         why: String,
         /// The steps that go on; nothing named: all that is parked, and the saga if it is poisoned.
         only: StepSet,
