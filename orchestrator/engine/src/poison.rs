@@ -13,10 +13,13 @@ use uuid::Uuid;
 
 use crate::engine::{Engine, channels};
 use crate::runner;
-use crate::writer::Job;
+use crate::writer::{Job, Lost};
 
 /// Why a saga is poisoned whose records the store does not take.
 pub(crate) const REFUSED: &str = "the store refused its records";
+
+/// How often it is tried to poison a saga at once.
+const TRIES: usize = 3;
 
 /// The longest reason that is kept, in bytes: a panic may tell more than a record holds.
 const MAX_WHY: usize = 4096;
@@ -31,18 +34,32 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 impl Engine {
     /// Poisons a saga, durably if the store lets it; otherwise recovery meets the same saga again and tries again.
     pub(crate) async fn poison(&self, id: Uuid, why: &str) {
+        for _ in 0..TRIES {
+            match self.try_to_poison(id, why).await {
+                // What the saga's task had handed in before was written first, or fell with this. Now neither is under way.
+                Some(Err(Lost::Refused(_))) => {}
+                Some(Ok(())) => return warn!(saga = %id, why, "saga parked as a whole"),
+                Some(Err(lost)) => {
+                    return warn!(saga = %id, why, ?lost, "a saga could not be parked; recovery will try again");
+                }
+                None => return,
+            }
+        }
+        warn!(saga = %id, why, "a saga could not be parked: its records are refused; recovery will try again");
+    }
+
+    /// None if nothing was tried.
+    async fn try_to_poison(&self, id: Uuid, why: &str) -> Option<Result<(), Lost>> {
         let stored = match self.shared.store.load(id).await {
             Ok(Some(stored)) if !stored.row.status.is_final() => stored,
-            Ok(_) => return,
+            Ok(_) => return None,
             Err(error) => {
                 warn!(saga = %id, %error, why, "a saga could not be parked; recovery will try again");
-                return;
+                return None;
             }
         };
-        let Some(lease) = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard) else {
-            return;
-        };
-        let Some(append) = self.poisoned(id, &stored, *lease, why) else { return };
+        let lease = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard)?;
+        let append = self.poisoned(id, &stored, *lease, why)?;
         let (answer, answered) = oneshot::channel();
         let (channels, _live) = channels(0);
         self.shared.writer.submit(Job {
@@ -51,10 +68,7 @@ impl Engine {
             durable: Arc::clone(&channels.durable),
             answer: Some(answer),
         });
-        match answered.await {
-            Ok(Ok(())) => warn!(saga = %id, why, "saga parked as a whole"),
-            other => warn!(saga = %id, why, ?other, "a saga could not be parked; recovery will try again"),
-        }
+        answered.await.ok()
     }
 
     /// What poisons it: by the table and with the definition's events where the journal reads, else the bare record.

@@ -187,3 +187,25 @@ async fn a_panic_with_more_to_say_than_a_record_holds_poisons_like_any_other() {
     world.engine.start(NewRun { definition: "hopeless".into(), ..run(id, None) }).await.unwrap();
     parked(&world, id).await;
 }
+
+/// a and b at once; reading the answer of b panics.
+fn misread() -> Definition {
+    let mut d = DefinitionBuilder::<ActRequest>::new("misread", 1);
+    d.step("a", CALL).request(|_, ()| ActRequest::default()).needs_no_undo("it is only called");
+    d.step("b", CALL)
+        .request(|_, ()| ActRequest::default())
+        .answer(|_, (), _| panic!("a bug in reading"))
+        .needs_no_undo("it is only called");
+    d.build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_handed_in_before_it_panicked_does_not_keep_it_from_being_poisoned() {
+    // The record of one answer still rides when the other one is read.
+    let world = World::with(Participants::willing(), misread()).await;
+    let id = Uuid::now_v7();
+    world.engine.start(NewRun { definition: "misread".into(), ..run(id, None) }).await.unwrap();
+    parked(&world, id).await;
+    let state = world.engine.view(id).await.unwrap().unwrap().state;
+    assert_eq!(state.poisoned.as_deref(), Some("its task panicked: a bug in reading"));
+}
