@@ -1,30 +1,22 @@
-//! What the checkout makes of answers before it believes them, and the sums it derives from them.
+//! What the checkout makes of answers before it believes them, how long they hold, and the sums it derives from them.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use backstitch_core::{Context, Invalid, Refusal};
-use backstitch_proto::checkout::CheckoutInput;
-use backstitch_proto::common::{self, Item};
-use backstitch_proto::ids::derived;
+use backstitch_core::{Invalid, Refusal};
+use backstitch_proto::common;
 use backstitch_proto::money::Money;
 use backstitch_proto::order::CreateOrderResponse;
 use backstitch_proto::payment::{
     AuthorizeResponse, CaptureResponse, authorize_response::Result as Authorization,
 };
-use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse};
+use backstitch_proto::shipping::QuoteResponse;
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::checkout::thing;
+use crate::names::{Checkout, id, thing};
 
-type Checkout = Context<CheckoutInput>;
 /// `None`: done. `Some`: the customer has to act, with these instructions.
 type Checked = Result<Option<Bytes>, Invalid>;
-
-/// What is bought, without prices.
-pub(crate) fn items(c: &Checkout) -> Vec<Item> {
-    c.input.items.iter().map(|item| Item { sku: item.sku.clone(), quantity: item.quantity }).collect()
-}
 
 /// Items plus shipping, checked.
 pub(crate) fn total(c: &Checkout, quote: &QuoteResponse) -> Result<common::Money, Invalid> {
@@ -63,6 +55,11 @@ pub(crate) fn quoted(c: &Checkout, (): (), answer: &QuoteResponse) -> Checked {
     Ok(None)
 }
 
+/// How long a quoted price is kept.
+pub(crate) fn quote_holds(answer: &QuoteResponse) -> Option<Duration> {
+    seconds(answer.valid_for_seconds)
+}
+
 /// An authorization is of this payment and this amount, or says what the customer has to do.
 pub(crate) fn authorized(c: &Checkout, quote: QuoteResponse, answer: &AuthorizeResponse) -> Checked {
     same_payment(c, &answer.payment_id)?;
@@ -76,6 +73,23 @@ pub(crate) fn authorized(c: &Checkout, quote: QuoteResponse, answer: &AuthorizeR
     }
 }
 
+/// How long held money can be taken; while the customer has to act, none is held.
+pub(crate) fn authorization_holds(answer: &AuthorizeResponse) -> Option<Duration> {
+    match &answer.result {
+        Some(Authorization::Authorized(hold)) => seconds(hold.capturable_for_seconds),
+        _ => None,
+    }
+}
+
+/// An order is this checkout's, and has the number that its customer is told.
+pub(crate) fn created(c: &Checkout, _: QuoteResponse, answer: &CreateOrderResponse) -> Checked {
+    if answer.order_id == id(c, thing::ORDER) && !answer.order_number.is_empty() {
+        Ok(None)
+    } else {
+        Err(Invalid::new("the answer is about another order, or has no order number"))
+    }
+}
+
 /// A capture is of this payment and the whole amount.
 pub(crate) fn captured(c: &Checkout, quote: QuoteResponse, answer: &CaptureResponse) -> Checked {
     same_payment(c, &answer.payment_id)?;
@@ -83,8 +97,13 @@ pub(crate) fn captured(c: &Checkout, quote: QuoteResponse, answer: &CaptureRespo
     Ok(None)
 }
 
+/// Negative is over at once.
+fn seconds(seconds: i64) -> Option<Duration> {
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
 fn same_payment(c: &Checkout, payment_id: &str) -> Result<(), Invalid> {
-    let ours = derived(c.saga, thing::PAYMENT).to_string();
+    let ours = id(c, thing::PAYMENT);
     if payment_id == ours {
         Ok(())
     } else {
@@ -103,21 +122,4 @@ fn same_amount(asked: &common::Money, answered: Option<&common::Money>) -> Resul
 /// An amount as people write it.
 fn shown(amount: &common::Money) -> String {
     Money::parse(Some(amount)).map_or_else(|e| e.to_string(), |amount| amount.to_string())
-}
-
-/// What the confirmation mail says.
-pub(crate) fn mail(
-    c: &Checkout,
-    order: &CreateOrderResponse,
-    quote: &QuoteResponse,
-    shipment: &CreateShipmentResponse,
-) -> Result<BTreeMap<String, String>, Invalid> {
-    let total = Money::parse(Some(&total(c, quote)?)).map_err(Invalid::new)?;
-    let name = c.input.shipping_address.as_ref().map(|a| a.name.clone()).unwrap_or_default();
-    Ok(BTreeMap::from([
-        ("order_number".into(), order.order_number.clone()),
-        ("name".into(), name),
-        ("total".into(), total.to_string()),
-        ("tracking_number".into(), shipment.tracking_number.clone()),
-    ]))
 }

@@ -7,11 +7,14 @@
 mod answers;
 mod checkout;
 mod events;
+mod names;
 mod operations;
+mod requests;
 mod synthetic;
 mod timings;
 
-pub use checkout::{checkout, checkout_with, step, thing};
+pub use checkout::{checkout, checkout_with};
+pub use names::{step, thing};
 pub use synthetic::{MAX_STEPS, synthetic};
 pub use timings::Timings;
 
