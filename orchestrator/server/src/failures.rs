@@ -38,7 +38,7 @@ pub(crate) fn start(error: StartError) -> Problem {
         error @ StartError::NotSwitchedOn(_) => Problem::new(&kind::NOT_READY, format!("{error}.")),
         StartError::TooLarge { size, limit } => {
             let detail = format!("Its snapshot has {size} bytes, and may have {limit}.");
-            Problem::new(&kind::BODY_TOO_LARGE, detail).with("limit_bytes", limit)
+            Problem::new(&kind::BODY_TOO_LARGE, detail).at("").with("limit_bytes", limit)
         }
         StartError::Store(why) => unavailable(format!("It is not known whether it was accepted: {why}.")),
     }

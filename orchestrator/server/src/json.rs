@@ -37,7 +37,7 @@ impl Node<'_> {
 /// Parses a body that is one JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Object<'_>, Problem> {
     let node = serde_json::from_slice::<Node<'_>>(body)
-        .map_err(|e| Problem::new(&kind::MALFORMED_JSON, format!("The body is not JSON: {e}.")))?;
+        .map_err(|e| Problem::new(&kind::MALFORMED_JSON, format!("The body is not JSON: {e}.")).at(""))?;
     Object::open(node, String::new())
 }
 
@@ -242,7 +242,7 @@ mod tests {
             o.finish()
         });
         let problem = result.expect_err(body);
-        (problem.kind().slug.to_owned(), problem.field().unwrap_or("").to_owned())
+        (problem.kind().slug.to_owned(), problem.field().expect(body).to_owned())
     }
 
     fn read(o: &mut Object<'_>) -> Result<(), Problem> {
@@ -322,13 +322,14 @@ mod tests {
             });
             if let Err(problem) = read {
                 prop_assert!(problem.kind().status == 400 && !problem.detail().is_empty());
+                prop_assert!(problem.field().is_some(), "{}", problem.detail());
             }
         }
 
         #[test]
         fn any_json_is_read_or_refused_at_a_place_that_is_a_pointer(body in json(4)) {
             if let Err(problem) = object(body.as_bytes()).and_then(|mut o| read(&mut o).and_then(|()| o.finish())) {
-                let field = problem.field().unwrap_or("");
+                let field = problem.field().unwrap();
                 prop_assert!(field.is_empty() || field.starts_with('/'), "{field}");
                 prop_assert_ne!(problem.kind().slug, "malformed-json");
             }

@@ -210,7 +210,7 @@ impl Problem {
         }))
     }
 
-    /// Names the offending field: a JSON pointer (`/items/3/sku`), a header or a parameter.
+    /// Names the offending field: a JSON pointer (`/items/3/sku`; empty: the whole body), a header or a parameter.
     #[must_use]
     pub(crate) fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.0.field = Some(field.into());

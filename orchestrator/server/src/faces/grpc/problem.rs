@@ -45,7 +45,7 @@ fn path(field: &str) -> String {
     }
     let mut path = String::with_capacity(field.len());
     for segment in field.trim_start_matches('/').split('/') {
-        if segment.bytes().all(|b| b.is_ascii_digit()) {
+        if !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()) {
             path.push('[');
             path.push_str(segment);
             path.push(']');
@@ -100,6 +100,7 @@ mod tests {
     fn a_place_has_the_name_that_it_has_in_the_message() {
         assert_eq!(path("/shipping_address/country"), "shipping_address.country");
         assert_eq!(path("checkout_id"), "checkout_id");
+        assert_eq!(path(""), "", "the whole message");
         assert_eq!(path("Idempotency-Key"), "idempotency_key");
     }
 }

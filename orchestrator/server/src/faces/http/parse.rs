@@ -81,7 +81,7 @@ async fn gather(mut body: Body) -> Result<Bytes, Problem> {
     let (mut first, mut rest, mut size) = (Bytes::new(), BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Problem::new(&kind::MALFORMED_JSON, format!("The body did not arrive whole: {error}."))
+            Problem::new(&kind::MALFORMED_JSON, format!("The body did not arrive whole: {error}.")).at("")
         })?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
@@ -108,6 +108,7 @@ async fn gather(mut body: Body) -> Result<Bytes, Problem> {
 
 fn too_large() -> Problem {
     Problem::new(&kind::BODY_TOO_LARGE, format!("The body has more than {BODY_LIMIT} bytes."))
+        .at("")
         .with("limit_bytes", BODY_LIMIT)
 }
 
