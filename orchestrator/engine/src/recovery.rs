@@ -31,6 +31,8 @@ enum Adoption {
     NotNeeded,
     Stranded,
     Parked,
+    /// The store did not give it out.
+    Unread(StoreError),
 }
 
 impl Engine {
@@ -50,7 +52,7 @@ impl Engine {
                 }
                 match self.take_up(id, None, Status::is_unfinished).await {
                     Adoption::Adopted => done.adopted += 1,
-                    Adoption::NotNeeded => {}
+                    Adoption::NotNeeded | Adoption::Unread(_) => {}
                     Adoption::Stranded => done.stranded += 1,
                     Adoption::Parked => done.parked += 1,
                 }
@@ -65,25 +67,30 @@ impl Engine {
 
     /// Takes up what is parked, once after a start: a saga is parked as soon as one of its steps is, and what else was
     /// under way when the process ended has to go on. One with nothing else to do rests again at once.
+    ///
+    /// On an error some were not taken up: ask again.
     pub async fn recover_parked(&self) -> Result<usize, StoreError> {
         let mut filter = ListFilter {
             status: Some(Status::Parked),
             limit: self.shared.options.recovery_page,
             ..ListFilter::default()
         };
-        let mut adopted = 0;
+        let (mut adopted, mut away) = (0, None);
         loop {
             let page = self.shared.store.list(&filter).await?;
             for row in page.sagas {
                 if self.shared.stopping.is_cancelled() {
                     return Ok(adopted);
                 }
-                let adoption = self.take_up(row.id, None, |status| !status.is_final()).await;
-                adopted += usize::from(matches!(adoption, Adoption::Adopted));
+                match self.take_up(row.id, None, |status| !status.is_final()).await {
+                    Adoption::Adopted => adopted += 1,
+                    Adoption::Unread(error @ StoreError::Unavailable(_)) => away = Some(error),
+                    Adoption::NotNeeded | Adoption::Stranded | Adoption::Parked | Adoption::Unread(_) => {}
+                }
             }
             match page.next {
                 Some(next) => filter.after = Some(next),
-                None => return Ok(adopted),
+                None => return away.map_or(Ok(adopted), Err),
             }
         }
     }
@@ -95,10 +102,14 @@ impl Engine {
         }
         let engine = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = engine.recover_parked().await {
-                warn!(%error, "parked sagas could not be read; what else they had to do waits for a restart");
-            }
+            let mut parked_too = false;
             loop {
+                if !parked_too {
+                    match engine.recover_parked().await {
+                        Ok(_) => parked_too = true,
+                        Err(error) => warn!(%error, "parked sagas could not be read; trying again"),
+                    }
+                }
                 if let Err(error) = engine.renew().await {
                     warn!(%error, "this node could not announce itself or look at the switch; trying again");
                 }
@@ -149,7 +160,7 @@ impl Engine {
             Ok(None) => return self.let_go(id, Adoption::NotNeeded),
             Err(error) => {
                 warn!(saga = %id, %error, "a saga could not be read");
-                return self.let_go(id, Adoption::NotNeeded);
+                return self.let_go(id, Adoption::Unread(error));
             }
         };
         if !wanted(stored.row.status) {

@@ -253,9 +253,38 @@ async fn a_parked_undo_holds_nobody_hostage_across_a_restart() {
         Recovered::default(),
         "what is parked is no daily business"
     );
+    // A list that is not read, and a saga on the list that is not: both are asked for again.
+    for good in [0, 1] {
+        next.store.fail_read_after(good);
+        assert!(next.engine.recover_parked().await.is_err());
+    }
     assert_eq!(next.engine.recover_parked().await.unwrap(), 1);
     let view = next.engine.wait_final(id, PATIENCE).await.unwrap().unwrap();
     assert_eq!(view.state.status(), Status::Parked, "step_2 still waits for a person");
     assert!(next.participants.asked(id, Op::Undo).contains(&"step_1".to_owned()));
     assert!(!next.participants.asked(id, Op::Undo).contains(&"step_2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_parked_saga_has_to_do_waits_for_no_restart_when_the_store_is_away_at_first() {
+    let script = |call: &backstitch_engine::Dispatch| match (call.op, call.step) {
+        (Op::Do, "step_3") => Outcome::Refused(backstitch_core::Refusal::new("NO", "no")),
+        (Op::Undo, "step_2") => Outcome::Broken("cannot".into()),
+        (Op::Undo, "step_1") => Outcome::NotNow { after: Duration::from_secs(600), why: "later".into() },
+        _ => Outcome::Done(Bytes::new()),
+    };
+    let world = World::with(Participants::answering(script), synthetic(7)).await;
+    let (id, _) = world.started().await;
+    while world.engine.view(id).await.unwrap().unwrap().state.status() != Status::Parked {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let next = world.restarted(Participants::willing()).await;
+    next.store.fail_read_after(0);
+    next.engine.spawn_recovery();
+    let undone = async {
+        while !next.participants.asked(id, Op::Undo).contains(&"step_1".to_owned()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, undone).await.unwrap();
 }

@@ -71,6 +71,11 @@ impl MemoryStore {
         self.state().poisoned.insert(saga);
     }
 
+    /// After `good` reads of a saga or of a list of them, one fails as if the store were away.
+    pub fn fail_read_after(&self, good: usize) {
+        self.state().good_reads = Some(good);
+    }
+
     /// Commits wait at the door until [`release`](Self::release); reads go on.
     pub fn hold(&self) {
         self.held.send_replace(true);
@@ -127,7 +132,8 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.read()?;
         Ok(state
             .sagas
             .get(&saga)
@@ -155,7 +161,8 @@ impl Store for MemoryStore {
     }
 
     async fn list(&self, filter: &ListFilter) -> Result<Page, StoreError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.read()?;
         let mut rows: Vec<&SagaRow> = state
             .sagas
             .values()

@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) definitions: Definitions,
     pub(super) faults: VecDeque<Fault>,
     pub(super) poisoned: BTreeSet<Uuid>,
+    /// After so many reads of sagas one fails.
+    pub(super) good_reads: Option<usize>,
     pub(super) commits: u64,
 }
 
@@ -32,6 +34,13 @@ pub(super) struct Saga {
 }
 
 impl State {
+    /// A read of sagas, unless it is to fail.
+    pub(super) fn read(&mut self) -> Result<(), StoreError> {
+        let fails = self.good_reads == Some(0);
+        self.good_reads = self.good_reads.and_then(|good| good.checked_sub(1));
+        if fails { Err(StoreError::Unavailable("injected".to_owned())) } else { Ok(()) }
+    }
+
     pub(super) fn lane(&mut self, shard: u16) -> Result<&mut Lane, StoreError> {
         self.lanes
             .get_mut(usize::from(shard))
