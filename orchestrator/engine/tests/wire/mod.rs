@@ -1,5 +1,7 @@
 //! Servers on loopback that answer a call in every way that a network can, and count how often its effect happened.
 
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
+
 mod frames;
 mod http;
 mod participant;
@@ -14,7 +16,8 @@ use tokio::task::JoinSet;
 
 pub(crate) use http::{Answer, answers};
 pub(crate) use participant::{
-    Form, answering, bare, dying, dying_once, in_a_status, panicking, stuck, turned_away, without_the_method,
+    Form, answering, bare, dying, dying_once, guarded, in_a_status, panicking, stuck, turned_away,
+    without_the_method,
 };
 pub(crate) use tcp::{
     aborted_body, closed, closed_after, goaway, http_1, never_speaking, noise, reset_after, reset_before,
