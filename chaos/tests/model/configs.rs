@@ -55,6 +55,11 @@ pub(crate) fn stock() -> Vec<Setup> {
             .crashes(1)
             .trouble(1, OUTCOMES)
             .seeing(&[ONE_SOLD_ONE_NOT, UNIT_CAME_BACK]),
+        Setup::new("two sagas of five steps and one unit, an outcome", stage::five().taking_stock("hold"))
+            .sagas(2, 1)
+            .trouble(1, OUTCOMES)
+            .hasty()
+            .seeing(&[ONE_SOLD_ONE_NOT, UNIT_CAME_BACK]),
     ]
 }
 
@@ -84,6 +89,13 @@ pub(crate) fn keys() -> Vec<Setup> {
         same("one key twice, a crash, an outcome").crashes(1).trouble(1, OUTCOMES).seeing(RACED),
         same("one key twice, at two owners").thefts(1).seeing(RACED),
         other("one key with two bodies, a crash").crashes(1).seeing(&[KEY_CONFLICT, KEY_RACED, COMPLETED]),
+        Setup::new("one key twice, five steps, a crash, an outcome", stage::five())
+            .clients(&[1, 1])
+            .relay(0)
+            .crashes(1)
+            .trouble(1, OUTCOMES)
+            .hasty()
+            .seeing(RACED),
     ]
 }
 
@@ -119,6 +131,10 @@ pub(crate) fn write_behind() -> Vec<Setup> {
             .trouble(1, OUTCOMES)
             .hasty()
             .seeing(&[COMPLETED, COMPENSATED, UNDO_BEFORE_DO]),
+        Setup::new("five steps, an outcome, two crashes, no haste", stage::five())
+            .crashes(2)
+            .trouble(1, OUTCOMES)
+            .seeing(&[COMPLETED, COMPENSATED, RIDES]),
         Setup::new("steps in a row, three outcomes, a crash", stage::chain())
             .crashes(1)
             .trouble(3, OUTCOMES)
@@ -137,26 +153,16 @@ pub(crate) fn relay() -> Vec<Setup> {
             .trouble(1, OUTCOMES)
             .seeing(&[PUBLISHED_NOT_MARKED, COMPLETED, COMPENSATED]),
         Setup::new("events of two sagas, a crash of each", stage::two()).sagas(2, 0).relay(1).crashes(1),
+        Setup::new("events of five steps, a crash of each, an outcome", stage::five())
+            .relay(1)
+            .crashes(1)
+            .trouble(1, OUTCOMES)
+            .hasty()
+            .seeing(&[PUBLISHED_NOT_MARKED, COMPLETED, COMPENSATED]),
     ]
 }
 
-/// Small ones of every kind, to be walked in other ways too.
-pub(crate) fn small() -> Vec<Setup> {
-    vec![
-        Setup::new("three steps, anything, a crash", stage::three())
-            .crashes(1)
-            .trouble(1, ANY)
-            .resumes(1)
-            .hasty(),
-        Setup::new("two owners, an outcome", stage::two()).thefts(1).trouble(1, OUTCOMES).hasty(),
-        Setup::new("two outside steps, a death, an outcome", stage::two().outside(&["hold", "take"]))
-            .deaths(1)
-            .trouble(1, OUTCOMES)
-            .patience(3)
-            .hasty(),
-        Setup::new("one key twice, events, a crash of each", stage::two())
-            .clients(&[1, 1])
-            .relay(1)
-            .crashes(1),
-    ]
+/// The whole quick set, to be walked in other ways too.
+pub(crate) fn all() -> Vec<Setup> {
+    [outcomes(), stock(), owners(), keys(), participants(), write_behind(), relay()].concat()
 }

@@ -1,6 +1,7 @@
 //! Exploring a configuration: to the end, or until a law is broken.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::Ordering;
 
 use stateright::{Checker as _, Expectation, HasDiscoveries, Model as _, Path, Property};
@@ -83,27 +84,34 @@ fn tell(world: &World, path: Vec<(State, Option<Action>)>, states: usize) -> Cau
 /// another one or goes in circles.)
 pub(crate) fn goes_in_circles(setup: &Setup) -> bool {
     let world = World::new(setup, None);
+    // Kept by fingerprint, as the checker keeps them.
     let (mut done, mut open) = (HashSet::new(), HashSet::new());
     let first = world.first();
-    let mut stack = vec![(first.clone(), successors(&world, &first))];
-    open.insert(first);
-    while let Some((state, left)) = stack.last_mut() {
+    let mut stack = vec![(fingerprint(&first), successors(&world, &first))];
+    open.insert(fingerprint(&first));
+    while let Some((print, left)) = stack.last_mut() {
         let Some(next) = left.pop() else {
-            open.remove(state);
-            done.insert(state.clone());
+            open.remove(print);
+            done.insert(*print);
             stack.pop();
             continue;
         };
-        if open.contains(&next) {
+        let print = fingerprint(&next);
+        if open.contains(&print) {
             return true;
         }
-        if !done.contains(&next) {
-            let left = successors(&world, &next);
-            open.insert(next.clone());
-            stack.push((next, left));
+        if !done.contains(&print) {
+            open.insert(print);
+            stack.push((print, successors(&world, &next)));
         }
     }
     false
+}
+
+fn fingerprint(state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    state.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn successors(world: &World, state: &State) -> Vec<State> {

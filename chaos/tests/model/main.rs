@@ -78,7 +78,7 @@ fn the_relay_may_die_between_publish_and_mark() {
 /// So that what holds wherever nothing goes on by itself holds at the end of every path (I5).
 #[test]
 fn every_path_ends() {
-    for setup in configs::small() {
+    for setup in configs::all() {
         assert!(!explore::goes_in_circles(&setup), "`{}` goes in circles", setup.name);
     }
 }
