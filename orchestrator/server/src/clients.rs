@@ -67,7 +67,7 @@ impl Clients {
         }
     }
 
-    /// Adds a participant without which this orchestrator is not ready.
+    /// Adds a participant that readiness asks for its health.
     #[must_use]
     pub fn probing(mut self, name: impl Into<String>, channel: Channel) -> Self {
         self.probed.push((name.into(), channel));

@@ -1,17 +1,27 @@
-//! Whether new work would be accepted and could be done, and which part is missing where it could not.
+//! Whether clients should be sent to this node, and every part with trouble.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch_core::CatalogError;
 use futures::FutureExt as _;
 
 use crate::app::{App, KEY_SCOPE};
 
-/// A part that is missing.
-pub(crate) struct Missing {
+/// A part with trouble.
+pub(crate) struct Part {
     pub(crate) name: String,
     /// Goes after the name.
     pub(crate) why: String,
+}
+
+/// What is wrong now.
+#[derive(Default)]
+pub(crate) struct Readiness {
+    /// Wrong with this node: another one may do better, so clients should be sent there.
+    pub(crate) missing: Vec<Part>,
+    /// Wrong for every node alike: sending clients elsewhere would help nobody, and what can be done without these
+    /// parts is done here, cancels and reads first of all.
+    pub(crate) degraded: Vec<Part>,
 }
 
 /// Every participant that a definition of this node calls.
@@ -27,13 +37,10 @@ fn lacks_version(error: &CatalogError) -> (String, String) {
     (part, format!("is switched on, and {error}; deploy it here or switch it off"))
 }
 
-/// The parts that are missing now; none if this node is ready.
-///
-/// A participant that its breaker keeps calls from is not: sending clients to another node would not bring it back,
-/// and here they are told what is wrong and when to come again. See [`degraded`].
-pub(crate) async fn missing(app: &App) -> Vec<Missing> {
-    let mut missing = Vec::new();
-    let mut lacks = |name: &str, why: String| missing.push(Missing { name: name.to_owned(), why });
+/// Looks at every part.
+pub(crate) async fn look(app: &App) -> Readiness {
+    let mut found = Readiness::default();
+    let mut lacks = |name: &str, why: String| found.missing.push(Part { name: name.to_owned(), why });
     if app.stopping.is_cancelled() {
         lacks("this node", "is stopping".to_owned());
     }
@@ -43,7 +50,7 @@ pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     let patience = app.options.probe_patience;
     let asked = tokio::time::timeout(patience, app.engine.store().key(KEY_SCOPE, "readiness"));
     let lacking = tokio::time::timeout(patience, app.engine.lacking());
-    let (store, participants, lacking) = tokio::join!(asked, app.clients.unwell(patience), lacking);
+    let (store, unwell, lacking) = tokio::join!(asked, app.clients.unwell(patience), lacking);
     match store {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => lacks("store", format!("does not answer: {error}")),
@@ -57,17 +64,14 @@ pub(crate) async fn missing(app: &App) -> Vec<Missing> {
     for name in called(app).filter(|name| !app.clients.probes(name)) {
         lacks(name, "has no address here".to_owned());
     }
-    let degraded = app.engine.troubles();
-    for (name, why) in participants {
-        if !degraded.iter().any(|trouble| trouble.participant == name) {
-            lacks(&name, why);
-        }
-    }
-    missing
+    found.degraded = participants(app, unwell);
+    found
 }
 
-/// The participants that calls are kept from; this node is ready all the same.
-pub(crate) fn degraded(app: &App) -> Vec<Missing> {
-    let troubles = app.engine.troubles().into_iter();
-    troubles.map(|trouble| Missing { name: trouble.participant.to_owned(), why: trouble.why }).collect()
+/// The participants that are not well or that calls are kept from, by name: one rule for both, as the one turns into
+/// the other by itself. What the calls met says more than a health check.
+fn participants(app: &App, unwell: Vec<(String, String)>) -> Vec<Part> {
+    let met = app.engine.troubles().into_iter().map(|trouble| (trouble.participant.to_owned(), trouble.why));
+    let whys: BTreeMap<_, _> = unwell.into_iter().chain(met).collect();
+    whys.into_iter().map(|(name, why)| Part { name, why }).collect()
 }

@@ -174,26 +174,47 @@ async fn a_request_that_is_no_http_does_not_hurt_the_next_one() {
 }
 
 #[tokio::test]
-async fn readiness_names_the_part_that_is_missing() {
+async fn readiness_names_every_part_with_trouble_and_is_lost_by_what_this_node_lacks() {
     let world = World::new().await;
     assert_eq!(world.get("/healthz").await.body, json!({"status": "ok"}));
     assert_eq!(world.get("/readyz").await.body, json!({"status": "ready"}));
 
     let world = World::with(Setup { away: &["payment", "cart"], ..Setup::default() }).await;
     assert_eq!(world.get("/healthz").await.status, 200);
-    let missing = world.get("/readyz").await;
-    missing.is_problem(503, "not-ready", "");
-    let mut parts: Vec<_> =
-        missing.body["parts"].as_array().unwrap().iter().map(|p| p["part"].as_str().unwrap()).collect();
-    parts.sort_unstable();
-    assert_eq!(parts, ["cart", "payment"]);
-    assert!(missing.text("/detail").contains("payment"), "{}", missing.body);
+    // Every node would miss them, and there is a lot to do without them.
+    let degraded = world.get("/readyz").await;
+    assert_eq!((degraded.status, degraded.text("/status")), (200, "degraded"));
+    assert_eq!((degraded.text("/parts/0/part"), degraded.text("/parts/1/part")), ("cart", "payment"));
+    assert_eq!(degraded.body["parts"].as_array().unwrap().len(), 2, "{}", degraded.body);
+    assert!(degraded.text("/parts/1/why").starts_with("answers Unavailable"), "{}", degraded.body);
 
     // What a definition calls and nobody told the address of is missing too.
-    let world = World::with(Setup { unknown: &["shipping"], ..Setup::default() }).await;
+    // It is another node's chance, and what is wrong for all of them is listed after it.
+    let world = World::with(Setup { unknown: &["shipping"], away: &["payment"], ..Setup::default() }).await;
     let missing = world.get("/readyz").await;
     missing.is_problem(503, "not-ready", "");
-    assert_eq!(missing.body["parts"], json!([{"part": "shipping", "why": "has no address here"}]));
+    assert_eq!(missing.text("/detail"), "shipping has no address here.");
+    assert_eq!(missing.body["parts"][0], json!({"part": "shipping", "why": "has no address here"}));
+    assert_eq!(missing.text("/parts/1/part"), "payment", "{}", missing.body);
+}
+
+#[tokio::test]
+async fn a_participant_stays_listed_when_its_breaker_opens() {
+    let world = World::with(Setup { away: &["payment", "shipping"], ..Setup::default() }).await;
+    world.participants.product("A", "GBP");
+    for cart in ["cart-1", "cart-2", "cart-3"] {
+        world.participants.cart(cart, &[("A", 1)]);
+        assert_eq!(world.checkout(cart, &order_of(cart)).await.status, 202);
+    }
+    let mut kept_from = false;
+    while !kept_from {
+        kept_from = !world.engine.troubles().is_empty();
+        let degraded = world.get("/readyz").await;
+        assert_eq!((degraded.status, degraded.text("/status")), (200, "degraded"));
+        let parts = degraded.body["parts"].as_array().unwrap();
+        let names: Vec<_> = parts.iter().map(|part| part["part"].as_str().unwrap()).collect();
+        assert_eq!(names, ["payment", "shipping"], "{}", degraded.body);
+    }
 }
 
 #[tokio::test]

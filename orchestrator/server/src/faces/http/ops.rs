@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::reply;
 use crate::app::App;
 use crate::problem::{Problem, kind};
-use crate::ready::{self, Missing};
+use crate::ready::{self, Part, Readiness};
 
 /// The description, written by hand; a test holds it to the routes that there are.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -45,24 +45,24 @@ pub(super) async fn healthz() -> Response {
     reply::json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: this node takes new work, except what needs a participant that is `degraded`.
+/// `GET /readyz`: whether clients should be sent to this node. Either answer lists every part with trouble.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let missing = ready::missing(&app).await;
-    if missing.is_empty() {
-        let degraded = ready::degraded(&app);
-        let mut ready = json!({ "status": "ready" });
-        if !degraded.is_empty() {
-            ready["degraded"] = listed(&degraded).into();
-        }
-        return Ok(reply::json(StatusCode::OK, &ready));
+    let Readiness { missing, degraded } = ready::look(&app).await;
+    let parts = listed(missing.iter().chain(&degraded));
+    if !missing.is_empty() {
+        let told: Vec<_> = missing.iter().map(|part| format!("{} {}", part.name, part.why)).collect();
+        return Err(Problem::new(&kind::NOT_READY, format!("{}.", told.join("; "))).with("parts", parts));
     }
-    let told: Vec<_> = missing.iter().map(|part| format!("{} {}", part.name, part.why)).collect();
-    let parts = listed(&missing);
-    Err(Problem::new(&kind::NOT_READY, format!("{}.", told.join("; "))).with("parts", parts))
+    let answer = if parts.is_empty() {
+        json!({ "status": "ready" })
+    } else {
+        json!({ "status": "degraded", "parts": parts })
+    };
+    Ok(reply::json(StatusCode::OK, &answer))
 }
 
-fn listed(parts: &[Missing]) -> Vec<Value> {
-    parts.iter().map(|part| json!({ "part": part.name, "why": part.why })).collect()
+fn listed<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<Value> {
+    parts.map(|part| json!({ "part": part.name, "why": part.why })).collect()
 }
 
 /// `GET /metrics`
