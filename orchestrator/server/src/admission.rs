@@ -80,7 +80,7 @@ pub(crate) async fn start(
     match app.engine.start(run).await {
         Ok(Started::New(id, follow)) => Ok(Accepted::New(id, follow)),
         Ok(Started::Existing(id)) => Ok(Accepted::Earlier(id)),
-        Err(error) => Err(refused(error)),
+        Err(error) => Err(refused(app, error)),
     }
 }
 
@@ -100,17 +100,17 @@ async fn holder(app: &App, key: &str, request_hash: &[u8; 32]) -> Result<Option<
     match app.engine.store().key(KEY_SCOPE, key).await.map_err(failures::store)? {
         None => Ok(None),
         Some(row) => match row.saga {
-            None => Err(failures::start(StartError::KeyBlocked)),
+            None => Err(failures::start(&app.engine, StartError::KeyBlocked)),
             Some(saga) if row.request_hash == *request_hash => Ok(Some(saga)),
             Some(saga) => Err(key_reused(saga)),
         },
     }
 }
 
-fn refused(error: StartError) -> Problem {
+fn refused(app: &App, error: StartError) -> Problem {
     match error {
         StartError::KeyReused { saga } => key_reused(saga),
-        error => failures::start(error),
+        error => failures::start(&app.engine, error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backstitch_core::Illegal;
-use backstitch_engine::{CancelError, ReadError, StartError};
+use backstitch_engine::{CancelError, Engine, ReadError, StartError};
 use backstitch_store::StoreError;
 
 use crate::problem::{Kind, Problem, kind};
@@ -12,7 +12,7 @@ use crate::salvage;
 const SOON: Duration = Duration::from_secs(1);
 
 /// A saga was not started.
-pub(crate) fn start(error: StartError) -> Problem {
+pub(crate) fn start(engine: &Engine, error: StartError) -> Problem {
     match error {
         StartError::KeyReused { .. } => {
             Problem::new(&kind::KEY_REUSED, "This key was used with another request.").at("Idempotency-Key")
@@ -35,13 +35,27 @@ pub(crate) fn start(error: StartError) -> Problem {
         StartError::UnknownDefinition(name) => {
             Problem::new(&kind::NOT_READY, format!("This node does not run `{name}`."))
         }
-        error @ StartError::NotSwitchedOn(_) => Problem::new(&kind::NOT_READY, format!("{error}.")),
+        StartError::NotSwitchedOn(ref name) => {
+            let detail = format!("There is {error}; {}", switching_on(engine, name));
+            Problem::new(&kind::NOT_READY, detail)
+        }
         StartError::TooLarge { size, limit } => {
             let detail = format!("Its snapshot has {size} bytes, and may have {limit}.");
             Problem::new(&kind::BODY_TOO_LARGE, detail).at("").with("limit_bytes", limit)
         }
         StartError::Store(why) => unavailable(format!("It is not known whether it was accepted: {why}.")),
     }
+}
+
+/// What an operator does about `name`, of which nothing is on. A version is only proposed where it is the only one: one
+/// of several may be dark because nobody trusts it yet.
+pub(crate) fn switching_on(engine: &Engine, name: &str) -> String {
+    let mut runnable = engine.catalog().all().filter(|d| d.name == name && engine.runs(name, d.version));
+    let version = match (runnable.next(), runnable.next()) {
+        (Some(only), None) => only.version.to_string(),
+        _ => "VERSION".to_owned(),
+    };
+    format!("an operator can switch one on: backstitch definitions switch-on {name} {version} --reason …")
 }
 
 /// A read or a change of the store beside the engine.

@@ -173,7 +173,7 @@ kinds! {
         "`part` names it. Send the same request, with the same key, again.";
     NOT_READY = "not-ready" 503 Unavailable
         "Not ready for new work."
-        "`parts` says what is missing.";
+        "`detail` says why. `/readyz` lists every part with trouble in `parts`.";
     PARTICIPANT_BROKEN = "participant-broken" 502 Internal
         "A participant gave an answer that cannot be."
         "`part` names it. A person has to look; nothing was written.";

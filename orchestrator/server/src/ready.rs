@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch_core::CatalogError;
+use backstitch_store::StoreError;
 use futures::FutureExt as _;
 
 use crate::app::{App, KEY_SCOPE};
+use crate::failures;
 
 /// A part with trouble.
 pub(crate) struct Part {
@@ -49,23 +51,39 @@ pub(crate) async fn look(app: &App) -> Readiness {
     }
     let patience = app.options.probe_patience;
     let asked = tokio::time::timeout(patience, app.engine.store().key(KEY_SCOPE, "readiness"));
-    let lacking = tokio::time::timeout(patience, app.engine.lacking());
-    let (store, unwell, lacking) = tokio::join!(asked, app.clients.unwell(patience), lacking);
+    let versions = tokio::time::timeout(patience, versions(app));
+    let (store, unwell, versions) = tokio::join!(asked, app.clients.unwell(patience), versions);
     match store {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => lacks("store", format!("does not answer: {error}")),
         Err(_) => lacks("store", "does not answer".to_owned()),
     }
     // A store that does not answer is told of already.
-    for error in lacking.ok().and_then(Result::ok).into_iter().flatten() {
+    let (lacking, off) = versions.ok().and_then(Result::ok).unwrap_or_default();
+    for error in lacking {
         let (name, why) = lacks_version(&error);
         lacks(&name, why);
     }
     for name in called(app).filter(|name| !app.clients.probes(name)) {
         lacks(name, "has no address here".to_owned());
     }
-    found.degraded = participants(app, unwell);
+    found.degraded = off.into_iter().chain(participants(app, unwell)).collect();
     found
+}
+
+/// What is on and does not run here, and the definitions of which nothing is on anywhere.
+async fn versions(app: &App) -> Result<(Vec<CatalogError>, Vec<Part>), StoreError> {
+    let (lacking, rows) = (app.engine.lacking().await?, app.engine.definitions().await?);
+    let on: BTreeSet<_> = rows.iter().filter(|row| row.is_on()).map(|row| &*row.definition.name).collect();
+    let names: BTreeSet<_> = app.engine.catalog().all().map(|definition| definition.name).collect();
+    let off = names.difference(&on).map(|name| Part {
+        name: format!("definition `{name}`"),
+        why: format!(
+            "has no version that is switched on, so nothing new starts; {}",
+            failures::switching_on(&app.engine, name)
+        ),
+    });
+    Ok((lacking, off.collect()))
 }
 
 /// The participants that are not well or that calls are kept from, by name: one rule for both, as the one turns into

@@ -227,7 +227,23 @@ async fn with_every_version_off_new_checkouts_are_refused_and_say_why() {
     switch(&world, "1", &json!({"on": false, "reason": "closed for the night"})).await;
     let refused = world.checkout("k", &order_of("cart-1")).await;
     refused.is_problem(503, "not-ready", "");
-    assert!(refused.text("/detail").contains("switched on"), "{}", refused.body);
+    let way_out = "backstitch definitions switch-on checkout 1 --reason";
+    assert!(refused.text("/detail").contains(way_out), "{}", refused.body);
+    // Every node refuses them, and what is under way goes on.
+    let ready = world.get("/readyz").await;
+    assert_eq!((ready.status, ready.text("/status")), (200, "degraded"));
+    assert_eq!(ready.text("/parts/0/part"), "definition `checkout`");
+    assert!(ready.text("/parts/0/why").contains(way_out), "{}", ready.body);
     switch(&world, "1", &json!({"on": true, "reason": "open"})).await;
+    assert_eq!(world.get("/readyz").await.body, json!({"status": "ready"}));
     assert_eq!(world.checkout_final("k", &order_of("cart-1")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn which_of_several_dark_versions_to_switch_on_is_for_a_person_to_say() {
+    let world = node("a", first().with(second()), &Arc::default()).await;
+    switch(&world, "1", &json!({"on": false, "reason": "closed for the night"})).await;
+    let refused = world.checkout("k", &order_of("cart-1")).await;
+    refused.is_problem(503, "not-ready", "");
+    assert!(refused.text("/detail").contains("switch-on checkout VERSION --reason"), "{}", refused.body);
 }

@@ -53,15 +53,15 @@ pub(super) async fn start(
         input: SyntheticInput { payload }.encode_to_vec().into(),
         traceparent: parse::traceparent(headers.get("traceparent").map(|v| v.as_bytes())),
     };
-    let (saga_id, rested) =
-        match (app.engine.start(run).await.map_err(failures::start)?, parse::wait(&headers)) {
-            (Started::New(id, follow), Some(wait)) => (id, follow.rested(wait).await),
-            (Started::Existing(id), Some(wait)) => {
-                (id, app.engine.wait_final(id, wait).await.map_err(failures::read)?)
-            }
-            (Started::New(id, _), None) => (id, None),
-            (Started::Existing(id), None) => (id, app.engine.view(id).await.map_err(failures::read)?),
-        };
+    let started = app.engine.start(run).await.map_err(|error| failures::start(&app.engine, error))?;
+    let (saga_id, rested) = match (started, parse::wait(&headers)) {
+        (Started::New(id, follow), Some(wait)) => (id, follow.rested(wait).await),
+        (Started::Existing(id), Some(wait)) => {
+            (id, app.engine.wait_final(id, wait).await.map_err(failures::read)?)
+        }
+        (Started::New(id, _), None) => (id, None),
+        (Started::Existing(id), None) => (id, app.engine.view(id).await.map_err(failures::read)?),
+    };
     let status = rested.map_or(backstitch_core::Status::Running, |view| view.state.status());
     let code = if status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(reply::json(code, &Receipt { saga_id, status: status.as_str() }))
