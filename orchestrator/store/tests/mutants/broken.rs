@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use backstitch_store::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, OutboxRow,
     Page, Purge, Purged, SagaRow, Status, Store, StoreError, StoredSaga, Switch, Switched, Verdict,
-    testing::Subject,
+    testing::{Subject, T0},
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -24,6 +24,12 @@ pub(crate) struct Notes {
     pub(crate) last_listed: Option<SagaRow>,
     /// The poisoned events that the mutant itself holds back.
     pub(crate) parked: Vec<OutboxRow>,
+    /// The status that the mutant tells of a saga instead of its own.
+    pub(crate) statuses: BTreeMap<Uuid, Status>,
+    /// Every scope and key that an append brought, and when.
+    pub(crate) keys: Vec<(String, String, i64)>,
+    /// Scopes and keys that the mutant has forgotten.
+    pub(crate) forgotten: Vec<(String, String)>,
     /// By node, everything that it ever announced.
     pub(crate) announced: BTreeMap<String, Vec<Announced>>,
 }
@@ -53,6 +59,9 @@ impl Subject for Suspect {
             self.notes.lock().unwrap().parked.clear();
         }
         let sound = self.sound.open().await;
+        if self.kind == Kind::RestartFences && reopened {
+            sound.acquire("restart", T0).await.unwrap();
+        }
         Arc::new(Broken { sound, kind: self.kind, notes: Arc::clone(&self.notes) })
     }
 
@@ -119,6 +128,11 @@ impl Store for Broken {
         {
             stored.records.pop();
         }
+        if let Some(stored) = &mut stored
+            && let Some(status) = self.notes().statuses.get(&saga)
+        {
+            stored.row.status = *status;
+        }
         Ok(stored)
     }
 
@@ -141,8 +155,11 @@ impl Store for Broken {
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
-        let (scope, key) = self.name(scope, key);
-        self.sound.key(&scope, &key).await
+        let name = self.name(scope, key);
+        if self.notes().forgotten.contains(&name) {
+            return Ok(None);
+        }
+        self.sound.key(&name.0, &name.1).await
     }
 
     async fn block_key(&self, scope: &str, key: &str, now_ms: i64) -> Result<KeyRow, StoreError> {
@@ -162,10 +179,18 @@ impl Store for Broken {
             self.notes().last_listed = page.sagas.last().cloned();
             return Ok(page);
         }
-        let mut page = self.sound.list(filter).await?;
+        let mut filter = filter.clone();
+        if self.kind == Kind::FiltersOfTheFirstPage && filter.after.is_some() {
+            filter =
+                ListFilter { definition: None, started_from_ms: None, started_before_ms: None, ..filter };
+        }
+        let mut page = self.sound.list(&filter).await?;
         self.notes().last_listed = page.sagas.last().cloned();
         if breaks && self.kind == Kind::ListSkips && page.next.is_some() {
             page.sagas.pop();
+        }
+        if self.kind == Kind::ListsTheFirstShard {
+            page.sagas.retain(|row| row.shard == 0);
         }
         Ok(page)
     }
@@ -179,7 +204,7 @@ impl Store for Broken {
     }
 
     async fn withdraw(&self, node: &str) -> Result<(), StoreError> {
-        self.sound.withdraw(node).await
+        if self.kind == Kind::WithdrawnNodesCount { Ok(()) } else { self.sound.withdraw(node).await }
     }
 
     async fn switch(&self, switch: &Switch) -> Result<Switched, StoreError> {
@@ -191,7 +216,16 @@ impl Store for Broken {
     }
 
     async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError> {
-        self.sound.in_flight().await
+        let mut counts = self.sound.in_flight().await?;
+        if self.kind == Kind::ParkedNotInFlight {
+            for row in self.having(Status::Parked).await? {
+                let of_row =
+                    |count: &&mut InFlight| (&count.name, count.version) == (&row.definition, row.version);
+                counts.iter_mut().find(of_row).unwrap().sagas -= 1;
+            }
+            counts.retain(|count| count.sagas > 0);
+        }
+        Ok(counts)
     }
 
     fn shards(&self) -> u16 {
@@ -212,6 +246,11 @@ impl Store for Broken {
             let last = self.sound.lane_pending(shard, usize::MAX).await?.last().map_or(0, |row| row.number);
             let all: Vec<i64> = (1..=highest.min(last)).collect();
             return self.sound.lane_published(shard, &all, now_ms).await;
+        }
+        if self.kind == Kind::EveryLanePublished {
+            for other in (0..self.sound.shards()).filter(|other| *other != shard) {
+                self.sound.lane_published(other, numbers, now_ms).await?;
+            }
         }
         self.sound.lane_published(shard, numbers, now_ms).await
     }

@@ -25,6 +25,13 @@ impl Broken {
             let append = self.change(append.clone(), &changed).await?;
             changed.push(append);
         }
+        if self.kind == Kind::RepeatSetsStatus {
+            for append in batch {
+                if let (Some(summary), true) = (append.summary, self.is_there(append, true).await?) {
+                    self.notes().statuses.insert(append.saga, summary.status);
+                }
+            }
+        }
         let mut verdicts = self.sound.commit(&changed).await?;
         self.after(batch, &mut verdicts).await?;
         Ok(verdicts)
@@ -40,10 +47,10 @@ impl Broken {
         let current = self.epoch(append.shard);
         match self.kind {
             Kind::EpochUnchecked => append.epoch = current,
-            Kind::EpochOfAnyShard => {
-                if self.notes().leases.iter().any(|lease| lease.epoch == append.epoch) {
-                    append.epoch = current;
-                }
+            Kind::EpochOfTheFirstShardChecked if append.shard > 0 => append.epoch = current,
+            Kind::EpochOfTheFirstAppendChecked if !before.is_empty() => append.epoch = current,
+            Kind::EpochOfAnyShard if self.notes().leases.iter().any(|lease| lease.epoch == append.epoch) => {
+                append.epoch = current;
             }
             Kind::HigherEpochAccepted => append.epoch = append.epoch.min(current),
             Kind::HoleAccepted | Kind::RepeatWritesAgain => {
@@ -77,7 +84,7 @@ impl Broken {
             _ => {}
         }
         if let Some(start) = append.start.take() {
-            append.start = Some(self.change_start(start, append.saga, before).await?);
+            append.start = Some(self.change_start(start, append.saga, append.shard, before).await?);
         }
         Ok(append)
     }
@@ -86,6 +93,7 @@ impl Broken {
         &self,
         mut start: NewSaga,
         saga: Uuid,
+        shard: u16,
         before: &[Append],
     ) -> Result<NewSaga, StoreError> {
         if self.kind == Kind::HashForgotten {
@@ -100,10 +108,15 @@ impl Broken {
         };
         let unseen = match self.kind {
             Kind::KeyNotUnique => row.is_some_and(|row| row.saga.is_some_and(|other| other != saga)),
+            Kind::KeyOfItsShard => match row.and_then(|row| row.saga) {
+                Some(other) => self.sound.load(other).await?.is_some_and(|there| there.row.shard != shard),
+                None => false,
+            },
             Kind::KeyUnseenWithinABatch => before.iter().any(seen),
             Kind::BlockedKeyStarts => row.is_some_and(|row| row.saga.is_none()),
             _ => false,
         };
+        self.notes().keys.push((scope.clone(), key.clone(), start.started_at_ms));
         start.scope = scope;
         start.key = (!unseen).then_some(key);
         Ok(start)
@@ -123,6 +136,19 @@ impl Broken {
         }
         for (append, verdict) in batch.iter().zip(verdicts) {
             let refused = matches!(verdict, Verdict::Refused(_));
+            let lost = append.shard < self.sound.shards() && append.epoch != self.epoch(append.shard);
+            if self.kind == Kind::FenceBeforeDoor && refused && lost {
+                *verdict = Verdict::Fenced;
+            }
+            if let Some(start) = &append.start
+                && let Some(key) = &start.key
+                && self.kind == Kind::KeyBeforeFence
+                && *verdict == Verdict::Fenced
+                && let Some(row) = self.sound.key(&start.scope, key).await?
+                && row.saga != Some(append.saga)
+            {
+                *verdict = Verdict::KeyTaken(row);
+            }
             let told_committed = match self.kind {
                 Kind::FencedAnsweredCommitted => *verdict == Verdict::Fenced,
                 Kind::RefusedAnsweredCommitted => refused,

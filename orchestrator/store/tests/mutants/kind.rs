@@ -9,18 +9,30 @@ pub(crate) enum Kind {
     EpochUnchecked,
     /// The current epoch of any shard does for every shard.
     EpochOfAnyShard,
+    /// The epoch is looked at in the first shard only.
+    EpochOfTheFirstShardChecked,
+    /// The epoch is looked at in the first append of a batch only.
+    EpochOfTheFirstAppendChecked,
     /// An epoch that is higher than the current one is accepted.
     HigherEpochAccepted,
     /// Acquiring again answers the leases of before.
     EpochDrawnTwice,
     /// A lost lease is told that its append is committed.
     FencedAnsweredCommitted,
+    /// A restart takes all leases away.
+    RestartFences,
     /// One lost lease fences the whole batch.
     FencedTakesAll,
     /// Whether an append is there already is looked at before its epoch.
     RepeatBeforeFence,
+    /// A malformed append of a lost lease is fenced.
+    FenceBeforeDoor,
+    /// Whether a key is taken is looked at before the epoch.
+    KeyBeforeFence,
     /// A key that another saga has is no hindrance.
     KeyNotUnique,
+    /// A key that a saga of another shard has is no hindrance.
+    KeyOfItsShard,
     /// Keys are compared with what was there before the batch only.
     KeyUnseenWithinABatch,
     /// All scopes are one.
@@ -57,6 +69,8 @@ pub(crate) enum Kind {
     OtherBytesAnsweredCommitted,
     /// A repeat is not recognised and is written behind what is there.
     RepeatWritesAgain,
+    /// A repeat brings back the status of then.
+    RepeatSetsStatus,
     /// The last record of a journal is not read.
     LoadsAPrefix,
     /// What was answered is gone after a restart.
@@ -69,6 +83,10 @@ pub(crate) enum Kind {
     ListSkips,
     /// The last row of a page comes again on the next one.
     ListRepeats,
+    /// Pages after the first show sagas of every definition and time.
+    FiltersOfTheFirstPage,
+    /// Only sagas of the first shard are listed.
+    ListsTheFirstShard,
     /// Events are not written.
     EventsDropped,
     /// The events of an append that is not written are published.
@@ -79,6 +97,8 @@ pub(crate) enum Kind {
     LaneBackwards,
     /// The watermark moves over an event that was not published.
     MarkPastAGap,
+    /// What is published in one lane is published in every lane.
+    EveryLanePublished,
     /// Parking a poisoned event does nothing.
     PoisonNotHeld,
     /// A poisoned event is held back, and later ones of its root are not.
@@ -89,6 +109,8 @@ pub(crate) enum Kind {
     RestartUnparks,
     /// Events are forgotten as soon as they are published.
     LanePurgedEarly,
+    /// Parking a published event parks what its root publishes next.
+    PublishedParked,
     /// Nobody is woken.
     BellSilent,
     /// Parked sagas are forgotten.
@@ -99,6 +121,8 @@ pub(crate) enum Kind {
     PurgedYoung,
     /// Keys are forgotten with their sagas, before their time.
     KeysPurgedYoung,
+    /// A key is forgotten when it is old, while its finished saga is there.
+    KeyBeforeItsSaga,
     /// A purge takes more than it may.
     PurgesWithoutLimit,
     /// A version may change its fingerprint.
@@ -111,6 +135,12 @@ pub(crate) enum Kind {
     SwitchedWithoutWaiting,
     /// A version is switched on while no node is live.
     SwitchedForNobody,
+    /// A node that has withdrawn is waited for.
+    WithdrawnNodesCount,
+    /// Switching off waits for a live node.
+    SwitchingOffWaits,
+    /// Parked sagas are not counted as in flight.
+    ParkedNotInFlight,
     /// A node that was not heard of for long holds up a switching.
     GoneNodesCount,
 }

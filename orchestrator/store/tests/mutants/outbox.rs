@@ -45,6 +45,13 @@ impl Broken {
                 self.notes().parked.extend(pending.into_iter().find(|row| row.number == number));
                 Ok(())
             }
+            Kind::PublishedParked => {
+                let published = self.sound.lane_published_since(shard, 0, None, usize::MAX).await?;
+                let pending = self.sound.lane_pending(shard, usize::MAX).await?;
+                let root = published.iter().find(|row| row.number == number).map(|row| row.root);
+                let next = pending.iter().find(|row| Some(row.root) == root).map_or(number, |row| row.number);
+                self.sound.lane_park(shard, next, why, now_ms).await
+            }
             _ => self.sound.lane_park(shard, number, why, now_ms).await,
         }
     }

@@ -16,6 +16,18 @@ impl Broken {
                 what.now_ms += KEY_LIFE_MS;
                 what.sagas_after_ms += KEY_LIFE_MS;
             }
+            Kind::KeyBeforeItsSaga => {
+                let old_ms = what.now_ms - what.keys_after_ms.max(KEY_LIFE_MS).max(what.sagas_after_ms);
+                let keys = self.notes().keys.clone();
+                for (scope, key, at_ms) in keys {
+                    let saga = self.sound.key(&scope, &key).await?.and_then(|row| row.saga);
+                    let Some(saga) = saga else { continue };
+                    let stored = self.sound.load(saga).await?;
+                    if at_ms <= old_ms && stored.is_some_and(|stored| stored.row.status.is_final()) {
+                        self.notes().forgotten.push((scope, key));
+                    }
+                }
+            }
             Kind::PurgesWithoutLimit => what.limit = 10_000,
             _ => {}
         }

@@ -44,6 +44,13 @@ impl Broken {
         if self.kind == Kind::GoneNodesCount {
             return self.sound.switch(&Switch { live_since_ms: 0, ..switch.clone() }).await;
         }
+        if self.kind == Kind::SwitchingOffWaits && !switch.on {
+            let rows = self.sound.definitions().await?;
+            let mut nodes = rows.iter().flat_map(|row| &row.nodes);
+            if !nodes.any(|(_, seen_ms)| *seen_ms >= switch.live_since_ms) {
+                return Ok(Switched::Lacking(Vec::new()));
+            }
+        }
         let switched = self.sound.switch(switch).await?;
         let Switched::Lacking(nodes) = &switched else { return Ok(switched) };
         match self.kind {

@@ -2,7 +2,7 @@
 
 use crate::{
     StoreError, Verdict,
-    testing::trial::{Edit as _, T0, Trial, good},
+    testing::trial::{Edit as _, T0, Trial, good, names},
 };
 
 /// Acquiring answers one lease for every shard, in order.
@@ -39,6 +39,17 @@ pub async fn a_lost_lease_appends_nothing(t: &mut Trial) {
     t.acquire().await;
     assert_eq!(t.commit(&batch).await, [Verdict::Fenced, Verdict::Fenced]);
     assert_eq!((t.length(old).await, t.length(new).await, t.numbers().await), (1, 0, vec![]));
+}
+
+/// A lost lease appends nothing in any shard, whoever else is in the batch.
+pub async fn a_lost_lease_appends_nothing_in_any_shard(t: &mut Trial) {
+    for shard in 0..t.store().shards() {
+        let (lost, kept) = (t.id(), t.id());
+        let stale = t.in_shard(shard, t.start(lost));
+        t.acquire().await;
+        assert_eq!(t.commit(&[t.start(kept), stale]).await, [Verdict::Committed, Verdict::Fenced], "{shard}");
+        assert_eq!((t.length(lost).await, t.length(kept).await), (0, 1));
+    }
 }
 
 /// A restart alone takes no lease away; the next acquisition does.
@@ -83,6 +94,24 @@ pub async fn fenced_appends_drop_out_and_the_others_are_committed(t: &mut Trial)
     t.acquire().await;
     assert_eq!(t.commit(&[old, t.start(fresh).event("fresh")]).await, [Verdict::Fenced, Verdict::Committed]);
     assert_eq!((t.length(stale).await, t.length(fresh).await, t.numbers().await), (0, 1, vec![1]));
+}
+
+/// A malformed append is refused, by whatever lease: it could never be committed.
+pub async fn a_malformed_append_of_a_lost_lease_is_refused(t: &mut Trial) {
+    let saga = t.saga(1).await;
+    let (empty, there) = (t.more(saga, 2, 0), t.more(saga, 2, 1));
+    t.acquire().await;
+    assert!(names(&t.refuse(empty).await, saga));
+    assert_eq!(t.commit(&[there]).await, [Verdict::Fenced]);
+}
+
+/// A lost lease is fenced before anybody looks who has its key, and whether there is a hole.
+pub async fn a_lost_lease_is_not_told_who_has_its_key(t: &mut Trial) {
+    let (first, second, third) = (t.id(), t.id(), t.saga(1).await);
+    t.accept(&[t.start(first).key("k")]).await;
+    let batch = [t.start(second).key("k"), t.more(third, 7, 1)];
+    t.acquire().await;
+    assert_eq!(t.commit(&batch).await, [Verdict::Fenced, Verdict::Fenced]);
 }
 
 /// Every shard can be appended to under its own lease.

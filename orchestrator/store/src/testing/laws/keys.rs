@@ -39,6 +39,17 @@ pub async fn within_a_batch_the_first_wins(t: &mut Trial) {
     assert_eq!((t.length(first).await, t.length(second).await), (1, 0));
 }
 
+/// A key that is taken is taken in every shard, within a batch too.
+pub async fn a_key_is_taken_in_every_shard(t: &mut Trial) {
+    let (first, second, third) = (t.id(), t.id(), t.id());
+    let elsewhere = t.in_shard(1, t.start(second).key("k"));
+    let verdicts = t.commit(&[t.start(first).key("k"), elsewhere]).await;
+    let row = KeyRow { saga: Some(first), request_hash: [0; 32], created_at_ms: T0 };
+    assert_eq!(verdicts, [Verdict::Committed, Verdict::KeyTaken(row)]);
+    assert_eq!(t.commit(&[t.in_shard(1, t.start(third).key("k"))]).await, [Verdict::KeyTaken(row)]);
+    assert_eq!((t.length(second).await, t.length(third).await), (0, 0));
+}
+
 /// A saga whose key is taken drops out with all its appends of the batch.
 pub async fn the_loser_drops_out_with_all_its_appends(t: &mut Trial) {
     let (first, second) = (t.id(), t.id());

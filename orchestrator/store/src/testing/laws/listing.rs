@@ -164,7 +164,7 @@ pub async fn a_range_has_its_beginning_and_not_its_end(t: &mut Trial) {
 /// Filters narrow each other, page by page.
 pub async fn filters_narrow_each_other(t: &mut Trial) {
     let mut wanted = Vec::new();
-    for nth in 0_i64..12 {
+    for nth in 0_i64..30 {
         let saga = t.id();
         let (name, status) =
             (if nth % 2 == 0 { "a" } else { "b" }, Status::ALL[usize::from(nth % 3 == 0) * 3]);
@@ -173,7 +173,7 @@ pub async fn filters_narrow_each_other(t: &mut Trial) {
             new.started_at_ms = T0 + nth;
         });
         t.accept(&[start.status(status)]).await;
-        if name == "a" && status == Status::Parked && nth >= 2 {
+        if name == "a" && status == Status::Parked && (2..24).contains(&nth) {
             wanted.insert(0, saga);
         }
     }
@@ -181,12 +181,24 @@ pub async fn filters_narrow_each_other(t: &mut Trial) {
         status: Some(Status::Parked),
         definition: Some("a".to_owned()),
         started_from_ms: Some(T0 + 2),
-        started_before_ms: Some(T0 + 12),
+        started_before_ms: Some(T0 + 24),
         limit: 1,
         after: None,
     };
-    assert_eq!(wanted.len(), 1);
+    assert_eq!(wanted.len(), 3);
     assert_eq!(walk(t, filter).await.concat(), wanted);
+}
+
+/// Sagas of every shard are in one list.
+pub async fn sagas_of_every_shard_are_listed(t: &mut Trial) {
+    let mut wanted = Vec::new();
+    for shard in 0..t.store().shards() {
+        let saga = t.id();
+        t.accept(&[t.in_shard(shard, t.start(saga))]).await;
+        wanted.insert(0, saga);
+    }
+    assert_eq!(ids(&good(t.store().list(&all()).await)), wanted);
+    assert_eq!(walk(t, ListFilter { limit: 1, ..all() }).await.concat(), wanted);
 }
 
 /// Recovery finds the running, the waiting and the compensating, by id, page by page.

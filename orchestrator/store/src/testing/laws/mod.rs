@@ -62,6 +62,7 @@ macro_rules! for_each_law {
         $run! { repeat what_is_there_may_be_repeated_with_more_behind_it }
         $run! { repeat what_is_there_stays_committed_when_more_is_refused }
         $run! { repeat a_repeated_start_has_its_key }
+        $run! { repeat a_repeat_does_not_bring_back_its_status }
         $run! { repeat a_repeat_by_a_lost_lease_is_fenced }
         $run! { repeat a_repeat_under_a_newer_lease_is_recognised }
         $run! { repeat a_repeat_is_recognised_after_a_restart }
@@ -69,6 +70,7 @@ macro_rules! for_each_law {
         $run! { keys an_unused_key_is_not_there }
         $run! { keys a_second_saga_with_a_key_drops_out_whole }
         $run! { keys within_a_batch_the_first_wins }
+        $run! { keys a_key_is_taken_in_every_shard }
         $run! { keys the_loser_drops_out_with_all_its_appends }
         $run! { keys the_loser_may_come_back_with_another_key }
         $run! { keys keys_of_different_scopes_never_meet }
@@ -87,11 +89,14 @@ macro_rules! for_each_law {
         $run! { fencing every_acquisition_draws_higher_epochs }
         $run! { fencing epochs_rise_after_a_restart }
         $run! { fencing a_lost_lease_appends_nothing }
+        $run! { fencing a_lost_lease_appends_nothing_in_any_shard }
         $run! { fencing a_restart_takes_no_lease_away }
         $run! { fencing a_new_lease_goes_on_where_the_old_one_stopped }
         $run! { fencing an_epoch_counts_for_its_own_shard }
         $run! { fencing an_epoch_that_was_never_drawn_is_fenced }
         $run! { fencing fenced_appends_drop_out_and_the_others_are_committed }
+        $run! { fencing a_malformed_append_of_a_lost_lease_is_refused }
+        $run! { fencing a_lost_lease_is_not_told_who_has_its_key }
         $run! { fencing every_shard_can_be_appended_to }
         $run! { fencing a_node_has_a_name }
         $run! { fencing reading_needs_no_lease }
@@ -106,6 +111,7 @@ macro_rules! for_each_law {
         $run! { outbox pending_events_come_in_order }
         $run! { outbox what_is_published_is_pending_no_more }
         $run! { outbox what_lies_behind_a_gap_stays_pending }
+        $run! { outbox every_lane_is_published_on_its_own }
         $run! { outbox publishing_twice_changes_nothing }
         $run! { outbox numbers_that_are_not_there_move_nothing }
         $run! { outbox the_watermark_survives_a_restart }
@@ -138,6 +144,7 @@ macro_rules! for_each_law {
         $run! { listing a_definition_lists_its_own_sagas }
         $run! { listing a_range_has_its_beginning_and_not_its_end }
         $run! { listing filters_narrow_each_other }
+        $run! { listing sagas_of_every_shard_are_listed }
         $run! { listing recovery_finds_the_unfinished_by_id }
         $run! { listing recovery_finds_sagas_of_every_shard }
         $run! { retention a_finished_saga_goes_when_it_is_old }
@@ -145,6 +152,7 @@ macro_rules! for_each_law {
         $run! { retention the_unfinished_and_the_parked_are_never_purged }
         $run! { retention a_purge_takes_the_oldest_first }
         $run! { retention a_key_outlives_its_saga_for_seven_days }
+        $run! { retention a_key_stays_while_its_saga_is_there }
         $run! { retention a_key_may_be_kept_longer }
         $run! { retention a_key_goes_with_its_saga_if_both_are_old }
         $run! { retention a_blocked_key_is_free_again_when_it_is_old }

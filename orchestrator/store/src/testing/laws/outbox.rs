@@ -142,6 +142,19 @@ pub async fn what_lies_behind_a_gap_stays_pending(t: &mut Trial) {
     assert_eq!(t.numbers().await, [4]);
 }
 
+/// What is published, parked or purged in one lane leaves every other lane as it is.
+pub async fn every_lane_is_published_on_its_own(t: &mut Trial) {
+    for shard in [0, 1, 0, 1, 0, 1] {
+        let saga = t.id();
+        t.accept(&[t.in_shard(shard, t.start(saga).event("e"))]).await;
+    }
+    let before = t.pending(1).await;
+    t.publish(&[1], T0).await;
+    t.park(2).await;
+    assert_eq!(good(t.store().lane_purge(0, T0 + 60_000, 9).await), 1);
+    assert_eq!((t.numbers().await, t.pending(1).await), (vec![3], before));
+}
+
 /// Publishing again what is published changes nothing, and nothing is ever unpublished.
 pub async fn publishing_twice_changes_nothing(t: &mut Trial) {
     lane(t, 3).await;

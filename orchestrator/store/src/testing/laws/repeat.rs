@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     Status, Verdict,
-    testing::trial::{Edit as _, Trial, names},
+    testing::trial::{Edit as _, T0, Trial, names},
 };
 
 /// The same append again is committed and writes nothing.
@@ -90,6 +90,17 @@ pub async fn a_repeated_start_has_its_key(t: &mut Trial) {
     t.accept(&[t.start(saga).key("k")]).await;
     t.accept(&[t.start(saga).key("k"), t.more(saga, 2, 1)]).await;
     assert_eq!(t.length(saga).await, 2);
+}
+
+/// A repeat does not bring back the status of then.
+pub async fn a_repeat_does_not_bring_back_its_status(t: &mut Trial) {
+    let saga = t.saga(1).await;
+    let waiting = t.more(saga, 2, 1).status_at(Status::Waiting, T0 + 1);
+    t.accept(std::slice::from_ref(&waiting)).await;
+    t.accept(&[t.more(saga, 3, 1).status_at(Status::Parked, T0 + 2)]).await;
+    let before = t.row(saga).await;
+    t.accept(&[waiting]).await;
+    assert_eq!((t.row(saga).await, before.status), (before, Status::Parked));
 }
 
 /// A repeat by a lost lease is fenced like anything else.

@@ -86,6 +86,15 @@ pub async fn a_key_outlives_its_saga_for_seven_days(t: &mut Trial) {
     t.accept(&[t.start(late).key(&key)]).await;
 }
 
+/// A key stays while its saga is there, however old the key is.
+pub async fn a_key_stays_while_its_saga_is_there(t: &mut Trial) {
+    let kept = saga(t, Status::Completed, T0 + 30 * DAY).await;
+    let key = kept.to_string();
+    assert_eq!(good(t.store().purge(&after_a_day(T0 + 31 * DAY - 1)).await), Purged::default());
+    assert_eq!(good(t.store().key("", &key).await).map(|row| row.created_at_ms), Some(T0));
+    assert_eq!(good(t.store().purge(&after_a_day(T0 + 31 * DAY)).await), Purged { sagas: 1, keys: 1 });
+}
+
 /// A key may be kept longer than its saga.
 pub async fn a_key_may_be_kept_longer(t: &mut Trial) {
     let gone = saga(t, Status::Completed, T0).await;
