@@ -15,6 +15,7 @@ use backstitch_proto::payment::GetPaymentRequest;
 use backstitch_proto::payment::payment_client::PaymentClient;
 use common::{Answer, Shop, item, order_of, until};
 use futures::StreamExt as _;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -192,11 +193,13 @@ async fn asked_to_stop_it_answers_who_waits_ends_by_itself_and_loses_nothing() {
     for cart in ["slow", "waits", "quick"] {
         shop.fill(cart, &[("A", 1)]).await;
     }
-    let slow = shop.begin("slow", &order_of("slow", "tok_slow_capture")).await.ok();
-    let request = shop.checkout_request("waits", &order_of("waits", "tok_3ds_never"));
+    let waits = shop.begin("waits", &order_of("waits", "tok_3ds_never")).await.ok();
+    let waits = waits.text("/checkout_id").to_owned();
+    shop.reaches(&waits, &["waiting"]).await;
+    let request = shop.checkout_request("slow", &order_of("slow", "tok_slow_capture"));
     let waiting = tokio::spawn(request.header("Prefer", "wait=30").send());
-    let waits = until("the second is under way", async || {
-        let listed = shop.get("/operator/v1/sagas?status=waiting").await.ok();
+    let slow = until("the second is under way", async || {
+        let listed = shop.get("/operator/v1/sagas?status=running").await.ok();
         (!listed.text("/sagas/0/saga_id").is_empty()).then(|| listed.text("/sagas/0/saga_id").to_owned())
     })
     .await;
@@ -204,14 +207,17 @@ async fn asked_to_stop_it_answers_who_waits_ends_by_itself_and_loses_nothing() {
     let mut process = shop.take();
     process.ask_to_stop();
     let answered = Answer::read(waiting.await.unwrap().unwrap()).await.unwrap();
-    assert_eq!((answered.status, answered.text("/checkout_id")), (202, waits.as_str()));
+    assert_eq!((answered.status, answered.text("/checkout_id")), (202, slow.as_str()));
     assert!(process.ended().await.success(), "{}", process.said());
     let (said, report) = shop.audit();
     assert_eq!((said.code, &report["violations"]), (Some(0), &json!([])), "{report:#}");
 
     shop.start().await;
-    assert_eq!(shop.rested(slow.text("/checkout_id")).await.text("/status"), "completed");
-    assert_eq!(shop.get(&format!("/api/v1/checkouts/{waits}")).await.text("/status"), "waiting");
+    assert_eq!(shop.rested(&slow).await.text("/status"), "completed");
+    // Who would wait for it is told at once that it waits for the customer, also by who took it up.
+    let asked = shop.request(Method::GET, &format!("/api/v1/checkouts/{waits}")).header("Prefer", "wait=30");
+    let asked = shop.send(asked.timeout(Duration::from_secs(10))).await;
+    assert_eq!(asked.text("/status"), "waiting");
     shop.post(&format!("/api/v1/checkouts/{waits}/cancel")).await.ok();
     assert_eq!(shop.rested(&waits).await.text("/status"), "compensated");
     let quick = shop.check_out("quick", &order_of("quick", "tok_ok")).await;

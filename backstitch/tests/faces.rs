@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
 use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest, StartCheckoutRequest};
@@ -27,7 +28,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn a_wait_ends_with_the_final_document_or_with_what_is_known_when_it_is_over() {
+async fn a_wait_ends_with_the_final_document_with_what_the_customer_has_to_do_or_with_what_is_known() {
     let shop = Shop::stocked().await;
     shop.fill("quick", &[("A", 1)]).await;
     let request = shop.checkout_request("quick", &order_of("quick", "tok_ok")).header("Prefer", "wait=30");
@@ -37,13 +38,21 @@ async fn a_wait_ends_with_the_final_document_or_with_what_is_known_when_it_is_ov
 
     shop.fill("slow", &[("A", 1)]).await;
     let request =
-        shop.checkout_request("slow", &order_of("slow", "tok_3ds_never")).header("Prefer", "wait=1");
-    let known = shop.send(request).await;
+        shop.checkout_request("slow", &order_of("slow", "tok_3ds_never")).header("Prefer", "wait=30");
+    let known = shop.send(request.timeout(Duration::from_secs(10))).await;
     assert_eq!((known.status, known.text("/status")), (202, "waiting"));
+    assert!(!known.text("/next_action/url").is_empty(), "{}", known.body);
     assert_eq!(known.header("location"), format!("/api/v1/checkouts/{}", known.text("/checkout_id")));
     let cancel = format!("{}/cancel", known.header("location"));
     let back = shop.send(shop.request(Method::POST, &cancel).header("Prefer", "wait=30")).await;
     assert_eq!((back.status, back.text("/status")), (200, "compensated"));
+
+    shop.fill("late", &[("A", 1)]).await;
+    let request =
+        shop.checkout_request("late", &order_of("late", "tok_slow_capture")).header("Prefer", "wait=1");
+    let known = shop.send(request).await;
+    assert_eq!((known.status, known.text("/status")), (202, "running"));
+    assert_eq!(shop.rested(known.text("/checkout_id")).await.text("/status"), "completed");
     shop.close().await;
 }
 

@@ -108,7 +108,7 @@ impl Shop {
         self.call(Method::GET, &format!("/api/v1/carts/{}", escape(cart)), &[], &Value::Null).await
     }
 
-    /// Starts a checkout and waits up to `wait` seconds for its final document.
+    /// Starts a checkout and waits up to `wait` seconds for its end, or for what the customer has to do.
     pub(crate) async fn check_out(&mut self, key: &str, wait: u32, body: &Value) -> anyhow::Result<Answer> {
         let wait = format!("wait={wait}");
         self.call(Method::POST, "/api/v1/checkouts", &[("idempotency-key", key), ("prefer", &wait)], body)

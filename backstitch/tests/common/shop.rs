@@ -185,7 +185,7 @@ impl Shop {
         self.send(self.checkout_request(key, body)).await
     }
 
-    /// Checks out, waiting for the end, which is insisted on.
+    /// Checks out, waiting for the end, which is insisted on although the customer may have to act first.
     pub(crate) async fn check_out(&self, key: &str, body: &Value) -> Answer {
         let answer = self.send(self.checkout_request(key, body).header("Prefer", "wait=30")).await.ok();
         self.rested(answer.text("/checkout_id")).await

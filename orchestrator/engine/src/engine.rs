@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, End, Event, Illegal, begin};
-use backstitch_store::{KeyRow, Lease, NewSaga, Store, StoreError, codec};
+use backstitch_store::{KeyRow, Lease, NewSaga, Status, Store, StoreError, codec};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use metrics::{counter, gauge};
@@ -457,7 +457,7 @@ pub(crate) struct Channels {
 
 pub(crate) fn channels(durable_seq: u32) -> (Channels, Live) {
     let (send, commands) = mpsc::unbounded_channel();
-    let (durable, follow) = watch::channel(Durable { seq: durable_seq, lost: None });
+    let (durable, follow) = watch::channel(Durable { seq: durable_seq, status: Status::Running, lost: None });
     let last = Arc::new(OnceLock::new());
     let live = Live { commands: send, follow: Follow { durable: follow, last: last.clone() } };
     (Channels { commands, durable: Arc::new(durable), last }, live)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use backstitch_store::Status;
 use tokio::sync::watch;
 
 use crate::runner::Exit;
@@ -13,6 +14,8 @@ use crate::view::SagaView;
 pub(crate) struct Durable {
     /// Number of the last durable record.
     pub(crate) seq: u32,
+    /// As of that record.
+    pub(crate) status: Status,
     /// The writer will not write it any more.
     pub(crate) lost: Option<Exit>,
 }
@@ -36,5 +39,13 @@ impl Follow {
         let gone = async { while self.durable.changed().await.is_ok() {} };
         tokio::time::timeout(patience, gone).await.ok()?;
         self.last.get().cloned()
+    }
+
+    /// As [`Follow::rested`], and no longer than until it is durable that the saga waits for the customer.
+    pub async fn halted(mut self, patience: Duration) -> Option<SagaView> {
+        let waits =
+            async { self.durable.wait_for(|durable| durable.status == Status::Waiting).await.is_ok() };
+        let waits = tokio::time::timeout(patience, waits).await.ok()?;
+        if waits { None } else { self.last.get().cloned() }
     }
 }

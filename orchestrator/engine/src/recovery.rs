@@ -185,7 +185,9 @@ impl Engine {
         if let Some(command) = command {
             let _ = live.commands.send(command);
         }
-        channels.durable.send_modify(|durable| durable.seq = history.view.state.seq);
+        channels.durable.send_modify(|durable| {
+            (durable.seq, durable.status) = (history.view.state.seq, history.view.state.status());
+        });
         let History { view, .. } = history;
         let runner = Runner::new(self.shared.clone(), view.definition, view.state, *lease, channels);
         self.spawn(runner, true, None);

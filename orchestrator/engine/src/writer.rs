@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use backstitch_store::{Append, KeyRow, Store, StoreError, Verdict};
+use backstitch_store::{Append, KeyRow, Status, Store, StoreError, Verdict};
 use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,8 @@ pub(crate) struct Job {
 struct Waiter {
     /// The append's last record.
     seq: u32,
+    /// The status as of it, where the append changes it.
+    status: Option<Status>,
     durable: Arc<watch::Sender<Durable>>,
     answer: Option<oneshot::Sender<Result<(), Lost>>>,
 }
@@ -59,7 +61,10 @@ struct Waiter {
 impl Waiter {
     fn settle(self, verdict: Result<(), Lost>) {
         self.durable.send_modify(|durable| match &verdict {
-            Ok(()) => durable.seq = self.seq,
+            Ok(()) => {
+                durable.seq = self.seq;
+                durable.status = self.status.unwrap_or(durable.status);
+            }
             Err(Lost::Refused(_)) => durable.lost = Some(Exit::Refused),
             Err(_) => durable.lost = Some(Exit::Dropped),
         });
@@ -82,8 +87,9 @@ impl Batch {
     fn push(&mut self, Job { append, urgent, durable, answer }: Job) {
         self.urgent |= urgent;
         let seq = append.first_seq - 1 + u32::try_from(append.records.len()).unwrap_or(u32::MAX);
+        let status = append.summary.as_ref().map(|summary| summary.status);
         self.appends.push(append);
-        self.waiters.push(Waiter { seq, durable, answer });
+        self.waiters.push(Waiter { seq, status, durable, answer });
     }
 
     fn settle(self, verdicts: Vec<Verdict>) {

@@ -60,7 +60,8 @@ pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
     seen.ok_or_else(|| Problem::new(&kind::UNKNOWN_CHECKOUT, "No checkout has this id.").at("checkout_id"))
 }
 
-/// The document when the checkout has come to rest, or as it is when patience ends or the node stops.
+/// The document when the checkout has come to rest or waits for the customer, who has to be sent somewhere; or as it is
+/// when patience ends or the node stops.
 pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result<Seen, Problem> {
     match app.engine.follow(id) {
         Some(follow) => rested(app, id, follow, patience).await,
@@ -68,7 +69,7 @@ pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result
     }
 }
 
-/// The document of a checkout that was just accepted, when it has come to rest, or as it is when patience ends.
+/// The document of a checkout that was just accepted, as [`get_final`] has it.
 pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
     match accepted {
         Accepted::Earlier(id) => get_final(app, id, patience).await,
@@ -78,7 +79,7 @@ pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -
 
 async fn rested(app: &App, id: Uuid, follow: Follow, patience: Duration) -> Result<Seen, Problem> {
     let rested = tokio::select! {
-        rested = follow.rested(patience) => rested,
+        rested = follow.halted(patience) => rested,
         () = app.stopping.cancelled() => None,
     };
     // What ended is all in its last state. What is parked since when is in its journal.

@@ -6,7 +6,7 @@ mod support;
 
 use backstitch_proto::common::{Money, PricedItem};
 use serde_json::{Value, json};
-use support::{Setup, World, answer, order_of};
+use support::{Answer, Setup, World, answer, order_of};
 
 const NOBODY: &str = "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90";
 
@@ -382,6 +382,49 @@ async fn a_waiting_checkout_says_what_to_do_and_a_wake_up_makes_it_ask_again() {
     assert!(matches!(woken.status, 200 | 202), "{woken:?}");
     let done = until(&mut events, |document| document["status"] == "completed").await;
     assert_eq!(done.get("next_action"), None);
+}
+
+#[tokio::test]
+async fn a_preference_to_wait_answers_with_what_the_customer_has_to_do() {
+    let world = world().await;
+    world.participants.state().customer_acts = true;
+    let wait = async |method, path: &str| {
+        let request = world.request(method, path).header("Prefer", "wait=30");
+        // Far less than the 30 seconds that were asked for.
+        answer(request.timeout(std::time::Duration::from_secs(10)).send().await.unwrap()).await
+    };
+    let told = |seen: &Answer, status: u16| {
+        assert_eq!((seen.status, seen.text("/status")), (status, "waiting"));
+        assert_eq!(seen.text("/next_action/url"), "https://psp.example/3ds");
+        assert_eq!(seen.header("preference-applied"), "wait=30");
+    };
+    let request = world.checkout_request("k", &order_of("cart-1")).header("Prefer", "wait=30");
+    let first = request.timeout(std::time::Duration::from_secs(10)).send().await.unwrap();
+    let first = answer(first).await;
+    told(&first, 202);
+    // A retry and a read are told the same.
+    told(&world.checkout_final("k", &order_of("cart-1")).await, 202);
+    let location = first.header("location");
+    told(&wait(reqwest::Method::GET, location).await, 200);
+    // Who cancels waits for the end, as nobody waits for the customer any more.
+    let back = wait(reqwest::Method::POST, &format!("{location}/cancel")).await;
+    assert_eq!((back.status, back.text("/status")), (200, "compensated"));
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_to_the_end_once_the_customer_has_acted() {
+    let world = world().await;
+    world.participants.state().customer_acts = true;
+    let waiting = world.checkout_final("k", &order_of("cart-1")).await;
+    assert_eq!(waiting.text("/status"), "waiting");
+    world.participants.hold("capture");
+    world.participants.state().customer_acts = false;
+    world.post(&format!("{}/wake", waiting.header("location"))).await;
+    world.participants.called("capture", 1).await;
+    let request = world.checkout_request("k", &order_of("cart-1")).header("Prefer", "wait=30");
+    let (done, ()) = tokio::join!(request.send(), async { world.participants.release("capture") });
+    let done = answer(done.unwrap()).await;
+    assert_eq!((done.status, done.text("/status")), (200, "completed"));
 }
 
 /// Reads events until one has a document like this; panics when the stream ends before.
