@@ -115,7 +115,7 @@ fn refused(app: &App, error: StartError) -> Problem {
 }
 
 fn key_reused(saga: Uuid) -> Problem {
-    Problem::new(&kind::KEY_REUSED, "This key was used with another request.")
+    Problem::new(&kind::KEY_REUSED, failures::KEY_REUSED)
         .at("Idempotency-Key")
         .with("checkout_id", saga.to_string())
         .location(document::path(saga))

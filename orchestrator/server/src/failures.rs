@@ -10,13 +10,14 @@ use crate::problem::{Kind, Problem, kind};
 use crate::salvage;
 
 const SOON: Duration = Duration::from_secs(1);
+/// What a key that stands for another request is told.
+pub(crate) const KEY_REUSED: &str =
+    "This key was used with another request; use a new key for a new attempt.";
 
 /// A saga was not started.
 pub(crate) fn start(engine: &Engine, error: StartError) -> Problem {
     match error {
-        StartError::KeyReused { .. } => {
-            Problem::new(&kind::KEY_REUSED, "This key was used with another request.").at("Idempotency-Key")
-        }
+        StartError::KeyReused { .. } => Problem::new(&kind::KEY_REUSED, KEY_REUSED).at("Idempotency-Key"),
         StartError::KeyBlocked => {
             let detail = "This key was deleted before anything was started with it.";
             Problem::new(&kind::KEY_GIVEN_UP, detail).at("Idempotency-Key")
@@ -113,7 +114,8 @@ pub(crate) fn decision(error: CancelError) -> Problem {
 
 /// A checkout can no longer be cancelled; `why` is a sentence.
 pub(crate) fn too_late(why: &'static str) -> Problem {
-    let detail = format!("{why} What is done after the capture is undone by a return.");
+    let detail =
+        format!("{why} From then on it only goes forward; a refund or a return is not part of this API yet.");
     Problem::new(&kind::TOO_LATE_TO_CANCEL, detail)
 }
 

@@ -131,7 +131,7 @@ kinds! {
         "Leave `customer_id` out or name the cart's own.";
     KEY_REUSED = "key-reused" 422 AlreadyExists
         "The idempotency key was used with another request."
-        "A key stands for one request. `checkout_id` is what it started; use a new key for a new request.";
+        "A key stands for one request. `checkout_id` is what it started; use a new key for a new attempt.";
     KEY_GIVEN_UP = "key-given-up" 409 Aborted
         "The idempotency key was given up."
         "It was deleted before anything was started with it, and never starts anything again. Use a new key.";
@@ -140,7 +140,7 @@ kinds! {
         "`Location` and `checkout_id` say by which checkout. Wait for it, or cancel it.";
     TOO_LATE_TO_CANCEL = "too-late-to-cancel" 409 FailedPrecondition
         "The checkout can no longer be cancelled."
-        "The capture of its payment has begun or it has completed; it only goes forward, and a return undoes it.";
+        "The capture of its payment has begun or it has completed; it only goes forward. Refunds and returns are not part of this API yet.";
     MOVED_ON = "moved-on" 409 Aborted
         "The saga has moved on since you looked."
         "`decided_on` is the record that the decision was made on, `seq` the last one now. Look again, and decide again.";

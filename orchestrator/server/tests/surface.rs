@@ -152,7 +152,9 @@ async fn unknown_paths_and_methods_are_problems_too() {
     for path in
         ["/", "/api/v1", "/api/v2/checkouts", "/api/v1/checkouts/", "/bench/v1/sagas", "/problems/x/y"]
     {
-        world.get(path).await.is_problem(404, "unknown-path", "");
+        let unknown = world.get(path).await;
+        unknown.is_problem(404, "unknown-path", "");
+        assert!(unknown.text("/detail").contains("GET /openapi.json"), "{}", unknown.body);
     }
     let wrong = answer(world.request(Method::PATCH, "/api/v1/carts/c").send().await.unwrap()).await;
     wrong.is_problem(405, "method-not-allowed", "");

@@ -106,7 +106,10 @@ pub(super) async fn get(Path(slug): Path<String>) -> Result<Response, Problem> {
 
 /// A path that nothing is at.
 pub(super) async fn unknown_path() -> Problem {
-    Problem::new(&kind::UNKNOWN_PATH, "There is nothing at this path.")
+    Problem::new(
+        &kind::UNKNOWN_PATH,
+        "There is nothing at this path; GET /openapi.json lists those that there are.",
+    )
 }
 
 /// A path that has other methods only; the router names them in `Allow`.
