@@ -1,7 +1,7 @@
 //! The command line: nouns and verbs, and their options. Field docs are the manual.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -99,9 +99,11 @@ pub(crate) struct UpArgs {
 pub(crate) struct Doors {
     /// Address of the HTTP API.
     #[arg(long, env = "BACKSTITCH_HTTP", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = address)]
     pub(crate) http: SocketAddr,
     /// Address of the gRPC API.
     #[arg(long, env = "BACKSTITCH_GRPC", value_name = "ADDR", default_value = "127.0.0.1:50050")]
+    #[arg(value_parser = address)]
     pub(crate) grpc: SocketAddr,
 }
 
@@ -193,6 +195,7 @@ pub(crate) struct ParticipantsArgs {
     /// notification. With port 0 each is on a free one.
     #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR")]
     #[arg(default_value_t = Name::Inventory.default_address())]
+    #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) parts: Parts,
@@ -211,6 +214,7 @@ pub(crate) struct ParticipantArgs {
     /// Address to be called at.
     // Its default is the participant's own; see `command`.
     #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", required = false)]
+    #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) parts: Parts,
@@ -231,6 +235,7 @@ pub(crate) struct NotificationArgs {
 pub(crate) struct NoopArgs {
     /// Address to be called at.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50057")]
+    #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", value_parser = file_to_write)]
@@ -259,6 +264,21 @@ fn participant_at(text: &str) -> Result<(&'static str, String), String> {
         return Err(format!("`{uri}` has no host"));
     }
     Ok((name, uri.to_owned()))
+}
+
+/// Where to listen: an address, or a name, of which the first address counts.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let out = "give it as HOST:PORT, e.g. 127.0.0.1:8081";
+    let (host, port) = text.rsplit_once(':').ok_or(out)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(out.to_owned());
+    }
+    let mut found =
+        text.to_socket_addrs().map_err(|e| format!("`{host}` cannot be resolved ({e}); {out}"))?;
+    found.next().ok_or_else(|| format!("`{host}` has no address; {out}"))
 }
 
 /// `host:port`, with others after commas.
@@ -311,6 +331,16 @@ mod tests {
         assert!(participant_at("cart").unwrap_err().contains("NAME=URI"));
         for bad in ["cart=http://", "cart=http:///x", "cart=http://a b"] {
             assert!(participant_at(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_a_name() {
+        assert_eq!(address("127.0.0.1:81"), Ok(SocketAddr::from(([127, 0, 0, 1], 81))));
+        let named = address("localhost:81").expect("every machine knows itself");
+        assert!(named.ip().is_loopback() && named.port() == 81, "{named}");
+        for bad in ["", "81", ":81", "localhost", "localhost:", "localhost:70000", "localhost:http"] {
+            assert!(address(bad).unwrap_err().contains("127.0.0.1:8081"), "{bad}");
         }
     }
 
