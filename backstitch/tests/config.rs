@@ -172,8 +172,18 @@ fn a_port_that_somebody_has() {
     let somebody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = somebody.local_addr().unwrap().to_string();
     let free = "127.0.0.1:0";
-    is_refused(&["up", "--http", &taken, "--grpc", free], &[], "", &["--http", &taken, "in use"]);
-    is_refused(&["up", "--http", free, "--grpc", &taken], &[], "", &["--grpc", &taken, "in use"]);
+    is_refused(
+        &["up", "--http", &taken, "--grpc", free],
+        &[],
+        "",
+        &["--http", &taken, "in use", "--http 127.0.0.1:0"],
+    );
+    is_refused(
+        &["up", "--http", free, "--grpc", &taken],
+        &[],
+        "",
+        &["--grpc", &taken, "in use", "--grpc 127.0.0.1:0"],
+    );
     let orchestrator = ["orchestrator", "--participant", NOBODY, "--http", &taken, "--grpc", free];
     is_refused(&orchestrator, &[], "", &["--http", &taken]);
     is_refused(&["participants", "--listen", &taken], &[], "", &["--listen", &taken, "inventory"]);

@@ -1,6 +1,7 @@
 //! The orchestrator: store, engine and faces, connected.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,8 +39,8 @@ pub(crate) struct Ports {
 /// Takes the ports. Where that fails because of another process on the same data directory, that is what is said.
 pub(crate) async fn bind(doors: &Doors, data: &Path) -> anyhow::Result<Ports> {
     let bound = async {
-        let http = TcpListener::bind(doors.http).await.with_context(|| format!("--http {}", doors.http))?;
-        let grpc = TcpListener::bind(doors.grpc).await.with_context(|| format!("--grpc {}", doors.grpc))?;
+        let http = listen("--http", doors.http).await?;
+        let grpc = listen("--grpc", doors.grpc).await?;
         Ok(Ports { http, grpc })
     };
     let bound = bound.await;
@@ -47,6 +48,18 @@ pub(crate) async fn bind(doors: &Doors, data: &Path) -> anyhow::Result<Ports> {
         drop(hold_existing(data, &["orchestrator"])?);
     }
     bound
+}
+
+async fn listen(option: &str, at: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(at).await.with_context(|| cannot_listen(option, at))
+}
+
+/// What is said of an address that cannot be listened at, with the way out.
+pub(super) fn cannot_listen(option: &str, at: SocketAddr) -> String {
+    format!(
+        "{option} {at} cannot be listened at; stop the process that has the port, or choose another, e.g. {option} {} for a free one",
+        SocketAddr::new(at.ip(), 0)
+    )
 }
 
 /// What an orchestrator is made of.
@@ -66,8 +79,8 @@ pub(crate) struct Setup {
 
 /// An orchestrator that is being served.
 pub(crate) struct Served {
-    pub(crate) http: std::net::SocketAddr,
-    pub(crate) grpc: std::net::SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     /// Its lanes, one for each shard.
     pub(crate) lanes: Vec<Outbox>,
 }

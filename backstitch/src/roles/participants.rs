@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::name::Name;
+use super::orchestrator::cannot_listen;
 use super::relays::Outbox;
 use super::run::{announce, finish};
 use super::{relays, stop};
@@ -67,7 +68,7 @@ async fn bind(at: Vec<(Name, SocketAddr)>, data: &Path) -> anyhow::Result<Vec<(N
             Ok(listener) => listeners.push((name, listener)),
             Err(error) => {
                 drop(hold_existing(data, &[name.as_str()])?);
-                return Err(error).with_context(|| format!("--listen: {name} at {address}"));
+                return Err(error).with_context(|| format!("{name}: {}", cannot_listen("--listen", address)));
             }
         }
     }
