@@ -122,6 +122,7 @@ async fn doubt(shop: &mut Shop, timeline: &mut Timeline) -> anyhow::Result<Value
         "The bank holds the money, and its answer is lost. No timeout is read as a no: the same key is asked again.",
     );
     fill(shop, "fay", json!([{ "sku": "POT", "quantity": 1 }])).await?;
+    timeline.note("(the first call is given five seconds)");
     let document = play(shop, timeline, "fay-1", &ada("fay", "tok_timeout_executed"), "completed").await?;
     let saga = shop.saga(word(&document, "checkout_id")).await?.body;
     let steps = saga["steps"].as_array().context("a saga without steps")?;
