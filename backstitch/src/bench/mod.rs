@@ -19,6 +19,7 @@ use load::Load;
 pub(crate) use report::Report;
 
 use crate::child::Process;
+use crate::cli::complain;
 
 /// What a synthetic saga carries: about as much as an id and an amount.
 pub(crate) const PAYLOAD: &[u8] = b"{\"order\":\"bench\",\"amount_minor\":4200,\"currency\":\"GBP\"}";
@@ -98,6 +99,7 @@ impl Measured {
 
 /// Runs the benchmark in a directory that is gone afterwards.
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
+    complain(&plan(args));
     let directory = tempfile::tempdir()?;
     let noop = Process::start("noop", &["noop", "--listen", "127.0.0.1:0"], directory.path()).await?;
     let noop_address = noop.ready.address("noop")?.to_owned();
@@ -121,6 +123,17 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
     };
     let after = raw::measure(&noop_address, calls, in_flight, seconds / 2).await?;
     Ok(Report::new(args, calls, &measured, &before.plus(&after)?, &usage))
+}
+
+/// What will happen and about how long it takes, for whoever waits.
+fn plan(args: &BenchArgs) -> String {
+    let raw = f64::from(args.seconds) / 2.0;
+    format!(
+        "the raw limit for {raw} s, processes and warm-up, the measured run for {} s, the raw limit again for {raw} s: \
+         about {} s in all, and more on a slow disk",
+        args.seconds,
+        2 * args.seconds + 2
+    )
 }
 
 /// Puts an orchestrator in front of `participants`, and `load` on it.
