@@ -55,6 +55,9 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let brokers = broker.as_ref().map(EmbeddedBroker::bootstrap_servers).or(args.parts.kafka.as_deref());
     let brokers = brokers.unwrap_or_default().to_owned();
     let sources = doors.lanes.into_iter().chain(served.outboxes).collect();
+    if let Some(brokers) = &args.parts.kafka {
+        relays::look_for(brokers);
+    }
     let window = broker.as_ref().map(|_| BROKER_WINDOW);
     relays::spawn(&mut tasks, sources, &relays::sink(&brokers)?, window, &shutdown);
 

@@ -1,6 +1,7 @@
 //! Relays from outboxes to Kafka, one task for each source.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use outbox_relay::{KafkaOptions, KafkaSink, Options, Pace, Relay, Sink, Source};
@@ -24,6 +25,29 @@ pub(crate) fn sink(brokers: &str) -> anyhow::Result<Arc<dyn Sink>> {
     Ok(Arc::new(KafkaSink::new(KafkaOptions::new(brokers)).with_context(|| format!("--kafka `{brokers}`"))?))
 }
 
+/// How long a broker has to take a connection before somebody is told.
+const BROKER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Says so if none of these brokers can be reached. Nobody waits for it: events stay in the outboxes meanwhile.
+pub(crate) fn look_for(brokers: &str) {
+    let brokers = brokers.to_owned();
+    tokio::spawn(async move {
+        let any = async {
+            for broker in brokers.split(',') {
+                if tokio::net::TcpStream::connect(broker.trim()).await.is_ok() {
+                    return true;
+                }
+            }
+            false
+        };
+        if !tokio::time::timeout(BROKER_PATIENCE, any).await.unwrap_or(false) {
+            tracing::warn!(
+                "--kafka {brokers}: no broker can be reached there; events are kept and go out once one is"
+            );
+        }
+    });
+}
+
 /// An outbox, and what is notified when something is committed to it.
 pub(crate) struct Outbox {
     pub(crate) source: Arc<dyn Source>,
@@ -43,7 +67,7 @@ pub(crate) fn spawn(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     sources: Vec<Outbox>,
     sink: &Arc<dyn Sink>,
-    window: Option<std::time::Duration>,
+    window: Option<Duration>,
     shutdown: &CancellationToken,
 ) {
     for Outbox { source, wake } in sources {
