@@ -24,7 +24,11 @@ impl Answer {
     /// What a problem says, in one line.
     pub(crate) fn problem(&self) -> String {
         let word = |key: &str| self.body[key].as_str().unwrap_or_default();
-        format!("{} {}: {}", self.status.as_u16(), word("title").trim_end_matches('.'), word("detail"))
+        let field = match word("field") {
+            "" => String::new(),
+            field => format!(" (at {field})"),
+        };
+        format!("{} {}: {}{field}", self.status.as_u16(), word("title").trim_end_matches('.'), word("detail"))
     }
 
     /// The last part of a problem's type: a stable word.

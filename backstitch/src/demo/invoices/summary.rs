@@ -122,6 +122,9 @@ impl fmt::Display for Summary {
             }
             writeln!(f, "refused {:>3}  {kind}: {some}\n             e.g. {}", reason.count, reason.example)?;
         }
+        if self.refused.values().flat_map(|reason| &reason.invoices).any(|number| number.starts_with('C')) {
+            writeln!(f, "             (invoices C… are cancellations: their quantities are negative)")?;
+        }
         if !self.products_refused.is_empty() {
             let example = self.products_refused.values().next().map_or("", String::as_str);
             let skus: Vec<_> = self.products_refused.keys().cloned().collect();
