@@ -134,7 +134,7 @@ pub enum CancelError {
     #[error("there is no such saga")]
     NotFound,
     /// The pivot has begun.
-    #[error("the pivot has begun; what is done after it is undone by a return")]
+    #[error("the pivot has begun; from then on it only goes forward")]
     TooLate,
     /// It has ended.
     #[error("the saga has ended")]

@@ -144,6 +144,10 @@ async fn a_journal_that_does_not_read_is_poisoned_once_however_often_it_is_met()
         let stored = world.store.load(id).await.unwrap().unwrap();
         assert_eq!((stored.row.status, stored.records.len()), (Status::Parked, 2));
         assert_eq!(stored.records[0], Bytes::from_static(b"\xff\xff\xff"), "its bytes are kept");
+        let other = Uuid::now_v7();
+        world.engine.start(NewRun { definition: "fragile".into(), ..run(other, None) }).await.unwrap();
+        let ended = world.engine.wait_final(other, PATIENCE).await.unwrap().unwrap().state;
+        assert_eq!(ended.status(), Status::Completed, "the others go on");
         world = world.restarted(Participants::willing()).await;
     }
 }

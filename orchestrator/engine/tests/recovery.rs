@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use backstitch_core::{Catalog, Op, Outcome, Status};
 use backstitch_engine::{CancelError, Options, Recovered, StartError, Started};
+use backstitch_store::Store as _;
 use backstitch_store::testing::MemoryStore;
-use backstitch_store::{Append, NewSaga, Store as _, Verdict};
 use bytes::Bytes;
 use common::{Participants, World, run, synthetic};
 use uuid::Uuid;
@@ -59,41 +59,6 @@ async fn a_second_pass_of_recovery_finds_nothing_to_do() {
         Recovered::default(),
         "what is in memory is not adopted"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_undecodable_journal_parks_that_saga_alone_and_keeps_its_bytes() {
-    let store = std::sync::Arc::new(MemoryStore::default());
-    let lease = store.acquire("former", 0).await.unwrap()[0];
-    let broken = Uuid::now_v7();
-    let start = NewSaga {
-        scope: "test".into(),
-        key: None,
-        request_hash: [0; 32],
-        definition: "synthetic".into(),
-        version: 1,
-        started_at_ms: 0,
-    };
-    let append = Append {
-        saga: broken,
-        root: broken,
-        shard: lease.shard,
-        epoch: lease.epoch,
-        start: Some(start),
-        first_seq: 1,
-        records: vec![Bytes::from_static(b"\xff\xff\xff")],
-        summary: None,
-        events: Vec::new(),
-    };
-    assert_eq!(store.commit(&[append]).await.unwrap(), [Verdict::Committed]);
-    let catalog = Catalog::default().with(synthetic(7));
-    let world = World::over(store, Participants::willing(), catalog, Options::default()).await;
-    assert_eq!(world.engine.recover().await.unwrap(), Recovered { parked: 1, ..Default::default() });
-    let stored = world.store.load(broken).await.unwrap().unwrap();
-    assert_eq!(stored.row.status, Status::Parked);
-    assert_eq!(stored.records[0], Bytes::from_static(b"\xff\xff\xff"));
-    let (_, follow) = world.started().await;
-    assert_eq!(follow.rested(PATIENCE).await.unwrap().state.status(), Status::Completed);
 }
 
 #[tokio::test(start_paused = true)]

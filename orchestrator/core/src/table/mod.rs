@@ -153,7 +153,7 @@ pub struct Transition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Illegal {
     /// Cancelled after the capture had begun.
-    #[error("the pivot has begun; what is done after it is undone by a return")]
+    #[error("the pivot has begun; from then on it only goes forward")]
     PivotBegun,
     /// Cancelled after the end.
     #[error("the saga has ended")]

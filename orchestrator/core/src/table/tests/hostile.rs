@@ -90,7 +90,7 @@ fn a_close_that_cannot_be_believed_parks_and_closes_again_when_resumed() {
     check(shop, &[
         (&closing, "take lies", "step_parked(take: it lies), rest"),
         (&parked,  "resume",    "resumed, close take#6@9"),
-        (&parked,  "cancel",    "! the pivot has begun; what is done after it is undone by a return"),
+        (&parked,  "cancel",    "! the pivot has begun; from then on it only goes forward"),
     ]);
 }
 

@@ -109,8 +109,8 @@ fn deadline_and_cancel_turn_back_until_the_pivot_begins() {
         (parked,   "cancel",         "turned_back(cancelled: asked to), undo stock#1@5, undo hold#1@5"),
         ("own; cancel", "cancel",    ""),
         ("own; cancel", "deadline",  ""),
-        (TAKING,   "cancel",         "! the pivot has begun; what is done after it is undone by a return"),
-        (SHIPPING, "cancel",         "! the pivot has begun; what is done after it is undone by a return"),
+        (TAKING,   "cancel",         "! the pivot has begun; from then on it only goes forward"),
+        (SHIPPING, "cancel",         "! the pivot has begun; from then on it only goes forward"),
         (ended,    "cancel",         "! the saga has ended"),
         (ended,    "deadline",       "rest"),
     ]);
