@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstitch_failpoint::hit_of;
+
 use crate::{Lag, Sink, Source, SourceError, names, waves};
 
 /// How much a relay takes on at once and how long it keeps what it published.
@@ -106,9 +108,12 @@ impl Relay {
             return Ok(Progress::default());
         }
         let full = rows.len() >= self.options.batch;
+        hit_of("relay.before_publish", || self.name().to_owned());
         let outcome = waves::publish(self.sink.as_ref(), rows).await;
+        hit_of("relay.before_mark", || self.name().to_owned());
         if !outcome.acked.is_empty() {
             self.source.published(&outcome.acked, now_ms).await.map_err(|e| self.source_error(e))?;
+            hit_of("relay.after_mark", || self.name().to_owned());
             names::published(self.name(), outcome.acked.len());
         }
         for (row, why) in &outcome.poisoned {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, End, Event, Illegal, begin};
+use backstitch_failpoint::hit;
 use backstitch_store::{KeyRow, Lease, NewSaga, Status, Store, StoreError, codec};
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -21,6 +22,7 @@ use crate::definitions::Versions;
 use crate::dispatch::Dispatcher;
 use crate::flow::{Flow, Trouble};
 use crate::follow::{Durable, Follow};
+use crate::label::label;
 use crate::metrics as names;
 use crate::options::Options;
 use crate::poison::{REFUSED, panic_text};
@@ -171,7 +173,9 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, StoreError> {
+        hit("lease.before_claim");
         let leases = store.acquire(&options.node, clock.now().0).await?;
+        hit("lease.after_claim");
         let (fatal, stopping) = (CancellationToken::new(), CancellationToken::new());
         let shared = Shared {
             flow: Flow::new(options.flow, &stopping),
@@ -222,7 +226,9 @@ impl Engine {
             version: definition.version,
             started_at_ms: entry.at.0,
         };
-        let append = append(&definition, &saga, lease, 1, &[entry], true, Some(start));
+        let records = [entry];
+        let label = label(&definition, &records);
+        let append = append(&definition, &saga, lease, 1, &records, true, Some(start));
         let (channels, live) = channels(0);
         // Entered before it is handed to the writer, so that recovery never takes it for an orphan.
         if !shared.registry.enter(new.id, live.clone()) {
@@ -234,6 +240,7 @@ impl Engine {
             urgent: true,
             durable: channels.durable.clone(),
             answer: Some(answer),
+            label,
         });
         counter!(names::STARTED, "definition" => definition.name).increment(1);
         let runner = Runner::new(shared.clone(), definition, saga, lease, channels);

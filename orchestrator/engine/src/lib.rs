@@ -16,6 +16,7 @@ mod dispatch;
 mod engine;
 mod flow;
 mod follow;
+mod label;
 mod metrics;
 mod options;
 mod poison;

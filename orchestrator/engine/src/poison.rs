@@ -67,6 +67,7 @@ impl Engine {
             urgent: true,
             durable: Arc::clone(&channels.durable),
             answer: Some(answer),
+            label: backstitch_failpoint::Label::default(),
         });
         answered.await.ok()
     }

@@ -3,6 +3,7 @@
 //! Start-up and normal running are the same path: a tick compares the store's list with what is in memory and adopts
 //! the difference. Each saga is isolated: one that cannot be read is parked alone and its bytes are kept.
 
+use backstitch_failpoint::hit;
 use backstitch_store::{ListFilter, Purge, Purged, Status, StoreError};
 use metrics::{counter, gauge};
 use tracing::{debug, info, warn};
@@ -188,6 +189,7 @@ impl Engine {
         channels.durable.send_modify(|durable| {
             (durable.seq, durable.status) = (history.view.state.seq, history.view.state.status());
         });
+        hit("recovery.take_up");
         let History { view, .. } = history;
         let runner = Runner::new(self.shared.clone(), view.definition, view.state, *lease, channels);
         self.spawn(runner, true, None);

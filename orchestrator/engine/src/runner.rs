@@ -9,6 +9,7 @@ use std::sync::Arc;
 use backstitch_core::{
     Activity, Call, Definition, Effect, Entry, Event, Illegal, Op, Outcome, Saga, StepId, Timestamp,
 };
+use backstitch_failpoint::hit_of;
 use backstitch_store::{Append, Lease, NewEvent, NewSaga, Summary, codec};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -21,6 +22,7 @@ use crate::dispatch::Dispatch;
 use crate::engine::{Channels, Shared};
 use crate::flow::{Answer, Ask, May, Pass, Queue, Sent, not_now};
 use crate::follow::Durable;
+use crate::label::label;
 use crate::metrics as names;
 use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, NotTaken};
@@ -220,7 +222,9 @@ impl Runner {
             let changed = self.saga.status() != status;
             let append =
                 append(&self.definition, &self.saga, self.lease, first_seq, &out.records, changed, None);
-            self.shared.writer.submit(Job { append, urgent, durable: self.durable.clone(), answer: None });
+            let label = label(&self.definition, &out.records);
+            let durable = self.durable.clone();
+            self.shared.writer.submit(Job { append, urgent, durable, answer: None, label });
         }
         for effect in out.effects {
             match effect {
@@ -310,7 +314,10 @@ impl Runner {
         self.calls.push(Box::pin(async move {
             let participant = dispatch.participant;
             let span = traces::call(&mut dispatch);
+            let step_name = dispatch.step;
+            hit_of("dispatch.before_send", || format!("{step_name}/{op}"));
             let heard = dispatcher.call(dispatch).instrument(span.clone()).await;
+            hit_of("dispatch.after_reply", || format!("{step_name}/{op}"));
             pass.heard(saga, &heard);
             let outcome = heard.outcome;
             let word = word(&outcome);

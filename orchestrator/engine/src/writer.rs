@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backstitch_failpoint::Label;
 use backstitch_store::{Append, KeyRow, Status, Store, StoreError, Verdict};
 use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -46,6 +47,8 @@ pub(crate) struct Job {
     pub(crate) durable: Arc<watch::Sender<Durable>>,
     /// Told in detail, where somebody asked.
     pub(crate) answer: Option<oneshot::Sender<Result<(), Lost>>>,
+    /// What came of what, for failpoints.
+    pub(crate) label: Label,
 }
 
 /// Who waits for an append, once the append itself is in a batch.
@@ -81,10 +84,12 @@ struct Batch {
     appends: Vec<Append>,
     waiters: Vec<Waiter>,
     urgent: bool,
+    labels: Vec<Label>,
 }
 
 impl Batch {
-    fn push(&mut self, Job { append, urgent, durable, answer }: Job) {
+    fn push(&mut self, Job { append, urgent, durable, answer, label }: Job) {
+        self.labels.push(label);
         self.urgent |= urgent;
         let seq = append.first_seq - 1 + u32::try_from(append.records.len()).unwrap_or(u32::MAX);
         let status = append.summary.as_ref().map(|summary| summary.status);
@@ -103,13 +108,23 @@ impl Batch {
         }
     }
 
+    /// A place for failpoints.
+    fn reach(&self, place: &str) {
+        self.labels.iter().for_each(|label| label.hit(place));
+    }
+
     fn lose(self, why: &Lost) {
         self.waiters.into_iter().for_each(|waiter| waiter.settle(Err(why.clone())));
     }
 
     /// Everything from `at` on, taken out.
     fn split_off(&mut self, at: usize) -> Self {
-        Self { appends: self.appends.split_off(at), waiters: self.waiters.split_off(at), urgent: self.urgent }
+        Self {
+            appends: self.appends.split_off(at),
+            waiters: self.waiters.split_off(at),
+            urgent: self.urgent,
+            labels: self.labels.clone(),
+        }
     }
 
     /// First appends, taken out. Later appends of a given-up saga cannot exist: its task begins only after its first
@@ -121,7 +136,7 @@ impl Batch {
             to.appends.push(append);
             to.waiters.push(waiter);
         }
-        *self = old;
+        (self.appends, self.waiters) = (old.appends, old.waiters);
         new
     }
 }
@@ -180,9 +195,11 @@ async fn commit(store: &dyn Store, mut batch: Batch, mut in_doubt: bool) -> Resu
     let mut pauses = pauses();
     while !batch.appends.is_empty() {
         let begun = Instant::now();
+        batch.reach("writer.before_commit");
         let error = match store.commit(&batch.appends).await {
             Ok(verdicts) => {
                 measure(&batch.appends, begun.elapsed());
+                batch.reach("writer.after_commit");
                 batch.settle(verdicts);
                 return Ok(());
             }

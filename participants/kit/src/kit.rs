@@ -23,6 +23,7 @@ use crate::database::{Database, OpenError};
 use crate::lock::LockKey;
 use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
+use crate::places;
 use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
 
@@ -259,7 +260,10 @@ impl Kit {
             }
             self.expired(&call)?;
             let parsed = parsed.map_err(|why| Fault::Broken(format!("the request cannot be read: {why}")))?;
-            run(self.clone(), parsed, call).await
+            let label = places::label(&call);
+            let ended = run(self.clone(), parsed, call).await;
+            label.hit("participant.before_reply");
+            ended
         }
         .instrument(span.clone())
         .await;

@@ -18,6 +18,7 @@ mod metrics;
 mod options;
 mod outbox;
 mod outcome;
+mod places;
 mod resolver;
 mod retention;
 mod server;

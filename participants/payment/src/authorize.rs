@@ -5,6 +5,7 @@
 //! its id before it can.
 
 use async_trait::async_trait;
+use backstitch_failpoint::hit;
 use backstitch_proto::money::Money;
 use backstitch_proto::payment::{
     AuthorizeRequest, AuthorizeResponse, Authorized, CustomerAction, authorize_response,
@@ -94,6 +95,7 @@ impl Authorize {
             }
             Err(error) => return Err(error.into()),
         };
+        hit("payment.created");
         let payment = self.desk.payment(self.payment).await?;
         verify(&payment, &created)?;
 
@@ -108,6 +110,7 @@ impl Authorize {
             return Err(Trouble::Later("the payment was closed before it was confirmed".into()));
         }
 
+        hit("payment.attached");
         let confirmed = self.desk.gateway.confirm(&key(call, "confirm"), &created.id, method).await;
         let seen = match confirmed {
             Ok(seen) => seen,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_core::{Op, Outcome, Refusal};
+use backstitch_failpoint::{hit_of, is_armed};
 use backstitch_proto::contract::{self, CallMeta, Verdict};
 use futures::FutureExt as _;
 use http::uri::PathAndQuery;
@@ -105,7 +106,9 @@ impl GrpcDispatcher {
             return not_connected(&error).unwrap_or_else(|| silent(chain(&error)));
         }
         let codec = BytesCodec { max_answer_bytes: self.options.max_answer_bytes };
-        match grpc.unary(request, path, codec).await.map(tonic::Response::into_inner) {
+        let reply = grpc.unary(request, path, codec);
+        let reply = on_the_wire(reply, || format!("{}/{}", call.step, call.op)).await;
+        match reply.map(tonic::Response::into_inner) {
             Ok(Answer::Bytes(bytes)) => Outcome::Done(bytes).into(),
             Ok(Answer::TooLarge(size)) => Outcome::Broken(format!(
                 "an answer of {size} bytes, over the limit of {}",
@@ -147,6 +150,21 @@ impl Dispatcher for GrpcDispatcher {
             Ok(Err(_)) => Outcome::Unknown("a reply that cannot be read".into()).into(),
             Err(_) => silent("no answer within the deadline".into()),
         }
+    }
+}
+
+/// Waits for a reply. With a failpoint there, that is reached once the request is on its way, or at the latest when the
+/// reply is there and nobody has read it.
+async fn on_the_wire<R>(reply: impl Future<Output = R>, of: impl Fn() -> String) -> R {
+    if !is_armed("dispatch.after_send", &of) {
+        return reply.await;
+    }
+    let mut reply = std::pin::pin!(reply);
+    let early = tokio::time::timeout(Duration::from_millis(2), &mut reply).await;
+    hit_of("dispatch.after_send", of);
+    match early {
+        Ok(reply) => reply,
+        Err(_) => reply.await,
     }
 }
 

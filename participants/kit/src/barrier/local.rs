@@ -11,6 +11,7 @@ use super::{misfit, never_happens, never_was, other_request, superseded};
 use crate::action::{Action, Undo};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
+use crate::places::reach;
 use crate::tx::Tx;
 
 /// A do or a close. The inner result is decided and committed; the outer one says that nothing is.
@@ -50,6 +51,7 @@ async fn act_in<A: Action>(
             never_was(tx, call).await?;
             let answer = action.perform(tx, call).await?;
             tx.leave(Row::new(RowState::Done, Some(hash), Some(answer.encode_to_vec())));
+            reach("participant.before_commit", call);
             Ok(answer)
         }
         Decision::Replay => replay(&row)?,
@@ -92,6 +94,7 @@ async fn take_back_in<U: Undo>(tx: &mut Tx<'_>, undo: &U, call: &CallMeta) -> De
         Decision::TakeBack => {
             undo.take_back(tx, call).await.map_err(undo_error)?;
             tx.leave(row.moved(RowState::Undone));
+            reach("participant.before_commit", call);
             Ok(U::Answer::default())
         }
         Decision::Bury => {

@@ -17,6 +17,7 @@ use super::{misfit, never_happens, never_was, other_request, superseded};
 use crate::action::{OutsideAction, OutsideUndo, Reached, Undone};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
+use crate::places::reach;
 use crate::tx::Tx;
 
 /// What is left to do once the row has been looked at, and its move committed.
@@ -47,7 +48,12 @@ pub(crate) async fn act<O: OutsideAction>(kit: &Kit, action: O, call: CallMeta) 
     // Only a call that has the claim may begin: nobody else can then be at the provider before the row says so.
     let (reached, from) = match begin(kit, &shared, claim.is_some()).await? {
         Next::Answer(answer) => return answer,
-        Next::Reach => (action.reach(call).await, RowState::Doing),
+        Next::Reach => {
+            reach("participant.before_provider", call);
+            let reached = action.reach(call).await;
+            reach("participant.after_provider", call);
+            (reached, RowState::Doing)
+        }
         Next::Read(waiting) if claim.is_none() => {
             return waiting.ok_or_else(|| Fault::Unknown("an attempt is under way".into()));
         }
@@ -219,6 +225,7 @@ async fn record_in<O: OutsideAction>(
         error => error,
     })?;
     tx.leave(row.settled(to, answer));
+    reach("participant.before_commit", call);
     if to != RowState::Doing {
         open::settled(tx, call).await?;
     }
@@ -241,7 +248,10 @@ pub(crate) async fn take_back<U: OutsideUndo>(
     let Some(_claim): Option<Claim> = kit.claims().claim(call) else {
         return Err(Fault::soon("an attempt is still under way"));
     };
-    match undo.reach(call).await {
+    reach("participant.before_provider", call);
+    let reached = undo.reach(call).await;
+    reach("participant.after_provider", call);
+    match reached {
         Undone::Done => {}
         Undone::NotYet(why) => return Err(Fault::soon(why)),
         Undone::Broken(why) => return Err(Fault::Broken(why)),
@@ -320,6 +330,7 @@ async fn record_undo_in<U: OutsideUndo>(
     if row.state == RowState::Closing(Aim::Undo) {
         undo.record(tx, call).await.map_err(undo_error)?;
         tx.leave(row.moved(RowState::Undone));
+        reach("participant.before_commit", call);
         open::settled(tx, call).await?;
     } else if decide(row.state, Op::Undo, Manner::Outside, true) != Decision::Success {
         return Ok(Next::Settle);

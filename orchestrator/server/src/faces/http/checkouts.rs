@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use backstitch_failpoint::hit;
 use backstitch_proto::checkout::StartCheckoutRequest;
 use backstitch_proto::common::{Address, Money};
 use futures::StreamExt as _;
@@ -44,6 +45,7 @@ pub(super) async fn start(
     let request = CheckoutRequest::check(read(&body)?)?;
     let traceparent = parse::traceparent(headers.get("traceparent").map(|v| v.as_bytes()));
     let accepted = admission::start(&app, key, request, traceparent).await?;
+    hit("reply.accepted");
 
     let (id, fresh) = (accepted.id(), accepted.is_new());
     let answer = match parse::wait(&headers) {
@@ -58,6 +60,7 @@ pub(super) async fn start(
             reply::json(StatusCode::ACCEPTED, &Receipt { checkout_id: id, status })
         }
     };
+    hit("reply.told");
     Ok(located(answer, id))
 }
 
