@@ -6,6 +6,7 @@
 //! * [`Source`] is where rows wait ([`TableSource`] is the participants' table), [`Sink`] is where they go
 //!   ([`KafkaSink`], [`testing::MemorySink`]), [`Relay`] moves them in bounded ticks and [`run`] repeats the
 //!   ticks.
+//! * [`Leases`] make one relay at a time the owner of a lane where several processes reach its database.
 //! * [`EmbeddedBroker`] is a real Kafka listener inside the process for a machine where nothing is installed;
 //!   [`Relay::replay_window`] fills it again after a restart.
 //!
@@ -17,6 +18,7 @@ mod append;
 mod embedded;
 mod event;
 mod kafka;
+mod lease;
 pub mod names;
 mod relay;
 mod run;
@@ -31,6 +33,7 @@ pub use append::{append, migrations};
 pub use embedded::{EmbeddedBroker, EmbeddedBrokerError};
 pub use event::{Event, Row, RowId};
 pub use kafka::{KafkaOptions, KafkaOptionsError, KafkaSink};
+pub use lease::{Leases, Tenure, Terms};
 pub use relay::{Options, Progress, Relay, RelayError};
 pub use run::{Pace, run};
 pub use sink::{PublishError, Sink};

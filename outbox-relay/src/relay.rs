@@ -2,12 +2,12 @@
 //!
 //! A row is marked only after its acknowledgement, so a death between the two costs a duplicate, never a loss.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backstitch_failpoint::hit_of;
 
-use crate::{Lag, Sink, Source, SourceError, names, waves};
+use crate::{Lag, Sink, Source, SourceError, Tenure, names, waves};
 
 /// How much a relay takes on at once and how long it keeps what it published.
 #[derive(Debug, Clone)]
@@ -75,6 +75,8 @@ pub struct Relay {
     source: Arc<dyn Source>,
     sink: Arc<dyn Sink>,
     options: Options,
+    tenure: Tenure,
+    trouble: Mutex<Option<String>>,
 }
 
 impl std::fmt::Debug for Relay {
@@ -84,9 +86,32 @@ impl std::fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// A relay that does nothing until it is ticked.
+    /// A relay that does nothing until it is ticked. Its source is nobody else's; otherwise see [`under`](Self::under).
     pub fn new(source: Arc<dyn Source>, sink: Arc<dyn Sink>, options: Options) -> Self {
-        Self { source, sink, options }
+        Self { source, sink, options, tenure: Tenure::forever(), trouble: Mutex::default() }
+    }
+
+    /// Publishes only while `tenure` is held.
+    #[must_use]
+    pub fn under(mut self, tenure: Tenure) -> Self {
+        self.tenure = tenure;
+        self
+    }
+
+    /// The right that it publishes by.
+    #[must_use]
+    pub fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
+    /// Why [`run`](crate::run)'s last tick did not do all it could; none when it did.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn remember(&self, trouble: Option<&str>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(str::to_owned);
     }
 
     /// [`Source::name`].
@@ -98,18 +123,21 @@ impl Relay {
     /// Publishes at most one batch, marks what was acknowledged and parks what is poison.
     ///
     /// Order along a key holds through every failure: while a row is not acknowledged, no later row of its key
-    /// is sent; other keys go on.
+    /// is sent; other keys go on. Without its tenure it does nothing, and stops between two waves.
     ///
     /// # Errors
     /// When the source cannot be read or written. What was published and not marked is published again.
     pub async fn tick(&self, now_ms: i64) -> Result<Progress, RelayError> {
+        if !self.tenure.holds() {
+            return Ok(Progress::default());
+        }
         let rows = self.source.pending(self.options.batch).await.map_err(|e| self.source_error(e))?;
         if rows.is_empty() {
             return Ok(Progress::default());
         }
         let full = rows.len() >= self.options.batch;
         hit_of("relay.before_publish", || self.name().to_owned());
-        let outcome = waves::publish(self.sink.as_ref(), rows).await;
+        let outcome = waves::publish(self.sink.as_ref(), rows, &self.tenure).await;
         hit_of("relay.before_mark", || self.name().to_owned());
         if !outcome.acked.is_empty() {
             self.source.published(&outcome.acked, now_ms).await.map_err(|e| self.source_error(e))?;
@@ -174,7 +202,7 @@ impl Relay {
                 return Ok(published);
             };
             after = Some(last.id);
-            let outcome = waves::publish(self.sink.as_ref(), rows).await;
+            let outcome = waves::publish(self.sink.as_ref(), rows, &self.tenure).await;
             if let Some(why) = outcome.trouble {
                 return Err(RelayError::Sink { name: self.name().to_owned(), why });
             }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{PublishError, Row, RowId, Sink};
+use crate::{PublishError, Row, RowId, Sink, Tenure};
 
 /// What became of one batch.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub(crate) struct Outcome {
     pub(crate) trouble: Option<String>,
 }
 
-/// Publishes a batch that is in ascending number.
-pub(crate) async fn publish(sink: &dyn Sink, rows: Vec<Row>) -> Outcome {
+/// Publishes a batch that is in ascending number, wave by wave while `tenure` is held.
+pub(crate) async fn publish(sink: &dyn Sink, rows: Vec<Row>, tenure: &Tenure) -> Outcome {
     let mut keys: BTreeMap<String, VecDeque<Row>> = BTreeMap::new();
     for row in rows {
         keys.entry(row.event.key.clone()).or_default().push_back(row);
@@ -32,6 +32,10 @@ pub(crate) async fn publish(sink: &dyn Sink, rows: Vec<Row>) -> Outcome {
     loop {
         let mut wave: Vec<Row> = keys.values_mut().filter_map(VecDeque::pop_front).collect();
         if wave.is_empty() {
+            break;
+        }
+        if !tenure.holds() {
+            outcome.left += wave.len() + keys.values().map(VecDeque::len).sum::<usize>();
             break;
         }
         wave.sort_unstable_by_key(|row| row.id);
