@@ -117,8 +117,8 @@ fn template(bin: &Path, user: Option<(u32, u32)>) -> PathBuf {
     let version = version.split_whitespace().nth(2).expect("`postgres --version` tells it").to_owned();
     let tools = programs::tools();
     std::fs::create_dir_all(&tools).unwrap_or_else(|e| panic!("{} cannot be made: {e}", tools.display()));
-    let template =
-        tools.join(format!("postgres-{version}-{}", user.map_or(getuid().as_raw(), |(user, _)| user)));
+    let name = format!("postgres-{version}-{}", user.map_or(getuid().as_raw(), |(user, _)| user));
+    let template = tools.join(&name);
     // Others of this machine may be at it too.
     let lock = std::fs::File::create(tools.join(format!("{name}.lock"))).expect("a lock file can be made");
     lock.lock().expect("a lock can be waited for");
