@@ -41,8 +41,10 @@ impl Engine {
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let mut done = Recovered::default();
         let mut after = None;
+        let shards: Vec<u16> = self.shared.leases.iter().map(|lease| lease.shard).collect();
         loop {
-            let page = self.shared.store.unfinished(after, self.shared.options.recovery_page).await?;
+            let page =
+                self.shared.store.unfinished(&shards, after, self.shared.options.recovery_page).await?;
             let Some(last) = page.last().copied() else { break };
             for id in page {
                 if self.shared.stopping.is_cancelled() {

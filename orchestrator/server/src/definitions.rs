@@ -79,7 +79,7 @@ pub(crate) async fn list(app: &App) -> Result<Versions, Problem> {
     let counts = app.engine.store().in_flight().await.map_err(failures::store)?;
     let count = |row: &DefinitionRow| {
         let (name, version) = (&row.definition.name, row.definition.version);
-        counts.iter().find(|of| of.name == *name && of.version == version).map_or(0, |of| of.sagas)
+        counts.iter().filter(|of| of.name == *name && of.version == version).map(|of| of.sagas).sum()
     };
     let definitions = rows.into_iter().map(|row| {
         let in_flight = count(&row);

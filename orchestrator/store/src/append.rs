@@ -5,15 +5,6 @@ use uuid::Uuid;
 
 use crate::Status;
 
-/// The right to append to the sagas of one shard, until a higher epoch is drawn for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Lease {
-    /// The shard, counted from 0.
-    pub shard: u16,
-    /// The fencing token: every acquisition of any shard draws the next number of one store-wide counter.
-    pub epoch: i64,
-}
-
 /// One saga's contiguous records with what belongs to them: all of it in one commit, or none of it.
 ///
 /// It is either wholly new (`first_seq` follows the last record that is there) or wholly there already (a

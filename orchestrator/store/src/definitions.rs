@@ -85,13 +85,15 @@ pub enum Switched {
     Lacking(Vec<String>),
 }
 
-/// How many sagas are not finished, parked ones included, of one version.
+/// How many sagas of one version are not finished, parked ones included, in one shard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InFlight {
     /// The definition's name.
     pub name: String,
     /// The definition's version.
     pub version: u32,
+    /// The shard.
+    pub shard: u16,
     /// How many.
     pub sagas: u64,
 }

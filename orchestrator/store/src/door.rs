@@ -1,10 +1,14 @@
 //! The checks at the door: what no store may be asked to write, told before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Announcement, Append, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, NewEvent, NewSaga, Switch};
+use crate::{
+    Announcement, Append, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Member, NewEvent, NewSaga,
+    Switch,
+};
 
 /// The longest name (scope, key, definition, kind, topic, node), in characters.
 const MAX_NAME: usize = 255;
@@ -70,6 +74,30 @@ pub(crate) fn check_key(scope: &str, key: &str) -> Result<(), String> {
 /// Whether a node's name may be stored.
 pub(crate) fn check_node(node: &str) -> Result<(), String> {
     name("the node", node, 1)
+}
+
+/// Whether a member may be stored, for so long; that in milliseconds.
+pub(crate) fn check_member(node: &str, address: &str, term: Duration) -> Result<i64, String> {
+    check_node(node)?;
+    name("the node's address", address, 0)?;
+    match i64::try_from(term.as_millis()) {
+        Ok(term_ms) if term <= LONGEST_TERM => Ok(term_ms),
+        _ => Err(format!("a lease of {term:?} is too long; at most {LONGEST_TERM:?}")),
+    }
+}
+
+/// The shards to claim, each once and in order, and the term in milliseconds; or why they cannot be claimed.
+pub(crate) fn check_claim(
+    member: &Member,
+    shards: &[u16],
+    term: Duration,
+    there: u16,
+) -> Result<(BTreeSet<u16>, i64), String> {
+    let term_ms = check_member(&member.node, &member.address, term)?;
+    match shards.iter().find(|shard| **shard >= there) {
+        Some(shard) => Err(format!("there is no shard {shard}")),
+        None => Ok((shards.iter().copied().collect(), term_ms)),
+    }
 }
 
 /// Whether an announcement may be stored.

@@ -12,20 +12,22 @@ mod door;
 mod error;
 mod lane_source;
 mod lanes;
+mod leases;
 mod listing;
 mod saga;
 pub mod sqlite;
 mod store;
 pub mod testing;
 
-pub use append::{Append, KeyRow, Lease, NewEvent, NewSaga, Summary, Verdict};
+pub use append::{Append, KeyRow, NewEvent, NewSaga, Summary, Verdict};
 pub use definitions::{Announced, Announcement, DefinitionRow, InFlight, Switch, SwitchRow, Switched};
 pub use error::StoreError;
 pub use lane_source::{EVENT_SOURCE, LaneSource};
 pub use lanes::{LaneLag, OutboxRow, event_id};
+pub use leases::{Lease, Member, ShardRow, Tended};
 pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
 pub use saga::{SagaRow, StoredSaga};
 // One word for one thing: where a saga stands is the core's word.
 pub use backstitch_core::{Status, UnknownStatus};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
-pub use store::{KEY_LIFE_MS, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};
+pub use store::{KEY_LIFE_MS, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};

@@ -1,14 +1,15 @@
 //! The guarantees. Whatever implements [`Store`] passes every law of [`testing`](crate::testing).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, OutboxRow,
-    Page, Purge, Purged, StoreError, StoredSaga, Switch, Switched, Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
+    OutboxRow, Page, Purge, Purged, StoreError, StoredSaga, Switch, Switched, Tended, Verdict,
 };
 
 /// The largest record that is accepted, in bytes. Larger ones are [`Verdict::Refused`].
@@ -20,17 +21,65 @@ pub const MAX_RECORDS_PER_APPEND: usize = 1024;
 /// An idempotency key is kept at least this long, even if its saga is purged sooner: 7 days, in milliseconds.
 pub const KEY_LIFE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// The longest lease: whoever needs a longer one does not notice that its owner is gone.
+pub const LONGEST_TERM: Duration = Duration::from_secs(60 * 60);
+
 /// Durable sagas: an append-only journal per saga, idempotency keys, fenced shards, and the outbox.
 ///
-/// Reads answer durable facts only. Times are values that the caller brings; a store has no clock.
+/// Reads answer durable facts only. Times are values that the caller brings, but for leases: those end by the
+/// database's own clock, which is one for all nodes. A lease for no time at all has ended at once.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Takes every shard for `node` and answers a lease for each, by shard. Every lease has a higher epoch than
-    /// any that was ever answered by this store, after a restart too; the leases before are fenced from now on.
+    /// Takes every shard for `node`, whoever has it, and answers a lease for each, by shard. For a store that
+    /// belongs to one node: these leases do not end by time. Every lease has a higher epoch than any that was ever
+    /// answered by this store, after a restart too; the leases before are fenced from now on.
     ///
     /// # Errors
     /// As [`StoreError`] says; after an error the old leases may be fenced.
     async fn acquire(&self, node: &str, now_ms: i64) -> Result<Vec<Lease>, StoreError>;
+
+    /// Begins a process of `node`: draws the number of its run from the counter of the epochs, and makes it a live
+    /// member for `term`. Every earlier process under this name is replaced. Members that are not live are forgotten.
+    ///
+    /// # Errors
+    /// `Invalid` for a name, an address or a term that cannot be; else as [`StoreError`] says, and then join again.
+    async fn join(&self, node: &str, address: &str, term: Duration) -> Result<Member, StoreError>;
+
+    /// Says that a member is alive, renews its leases for `term` from the database's now, and answers who else is
+    /// there and who has which shard.
+    ///
+    /// - A lease is renewed if it has the shard's current epoch and has not ended. What has ended is not renewed,
+    ///   even if nobody else took it: it may be claimed again, for a higher epoch.
+    /// - A member that was forgotten is back. One that is replaced renews nothing and stays replaced.
+    ///
+    /// # Errors
+    /// `Invalid` as for [`join`](Self::join); else as [`StoreError`] says: what was renewed is not known then.
+    async fn tend(&self, member: &Member, held: &[Lease], term: Duration) -> Result<Tended, StoreError>;
+
+    /// Takes those of `shards` that are free, or that are this node's already (a former process had them, or the
+    /// answer to an earlier claim was lost), for `term`; answers a lease for each that it took, by shard. Every lease
+    /// has a higher epoch than any that was ever answered; the leases before are fenced from now on.
+    ///
+    /// Takes nothing for a process that was replaced or has left. Of two that claim one shard at once, one gets it.
+    ///
+    /// # Errors
+    /// As for [`tend`](Self::tend), and `Invalid` for a shard that is not there: what was taken is not known then;
+    /// claim again.
+    async fn claim(&self, member: &Member, shards: &[u16], term: Duration) -> Result<Vec<Lease>, StoreError>;
+
+    /// Gives leases back: those that still have their shard's current epoch are free from now on. The epoch stays, so
+    /// that what was handed in before may still be committed; whoever claims draws a higher one.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn give_back(&self, held: &[Lease]) -> Result<(), StoreError>;
+
+    /// Ends a process: it is no member any more, and every shard of its node is free from now on. Changes nothing for
+    /// one that was replaced.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn leave(&self, member: &Member) -> Result<(), StoreError>;
 
     /// Writes a batch in one commit and returns only after it is durable; one verdict per append, in order.
     ///
@@ -55,11 +104,17 @@ pub trait Store: Send + Sync + 'static {
     /// `Corrupt` if its rows cannot be what this store wrote; else as [`StoreError`] says.
     async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError>;
 
-    /// Sagas that recovery takes up (running, waiting, compensating; not parked), ascending by id, after `after`.
+    /// Sagas of these shards that recovery takes up (running, waiting, compensating; not parked), ascending by id,
+    /// after `after`.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError>;
+    async fn unfinished(
+        &self,
+        shards: &[u16],
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, StoreError>;
 
     /// Who has the key, if anybody.
     ///
@@ -121,8 +176,8 @@ pub trait Store: Send + Sync + 'static {
     /// As [`StoreError`] says.
     async fn definitions(&self) -> Result<Vec<DefinitionRow>, StoreError>;
 
-    /// How many sagas are unfinished or parked, by name and version of their definition; those that have none are
-    /// left out.
+    /// How many sagas are unfinished or parked, by name and version of their definition and by shard; those that have
+    /// none are left out.
     ///
     /// # Errors
     /// As [`StoreError`] says.

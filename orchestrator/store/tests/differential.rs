@@ -298,7 +298,8 @@ impl History {
 async fn compare(memory: &dyn Store, sqlite: &dyn Store) -> Result<(), TestCaseError> {
     let all = ListFilter { limit: 99, ..ListFilter::default() };
     prop_assert_eq!(memory.list(&all).await, sqlite.list(&all).await);
-    prop_assert_eq!(memory.unfinished(None, 99).await, sqlite.unfinished(None, 99).await);
+    let shards: Vec<u16> = (0..memory.shards()).collect();
+    prop_assert_eq!(memory.unfinished(&shards, None, 99).await, sqlite.unfinished(&shards, None, 99).await);
     prop_assert_eq!(memory.in_flight().await, sqlite.in_flight().await);
     for nth in 0..SAGAS {
         prop_assert_eq!(memory.load(saga(nth)).await, sqlite.load(saga(nth)).await);

@@ -4,6 +4,7 @@ use sqlx::{SqlSafeStr as _, SqlitePool, sqlite::SqliteRow};
 
 use super::{
     fault::Fault,
+    leases::shard,
     lookup::get,
     outbox::counted,
     rows::Binds,
@@ -113,8 +114,8 @@ pub(super) async fn in_flight(readers: &SqlitePool) -> Result<Vec<InFlight>, Sto
     let query = sqlx::query(include_str!("sql/in_flight.sql"));
     let rows = query.fetch_all(readers).await.map_err(|error| Fault::of_read(&error))?;
     let count = |row: &SqliteRow| {
-        let sagas = u64::try_from(get::<i64>(row, 2)?).unwrap_or(0);
-        Ok(InFlight { name: get(row, 0)?, version: version(row, 1)?, sagas })
+        let sagas = u64::try_from(get::<i64>(row, 3)?).unwrap_or(0);
+        Ok(InFlight { name: get(row, 0)?, version: version(row, 1)?, shard: shard(row, 2)?, sagas })
     };
     rows.iter().map(count).collect()
 }

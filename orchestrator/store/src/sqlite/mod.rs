@@ -6,6 +6,7 @@
 
 mod definitions;
 mod fault;
+mod leases;
 mod lookup;
 mod open;
 mod outbox;
@@ -17,7 +18,7 @@ mod statements;
 mod tails;
 mod writer;
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;
@@ -28,8 +29,8 @@ pub use self::open::{DATABASE_FILE, OpenError, SqliteOptions};
 use self::{lookup::key_row, outbox::counted, reads::limit_of, rows::Binds, writer::Writer};
 use crate::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
-    ListFilter, OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched, Verdict,
-    door, lanes::Bells,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched,
+    Tended, Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a data directory that belongs to this process.
@@ -94,6 +95,30 @@ impl Store for SqliteStore {
         Ok((0..).zip(&writer.epochs).map(|(shard, epoch)| Lease { shard, epoch: *epoch }).collect())
     }
 
+    async fn join(&self, node: &str, address: &str, term: Duration) -> Result<Member, StoreError> {
+        let term_ms = door::check_member(node, address, term).map_err(StoreError::Invalid)?;
+        leases::join(&mut *self.writer().await, node, address, term_ms).await
+    }
+
+    async fn tend(&self, member: &Member, held: &[Lease], term: Duration) -> Result<Tended, StoreError> {
+        let term_ms = door::check_member(&member.node, &member.address, term).map_err(StoreError::Invalid)?;
+        leases::tend(&mut *self.writer().await, member, held, term_ms).await
+    }
+
+    async fn claim(&self, member: &Member, shards: &[u16], term: Duration) -> Result<Vec<Lease>, StoreError> {
+        let (shards, term_ms) =
+            door::check_claim(member, shards, term, self.shards).map_err(StoreError::Invalid)?;
+        leases::claim(&mut *self.writer().await, member, &shards, term_ms).await
+    }
+
+    async fn give_back(&self, held: &[Lease]) -> Result<(), StoreError> {
+        leases::give_back(&mut *self.writer().await, held).await
+    }
+
+    async fn leave(&self, member: &Member) -> Result<(), StoreError> {
+        leases::leave(&mut *self.writer().await, member).await
+    }
+
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
         let verdicts = self.writer().await.commit(batch).await?;
         self.bells.ring(batch, &verdicts);
@@ -104,8 +129,13 @@ impl Store for SqliteStore {
         reads::load(&self.readers, saga).await
     }
 
-    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError> {
-        reads::unfinished(&self.readers, after, limit).await
+    async fn unfinished(
+        &self,
+        shards: &[u16],
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        reads::unfinished(&self.readers, shards, after, limit).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {

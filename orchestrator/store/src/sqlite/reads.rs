@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     fault::Fault,
+    leases::json,
     lookup::{get, key_row, uuid},
 };
 use crate::{Cursor, KeyRow, ListFilter, Page, SagaRow, Status, StoreError, StoredSaga};
@@ -33,12 +34,14 @@ pub(super) async fn load(readers: &SqlitePool, saga: Uuid) -> Result<Option<Stor
 
 pub(super) async fn unfinished(
     readers: &SqlitePool,
+    shards: &[u16],
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<Uuid>, StoreError> {
     // Every id is longer than no bytes at all, and greater.
     let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
     let rows = sqlx::query(include_str!("sql/unfinished.sql"))
+        .bind(json(shards))
         .bind(after)
         .bind(limit_of(limit))
         .fetch_all(readers)

@@ -107,6 +107,16 @@ impl Trial {
         Append { shard, epoch: self.leases[usize::from(shard)].epoch, ..append }
     }
 
+    /// Every shard.
+    pub fn shards(&self) -> Vec<u16> {
+        (0..self.store().shards()).collect()
+    }
+
+    /// The unfinished sagas of every shard.
+    pub async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Vec<Uuid> {
+        good(self.store().unfinished(&self.shards(), after, limit).await)
+    }
+
     /// Commits and answers the verdicts.
     pub async fn commit(&self, batch: &[Append]) -> Vec<Verdict> {
         let verdicts = good(self.store().commit(batch).await);

@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use backstitch_store::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, OutboxRow,
-    Page, Purge, Purged, SagaRow, Status, Store, StoreError, StoredSaga, Switch, Switched, Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
+    OutboxRow, Page, Purge, Purged, SagaRow, Status, Store, StoreError, StoredSaga, Switch, Switched, Tended,
+    Verdict,
     testing::{Subject, T0},
 };
 use tokio::sync::Notify;
@@ -116,6 +118,26 @@ impl Store for Broken {
         Ok(leases)
     }
 
+    async fn join(&self, node: &str, address: &str, term: Duration) -> Result<Member, StoreError> {
+        self.sound.join(node, address, term).await
+    }
+
+    async fn tend(&self, member: &Member, held: &[Lease], term: Duration) -> Result<Tended, StoreError> {
+        self.sound.tend(member, held, term).await
+    }
+
+    async fn claim(&self, member: &Member, shards: &[u16], term: Duration) -> Result<Vec<Lease>, StoreError> {
+        self.sound.claim(member, shards, term).await
+    }
+
+    async fn give_back(&self, held: &[Lease]) -> Result<(), StoreError> {
+        self.sound.give_back(held).await
+    }
+
+    async fn leave(&self, member: &Member) -> Result<(), StoreError> {
+        self.sound.leave(member).await
+    }
+
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
         self.commit_broken(batch).await
     }
@@ -136,8 +158,13 @@ impl Store for Broken {
         Ok(stored)
     }
 
-    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError> {
-        let mut sagas = self.sound.unfinished(after, limit).await?;
+    async fn unfinished(
+        &self,
+        shards: &[u16],
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let mut sagas = self.sound.unfinished(shards, after, limit).await?;
         match self.kind {
             Kind::WaitingNotRecovered => {
                 let waiting = self.having(Status::Waiting).await?;
@@ -219,8 +246,9 @@ impl Store for Broken {
         let mut counts = self.sound.in_flight().await?;
         if self.kind == Kind::ParkedNotInFlight {
             for row in self.having(Status::Parked).await? {
-                let of_row =
-                    |count: &&mut InFlight| (&count.name, count.version) == (&row.definition, row.version);
+                let of_row = |count: &&mut InFlight| {
+                    (&count.name, count.version, count.shard) == (&row.definition, row.version, row.shard)
+                };
                 counts.iter_mut().find(of_row).unwrap().sagas -= 1;
             }
             counts.retain(|count| count.sagas > 0);

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod fencing;
 pub mod halving;
 pub mod keys;
+pub mod leases;
 pub mod listing;
 pub mod outbox;
 pub mod repeat;
@@ -100,6 +101,36 @@ macro_rules! for_each_law {
         $run! { fencing every_shard_can_be_appended_to }
         $run! { fencing a_node_has_a_name }
         $run! { fencing reading_needs_no_lease }
+        $run! { leases members_see_each_other }
+        $run! { leases a_member_that_says_nothing_is_not_live }
+        $run! { leases a_member_that_was_forgotten_comes_back }
+        $run! { leases who_leaves_gives_everything_back }
+        $run! { leases who_has_left_claims_nothing }
+        $run! { leases a_free_shard_goes_to_who_claims_it }
+        $run! { leases a_shard_is_claimed_once }
+        $run! { leases claiming_a_shard_twice_is_claiming_it_once }
+        $run! { leases every_claim_draws_a_higher_epoch }
+        $run! { leases a_claim_answers_the_current_epochs }
+        $run! { leases a_lease_that_has_ended_is_taken_over }
+        $run! { leases a_shard_that_was_taken_over_is_fenced }
+        $run! { leases an_ended_lease_that_nobody_took_is_not_fenced }
+        $run! { leases a_lease_that_is_tended_is_kept }
+        $run! { leases a_renewal_sets_the_end_anew }
+        $run! { leases what_has_ended_is_not_renewed }
+        $run! { leases each_lease_is_renewed_on_its_own }
+        $run! { leases an_older_epoch_is_not_renewed }
+        $run! { leases what_is_given_back_is_free }
+        $run! { leases a_lost_lease_is_not_given_back }
+        $run! { leases giving_back_fences_nothing }
+        $run! { leases a_node_that_restarts_takes_its_own_back }
+        $run! { leases a_replaced_process_is_told_so }
+        $run! { leases a_replaced_process_leaves_nothing_behind }
+        $run! { leases the_later_process_counts }
+        $run! { leases what_was_acquired_is_not_claimed }
+        $run! { leases acquiring_asks_nobody }
+        $run! { leases leases_survive_a_restart }
+        $run! { leases recovery_finds_the_sagas_of_the_shards_that_are_asked_for }
+        $run! { leases what_cannot_be_a_lease_is_refused_at_the_door }
         $run! { outbox events_are_numbered_in_commit_order }
         $run! { outbox a_sagas_events_are_counted_from_one }
         $run! { outbox counting_goes_on_after_a_restart_and_a_purge }
@@ -220,6 +251,7 @@ mod tests {
             ("repeat", include_str!("repeat.rs")),
             ("keys", include_str!("keys.rs")),
             ("fencing", include_str!("fencing.rs")),
+            ("leases", include_str!("leases.rs")),
             ("outbox", include_str!("outbox.rs")),
             ("listing", include_str!("listing.rs")),
             ("retention", include_str!("retention.rs")),

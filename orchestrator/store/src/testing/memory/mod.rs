@@ -3,20 +3,22 @@
 
 mod definitions;
 mod lane;
+mod leases;
 mod state;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use self::{lane::Lane, state::State};
+use self::{lane::Lane, leases::Leases, state::State};
 use crate::{
     Announced, Announcement, Append, Cursor, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
-    ListFilter, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched,
-    Verdict, door, lanes::Bells,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
+    Switched, Tended, Verdict, door, lanes::Bells,
 };
 
 /// What happens to a coming commit.
@@ -53,8 +55,7 @@ impl MemoryStore {
     /// An empty store with so many shards.
     pub fn new(shards: u16) -> Self {
         let state = State {
-            epochs: (1..=i64::from(shards)).collect(),
-            last_epoch: i64::from(shards),
+            leases: Leases::new(shards),
             lanes: (0..shards).map(|_| Lane::default()).collect(),
             ..State::default()
         };
@@ -86,6 +87,11 @@ impl MemoryStore {
         self.held.send_replace(false);
     }
 
+    /// From now on leases and members are out of reach, as if the store were away, until it is told otherwise.
+    pub fn cut(&self, away: bool) {
+        self.state().cut = away;
+    }
+
     /// How many batches were committed so far.
     pub fn commits(&self) -> u64 {
         self.state().commits
@@ -101,15 +107,43 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn acquire(&self, node: &str, _now_ms: i64) -> Result<Vec<Lease>, StoreError> {
         door::check_node(node).map_err(StoreError::Invalid)?;
+        Ok(self.state().leases.acquire(node))
+    }
+
+    async fn join(&self, node: &str, address: &str, term: Duration) -> Result<Member, StoreError> {
+        door::check_member(node, address, term).map_err(StoreError::Invalid)?;
         let mut state = self.state();
-        let mut leases = Vec::with_capacity(state.epochs.len());
-        for shard in 0..self.shards_of(&state) {
-            state.last_epoch += 1;
-            let epoch = state.last_epoch;
-            state.epochs[usize::from(shard)] = epoch;
-            leases.push(Lease { shard, epoch });
-        }
-        Ok(leases)
+        state.reach()?;
+        Ok(state.leases.join(node, address, term))
+    }
+
+    async fn tend(&self, member: &Member, held: &[Lease], term: Duration) -> Result<Tended, StoreError> {
+        door::check_member(&member.node, &member.address, term).map_err(StoreError::Invalid)?;
+        let mut state = self.state();
+        state.reach()?;
+        Ok(state.leases.tend(member, held, term))
+    }
+
+    async fn claim(&self, member: &Member, shards: &[u16], term: Duration) -> Result<Vec<Lease>, StoreError> {
+        let (shards, _) =
+            door::check_claim(member, shards, term, self.shards()).map_err(StoreError::Invalid)?;
+        let mut state = self.state();
+        state.reach()?;
+        Ok(state.leases.claim(member, &shards, term))
+    }
+
+    async fn give_back(&self, held: &[Lease]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.reach()?;
+        state.leases.give_back(held);
+        Ok(())
+    }
+
+    async fn leave(&self, member: &Member) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.reach()?;
+        state.leases.leave(member);
+        Ok(())
     }
 
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
@@ -140,10 +174,16 @@ impl Store for MemoryStore {
             .map(|saga| StoredSaga { row: saga.row.clone(), records: saga.records.clone() }))
     }
 
-    async fn unfinished(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, StoreError> {
+    async fn unfinished(
+        &self,
+        shards: &[u16],
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, StoreError> {
         let state = self.state();
         let sagas = state.sagas.values().filter(|saga| saga.row.status.is_unfinished());
         Ok(sagas
+            .filter(|saga| shards.contains(&saga.row.shard))
             .map(|saga| saga.row.id)
             .filter(|id| after.is_none_or(|after| *id > after))
             .take(limit)
@@ -236,16 +276,16 @@ impl Store for MemoryStore {
 
     async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError> {
         let state = self.state();
-        let mut counts = BTreeMap::<(String, u32), u64>::new();
+        let mut counts = BTreeMap::<(String, u32, u16), u64>::new();
         for row in state.sagas.values().map(|saga| &saga.row).filter(|row| !row.status.is_final()) {
-            *counts.entry((row.definition.clone(), row.version)).or_default() += 1;
+            *counts.entry((row.definition.clone(), row.version, row.shard)).or_default() += 1;
         }
-        let count = |((name, version), sagas)| InFlight { name, version, sagas };
+        let count = |((name, version, shard), sagas)| InFlight { name, version, shard, sagas };
         Ok(counts.into_iter().map(count).collect())
     }
 
     fn shards(&self) -> u16 {
-        self.shards_of(&self.state())
+        self.state().leases.shards()
     }
 
     fn lane_wake(&self, shard: u16) -> Arc<Notify> {
@@ -287,12 +327,6 @@ impl Store for MemoryStore {
 
     async fn lane_lag(&self, shard: u16) -> Result<LaneLag, StoreError> {
         Ok(self.state().lane(shard)?.lag())
-    }
-}
-
-impl MemoryStore {
-    fn shards_of(&self, state: &State) -> u16 {
-        u16::try_from(state.epochs.len()).unwrap_or(u16::MAX)
     }
 }
 

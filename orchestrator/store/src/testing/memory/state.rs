@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Fault, definitions::Definitions, lane::Lane};
+use super::{Fault, definitions::Definitions, lane::Lane, leases::Leases};
 use crate::{
     Append, KeyRow, OutboxRow, SagaRow, Status, StoreError, Verdict,
     door::{self, reason},
@@ -15,8 +15,7 @@ use crate::{
 pub(super) struct State {
     pub(super) sagas: BTreeMap<Uuid, Saga>,
     pub(super) keys: BTreeMap<(String, String), KeyRow>,
-    pub(super) epochs: Vec<i64>,
-    pub(super) last_epoch: i64,
+    pub(super) leases: Leases,
     pub(super) lanes: Vec<Lane>,
     pub(super) definitions: Definitions,
     pub(super) faults: VecDeque<Fault>,
@@ -24,6 +23,8 @@ pub(super) struct State {
     /// After so many reads of sagas one fails.
     pub(super) good_reads: Option<usize>,
     pub(super) commits: u64,
+    /// Leases and members are out of reach.
+    pub(super) cut: bool,
 }
 
 #[derive(Clone)]
@@ -41,6 +42,11 @@ impl State {
         if fails { Err(StoreError::Unavailable("injected".to_owned())) } else { Ok(()) }
     }
 
+    /// Something about leases, unless they are out of reach.
+    pub(super) fn reach(&self) -> Result<(), StoreError> {
+        if self.cut { Err(StoreError::Unavailable("injected".to_owned())) } else { Ok(()) }
+    }
+
     pub(super) fn lane(&mut self, shard: u16) -> Result<&mut Lane, StoreError> {
         self.lanes
             .get_mut(usize::from(shard))
@@ -50,7 +56,7 @@ impl State {
     pub(super) fn commit(&mut self, batch: &[Append]) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::Committed; batch.len()];
         for group in door::groups(batch) {
-            let shards = u16::try_from(self.epochs.len()).unwrap_or(u16::MAX);
+            let shards = self.leases.shards();
             let failed = match door::check_group(batch, &group, shards) {
                 Err(why) => Some((0, Verdict::Refused(why))),
                 Ok(()) => self.commit_group(batch, &group.members).err(),
@@ -67,7 +73,7 @@ impl State {
     /// On failure: the verdict, and the place in the group from which it applies (before it, all was there).
     fn commit_group(&mut self, batch: &[Append], members: &[usize]) -> Result<(), (usize, Verdict)> {
         let first = &batch[members[0]];
-        if self.epochs[usize::from(first.shard)] != first.epoch {
+        if self.leases.epoch(first.shard) != first.epoch {
             return Err((0, Verdict::Fenced));
         }
         let there = members.iter().take_while(|&&index| self.is_there(&batch[index])).count();
