@@ -1,5 +1,12 @@
 //! Kafka as a [`Sink`]: an idempotent producer that waits for all in-sync replicas, CloudEvents 1.0 in headers.
+//!
+//! What the order of a key rests on. A message that times out leaves the producer's queue: one that was not sent never
+//! is, and one that was on its way may still be written, once, after its failure was told. The producer then goes on
+//! with the next messages as if there had been no gap, so *it* promises no order across a timeout; the relay does, by
+//! sending a key's next row only after the one before was acknowledged. A late copy of the row that timed out is then a
+//! repetition, and no gap. Within one connection, idempotence keeps retries of what is in flight together in order.
 
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,11 +16,15 @@ use futures::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::util::Timeout;
 use tracing::Instrument as _;
 
+use crate::topics::{TopicPlan, Topics};
 use crate::{PublishError, Row, Sink, time};
+
+/// How long a broker has to answer whether it is there.
+const PROBE: Duration = Duration::from_secs(3);
 
 /// How to reach the brokers.
 #[derive(Debug, Clone)]
@@ -22,6 +33,8 @@ pub struct KafkaOptions {
     pub bootstrap_servers: String,
     /// How long one row may wait for its acknowledgement before the relay is told that it is not there yet.
     pub message_timeout: Duration,
+    /// What missing topics are made with; without it they are left to the broker.
+    pub topics: Option<TopicPlan>,
     /// Further librdkafka properties (TLS, SASL, `message.max.bytes` …). They cannot weaken the guarantees:
     /// idempotence and `acks` are set last.
     pub properties: Vec<(String, String)>,
@@ -33,14 +46,30 @@ impl KafkaOptions {
         Self {
             bootstrap_servers: bootstrap_servers.into(),
             message_timeout: Duration::from_secs(10),
+            topics: None,
             properties: Vec::new(),
         }
+    }
+
+    /// What every client needs, of whatever kind: where the brokers are, and the properties of the connection.
+    pub(crate) fn connection(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("client.id", "backstitch")
+            // A broker that comes back is found within a second, and not asked a hundred times meanwhile.
+            .set("reconnect.backoff.max.ms", "1000");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
     }
 
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("client.id", "backstitch-relay")
+            .set("reconnect.backoff.max.ms", "1000")
             // Waves are short; a longer linger would be paid once per wave.
             .set("linger.ms", "1")
             // The Java clients' choice of partition, so that producers in other languages agree on a key's place.
@@ -67,6 +96,7 @@ pub struct KafkaSink {
     options: KafkaOptions,
     /// Replaced after a fatal error, with a number that tells which one a failed call had used.
     producer: RwLock<(u64, FutureProducer)>,
+    topics: Option<Topics>,
 }
 
 impl std::fmt::Debug for KafkaSink {
@@ -82,7 +112,54 @@ impl KafkaSink {
     /// When librdkafka does not take an option.
     pub fn new(options: KafkaOptions) -> Result<Self, KafkaOptionsError> {
         let producer = create(&options)?;
-        Ok(Self { options, producer: RwLock::new((0, producer)) })
+        let topics =
+            options.topics.map(|plan| Topics::new(options.connection(), &options.bootstrap_servers, plan));
+        Ok(Self { options, producer: RwLock::new((0, producer)), topics })
+    }
+
+    /// Whether a broker answers and these topics are there, making those that are not.
+    ///
+    /// # Errors
+    /// What is wrong, naming the brokers, or the topic and the way out.
+    pub async fn prepare(&self, topics: &[&str]) -> Result<(), String> {
+        match &self.topics {
+            Some(known) => {
+                let wrong = known.ensure(&topics.iter().copied().collect()).await;
+                wrong.into_values().next().map_or(Ok(()), Err)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a broker answers now.
+    ///
+    /// # Errors
+    /// That none does, naming them.
+    pub async fn probe(&self) -> Result<(), String> {
+        let (_, producer) = self.current();
+        let ask = move || Producer::client(&producer).fetch_metadata(None, PROBE).map(drop);
+        let asked = tokio::task::spawn_blocking(ask).await.unwrap_or(Err(KafkaError::Canceled));
+        asked.map_err(|error| {
+            format!("no Kafka broker answers at {}: {error}", self.options.bootstrap_servers)
+        })
+    }
+
+    fn unavailable(&self, topic: &str, error: &KafkaError) -> String {
+        let (brokers, timeout) = (&self.options.bootstrap_servers, self.options.message_timeout);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::MessageTimedOut) => {
+                format!("no acknowledgement from Kafka at {brokers} within {timeout:?}")
+            }
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ) => {
+                format!(
+                    "Kafka at {brokers} does not let this client write to the topic {topic} ({error}); allow it, or \
+                     connect as somebody else with --kafka-property"
+                )
+            }
+            _ => format!("Kafka at {brokers}, topic {topic}: {error}"),
+        }
     }
 
     fn current(&self) -> (u64, FutureProducer) {
@@ -131,14 +208,29 @@ impl KafkaSink {
 #[async_trait]
 impl Sink for KafkaSink {
     async fn publish(&self, rows: &[Row]) -> Vec<Result<(), PublishError>> {
+        let wrong = match &self.topics {
+            Some(topics) => topics.ensure(&rows.iter().map(|row| row.event.topic.as_str()).collect()).await,
+            None => BTreeMap::new(),
+        };
         let (number, producer) = self.current();
-        let answers = join_all(rows.iter().map(|row| Self::publish_one(&producer, row))).await;
+        // A topic that cannot be written to holds up nobody else's rows.
+        let sent = rows.iter().filter(|row| !wrong.contains_key(&row.event.topic));
+        let answers = join_all(sent.map(|row| Self::publish_one(&producer, row))).await;
         let dead = |answer: &Result<(), KafkaError>| matches!(answer, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal));
         if answers.iter().any(dead) {
             tracing::error!(fatal = ?rdkafka::producer::Producer::client(&producer).fatal_error(), "kafka producer replaced");
             self.replace(number);
         }
-        answers.into_iter().map(|answer| answer.map_err(|error| classify(&error))).collect()
+        let mut answers = answers.into_iter();
+        let told = rows.iter().map(|row| match wrong.get(&row.event.topic) {
+            Some(why) => Err(PublishError::Unavailable(why.clone())),
+            None => match answers.next().unwrap_or(Err(KafkaError::Canceled)) {
+                Ok(()) => Ok(()),
+                Err(error) if is_poison(&error) => Err(PublishError::Poison(error.to_string())),
+                Err(error) => Err(PublishError::Unavailable(self.unavailable(&row.event.topic, &error))),
+            },
+        });
+        told.collect()
     }
 }
 
@@ -148,23 +240,23 @@ fn create(options: &KafkaOptions) -> Result<FutureProducer, KafkaOptionsError> {
 
 /// Poison is only what the same bytes can never overcome. A topic that is missing or forbidden is an operator's
 /// to mend, and then the same row goes through: unavailable.
-fn classify(error: &KafkaError) -> PublishError {
+fn is_poison(error: &KafkaError) -> bool {
     // A topic name with a zero byte in it.
     if matches!(error, KafkaError::Nul(_)) {
-        return PublishError::Poison(error.to_string());
+        return true;
     }
-    match error.rdkafka_error_code() {
+    matches!(
+        error.rdkafka_error_code(),
         Some(
             RDKafkaErrorCode::MessageSizeTooLarge
-            | RDKafkaErrorCode::MessageBatchTooLarge
-            | RDKafkaErrorCode::InvalidMessageSize
-            | RDKafkaErrorCode::InvalidRecord
-            | RDKafkaErrorCode::InvalidTimestamp
-            | RDKafkaErrorCode::InvalidTopic
-            | RDKafkaErrorCode::InvalidArgument,
-        ) => PublishError::Poison(error.to_string()),
-        _ => PublishError::Unavailable(error.to_string()),
-    }
+                | RDKafkaErrorCode::MessageBatchTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidTimestamp
+                | RDKafkaErrorCode::InvalidTopic
+                | RDKafkaErrorCode::InvalidArgument,
+        )
+    )
 }
 
 /// CloudEvents 1.0, Kafka protocol binding, binary mode.

@@ -27,6 +27,7 @@ mod source;
 mod table;
 pub mod testing;
 mod time;
+mod topics;
 mod waves;
 
 pub use append::{append, migrations};
@@ -39,3 +40,4 @@ pub use run::{Pace, run};
 pub use sink::{PublishError, Sink};
 pub use source::{Lag, Source, SourceError};
 pub use table::{Parked, TableSource, mark};
+pub use topics::TopicPlan;
