@@ -156,7 +156,8 @@ async fn snapshot(app: &App, request: CheckoutRequest) -> Result<CheckoutInput, 
 
 /// The cart, if it can be checked out by this customer now.
 async fn load(app: &App, request: &CheckoutRequest) -> Result<Cart, Problem> {
-    let message = GetCartRequest { cart_id: request.cart_id.clone() };
+    // What is bought rests on it.
+    let message = GetCartRequest { cart_id: request.cart_id.clone(), fresh: true };
     let carts = app.clients.carts();
     let got = app.clients.read("cart", message, |request| {
         let mut carts = carts.clone();

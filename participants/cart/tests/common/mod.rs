@@ -51,7 +51,7 @@ impl Shop {
     }
 
     pub async fn try_get(&self, id: &str) -> Option<Cart> {
-        match self.client.clone().get(GetCartRequest { cart_id: id.into() }).await {
+        match self.client.clone().get(GetCartRequest { cart_id: id.into(), fresh: false }).await {
             Ok(cart) => Some(cart.into_inner()),
             Err(status) if status.code() == Code::NotFound => None,
             Err(status) => panic!("{status}"),

@@ -65,7 +65,7 @@ pub(super) async fn put(
 
 /// `GET /api/v1/carts/{cart_id}`
 pub(super) async fn get(State(app): State<Arc<App>>, cart_id: Segment) -> Result<Response, Problem> {
-    let message = GetCartRequest { cart_id: cart_id.words("cart_id", 64)? };
+    let message = GetCartRequest { cart_id: cart_id.words("cart_id", 64)?, fresh: false };
     let carts = app.clients.carts();
     let got = app.clients.read(PART, message, |request| {
         let mut carts = carts.clone();
