@@ -14,9 +14,12 @@ mod lane_source;
 mod lanes;
 mod leases;
 mod listing;
+mod plan;
+mod rows;
 mod saga;
 pub mod sqlite;
 mod store;
+mod tails;
 pub mod testing;
 
 pub use append::{Append, KeyRow, NewEvent, NewSaga, Summary, Verdict};

@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use super::{
     fault::Fault,
-    plan::{Facts, Tail},
     rows::Binds,
     statements::{MAX_ROWS, over, places},
 };
 use crate::{
     Append, KeyRow, Status, StoreError,
     door::{self, Group},
+    plan::{Facts, Tail},
 };
 
 /// Where the sagas of these groups stand.

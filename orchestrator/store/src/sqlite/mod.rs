@@ -10,12 +10,10 @@ mod leases;
 mod lookup;
 mod open;
 mod outbox;
-mod plan;
 mod reads;
 mod rows;
 mod session;
 mod statements;
-mod tails;
 mod writer;
 
 use std::{fs::File, path::Path, sync::Arc, time::Duration};

@@ -1,69 +1,12 @@
-//! The rows that the winners of a batch write, and their parameters.
+//! The parameters of rows.
 
 use sqlx::{Arguments as _, sqlite::SqliteArguments};
 use uuid::Uuid;
 
-use super::{
-    plan::Winner,
-    statements::{MAX_ROWS, Shape, Table, places},
-};
-use crate::{Append, NewEvent, NewSaga, Status};
+use super::statements::{MAX_ROWS, Shape, Table, places};
+use crate::{Status, rows::Rows};
 
-/// Rows per table. They borrow from the batch; nothing is copied before it is bound.
-#[derive(Default)]
-pub(super) struct Rows<'a> {
-    keys: Vec<(&'a NewSaga, Uuid)>,
-    sagas: Vec<(&'a Append, &'a NewSaga, Status, i64, i64)>,
-    summaries: Vec<(Uuid, Option<Status>, Option<i64>, i64)>,
-    journal: Vec<(Uuid, i64, &'a [u8])>,
-    outbox: Vec<(&'a Append, i64, i64, &'a NewEvent)>,
-}
-
-impl<'a> Rows<'a> {
-    /// The rows of these winners. `numbers[s]` is the last event number of shard `s`, counted on here.
-    pub(super) fn of(batch: &'a [Append], winners: &[Winner], numbers: &mut [i64]) -> Self {
-        let mut rows = Self::default();
-        for winner in winners {
-            rows.add(batch, winner, numbers);
-        }
-        rows
-    }
-
-    fn add(&mut self, batch: &'a [Append], winner: &Winner, numbers: &mut [i64]) {
-        let mut events = winner.before.map_or(0, |tail| tail.events);
-        let (mut status, mut updated) = (None, None);
-        let mut start = None;
-        for &index in &winner.members {
-            let append = &batch[index];
-            if let Some(new) = &append.start {
-                start = Some((append, new));
-                if new.key.is_some() && !winner.has_key {
-                    self.keys.push((new, append.saga));
-                }
-            }
-            if let Some(summary) = append.summary {
-                status = Some(summary.status);
-                updated = updated.max(Some(summary.updated_at_ms));
-            }
-            for (seq, record) in (i64::from(append.first_seq)..).zip(&append.records) {
-                self.journal.push((append.saga, seq, record));
-            }
-            for event in &append.events {
-                let number = &mut numbers[usize::from(append.shard)];
-                *number += 1;
-                events += 1;
-                self.outbox.push((append, *number, events, event));
-            }
-        }
-        let published = events - winner.before.map_or(0, |tail| tail.events);
-        if let Some((append, new)) = start {
-            let updated = updated.unwrap_or(0).max(new.started_at_ms);
-            self.sagas.push((append, new, status.unwrap_or(Status::Running), updated, events));
-        } else if status.is_some() || published > 0 {
-            self.summaries.push((batch[winner.members[0]].saga, status, updated, published));
-        }
-    }
-
+impl Rows<'_> {
     fn count(&self, table: Table) -> usize {
         match table {
             Table::Keys => self.keys.len(),
@@ -119,15 +62,15 @@ impl<'a> Rows<'a> {
                 binds.int(events);
             }
             Table::Summaries => {
-                let (saga, status, updated, published) = self.summaries[row];
-                binds.id(saga);
+                let (append, status, updated, published) = self.summaries[row];
+                binds.id(append.saga);
                 binds.maybe(status.map(Status::code));
                 binds.maybe(updated);
                 binds.int(published);
             }
             Table::Journal => {
-                let (saga, seq, record) = self.journal[row];
-                binds.id(saga);
+                let (append, seq, record) = self.journal[row];
+                binds.id(append.saga);
                 binds.int(seq);
                 binds.blob(record);
             }

@@ -11,15 +11,16 @@ use super::{
     definitions,
     fault::Fault,
     lookup,
-    plan::{self, Facts, Plan, Winner},
-    rows::{Binds, Rows},
+    rows::Binds,
     session::{Failed, Session},
     statements::{self, MAX_ROWS, Shape},
-    tails::Tails,
 };
 use crate::{
     Announced, Announcement, Append, StoreError, Verdict,
     door::{self, Group},
+    plan::{self, Facts, Plan, Winner},
+    rows::Rows,
+    tails::Tails,
 };
 
 /// Shapes whose text is kept; more than a steady load has.

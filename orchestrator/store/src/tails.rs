@@ -1,30 +1,30 @@
 //! What the writer remembers of the sagas that it writes to, so that an append needs no read before it.
 //!
-//! It is right because nobody else writes the file: the data directory is locked, and every write goes through
-//! the one writer. After anything unclear it is emptied.
+//! It is right because nobody else writes to these sagas: a file's directory is locked, a shard's epoch is checked by
+//! the commit itself, and every write of this process goes through the one writer. After anything unclear it is emptied.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::plan::Tail;
+use crate::plan::Tail;
 
 /// Two generations of so many sagas each: what was not used while one filled up is forgotten.
 const GENERATION: usize = 1 << 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Tails {
+pub(crate) struct Tails {
     young: HashMap<Uuid, Tail>,
     old: HashMap<Uuid, Tail>,
 }
 
 impl Tails {
-    pub(super) fn get(&self, saga: Uuid) -> Option<Tail> {
+    pub(crate) fn get(&self, saga: Uuid) -> Option<Tail> {
         self.young.get(&saga).or_else(|| self.old.get(&saga)).copied()
     }
 
     /// Remembers where a saga stands. A finished one is forgotten: nothing is appended to it any more.
-    pub(super) fn put(&mut self, saga: Uuid, tail: Tail) {
+    pub(crate) fn put(&mut self, saga: Uuid, tail: Tail) {
         if tail.status.is_final() {
             self.young.remove(&saga);
             self.old.remove(&saga);
@@ -36,7 +36,7 @@ impl Tails {
         self.young.insert(saga, tail);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
     }

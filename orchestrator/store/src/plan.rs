@@ -12,50 +12,50 @@ use crate::{
 
 /// Where a saga stands in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tail {
-    pub(super) root: Uuid,
-    pub(super) shard: u16,
-    pub(super) status: Status,
-    pub(super) last_seq: u32,
+pub(crate) struct Tail {
+    pub(crate) root: Uuid,
+    pub(crate) shard: u16,
+    pub(crate) status: Status,
+    pub(crate) last_seq: u32,
     /// The sequence of its last event.
-    pub(super) events: i64,
+    pub(crate) events: i64,
 }
 
 /// What is known about the saga of one group.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    pub(super) tail: Option<Tail>,
+pub(crate) struct Facts {
+    pub(crate) tail: Option<Tail>,
     /// Who has the key that its start brings, if anybody.
-    pub(super) key: Option<KeyRow>,
+    pub(crate) key: Option<KeyRow>,
     /// So many leading appends of the group are there already, with the same bytes.
-    pub(super) there: usize,
+    pub(crate) there: usize,
     /// It cannot be written whatever else is true.
-    pub(super) refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// A saga that is written to.
 #[derive(Debug)]
-pub(super) struct Winner {
+pub(crate) struct Winner {
     /// Its place among the groups.
-    pub(super) group: usize,
+    pub(crate) group: usize,
     /// Its new appends, as indices in batch order.
-    pub(super) members: Vec<usize>,
-    pub(super) before: Option<Tail>,
-    pub(super) after: Tail,
+    pub(crate) members: Vec<usize>,
+    pub(crate) before: Option<Tail>,
+    pub(crate) after: Tail,
     /// The row of its key is there already, from a time when it was not purged yet.
-    pub(super) has_key: bool,
+    pub(crate) has_key: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) winners: Vec<Winner>,
+pub(crate) struct Plan {
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) winners: Vec<Winner>,
     /// A saga that was taken for new, with its key for free, was refused for another reason: read before telling.
-    pub(super) rash: bool,
+    pub(crate) rash: bool,
 }
 
 /// The decision. `facts[i]` is about `groups[i]`; `epochs[s]` is the current epoch of shard `s`.
-pub(super) fn decide(batch: &[Append], groups: &[Group], facts: &[Facts], epochs: &[i64]) -> Plan {
+pub(crate) fn decide(batch: &[Append], groups: &[Group], facts: &[Facts], epochs: &[i64]) -> Plan {
     let mut plan = Plan {
         verdicts: vec![Verdict::Committed; batch.len()],
         winners: Vec::with_capacity(groups.len()),
