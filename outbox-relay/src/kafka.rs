@@ -84,12 +84,22 @@ impl KafkaOptions {
             .set("acks", "all");
         config
     }
+
+    pub(crate) fn producer(&self) -> Result<FutureProducer, KafkaOptionsError> {
+        self.config().create().map_err(|error| KafkaOptionsError::new(&error))
+    }
 }
 
 /// The producer could not be made from its options.
 #[derive(Debug, thiserror::Error)]
 #[error("kafka options: {0}")]
 pub struct KafkaOptionsError(String);
+
+impl KafkaOptionsError {
+    pub(crate) fn new(error: &KafkaError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Publishes rows to Kafka. Rows of one call go in parallel; each answers after all in-sync replicas have it.
 pub struct KafkaSink {
@@ -111,7 +121,7 @@ impl KafkaSink {
     /// # Errors
     /// When librdkafka does not take an option.
     pub fn new(options: KafkaOptions) -> Result<Self, KafkaOptionsError> {
-        let producer = create(&options)?;
+        let producer = options.producer()?;
         let topics =
             options.topics.map(|plan| Topics::new(options.connection(), &options.bootstrap_servers, plan));
         Ok(Self { options, producer: RwLock::new((0, producer)), topics })
@@ -173,7 +183,7 @@ impl KafkaSink {
         if held.0 != used {
             return;
         }
-        match create(&self.options) {
+        match self.options.producer() {
             Ok(producer) => *held = (used + 1, producer),
             Err(error) => tracing::error!(%error, "the kafka producer cannot be made anew"),
         }
@@ -232,10 +242,6 @@ impl Sink for KafkaSink {
         });
         told.collect()
     }
-}
-
-fn create(options: &KafkaOptions) -> Result<FutureProducer, KafkaOptionsError> {
-    options.config().create().map_err(|error| KafkaOptionsError(error.to_string()))
 }
 
 /// Poison is only what the same bytes can never overcome. A topic that is missing or forbidden is an operator's

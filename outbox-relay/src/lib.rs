@@ -9,14 +9,17 @@
 //! * [`Leases`] make one relay at a time the owner of a lane where several processes reach its database.
 //! * [`EmbeddedBroker`] is a real Kafka listener inside the process for a machine where nothing is installed;
 //!   [`Relay::replay_window`] fills it again after a restart.
+//! * [`consumer`] reads topics and acts on each event once, with the [`inbox`] of its own database.
 //!
 //! This crate must not know what a saga, a shard or a participant is: it sees rows with a key.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod append;
+pub mod consumer;
 mod embedded;
 mod event;
+pub mod inbox;
 mod kafka;
 mod lease;
 pub mod names;
