@@ -63,22 +63,50 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port.number)
     }
 
-    /// Asks for the cluster's metadata (the protocol's api 3, version 1); how many brokers serve.
+    /// From now on nobody may write to `topic`, which need not exist.
+    pub fn deny_writes(&self, topic: &str) {
+        let (to_topic, literal, write, deny) = (2_u8, 3_u8, 4_u8, 2_u8);
+        let one = 1_i32.to_be_bytes();
+        let (topic, who, from) = (text(topic), text("User:ANONYMOUS"), text("*"));
+        let rule = [&one[..], &[to_topic], &topic, &[literal], &who, &from, &[write, deny]].concat();
+        let answer = self.ask(Api::CreateAcls, &rule, 10).unwrap_or_else(|e| panic!("an ACL: {e}"));
+        // Throttle time, count, the one rule's error code.
+        assert_eq!(answer[8..], [0, 0], "Kafka refuses the ACL");
+    }
+
+    /// How many brokers serve.
     fn serving_brokers(&self) -> std::io::Result<u32> {
+        let no_topics = 0_i32.to_be_bytes();
+        let count = self.ask(Api::Metadata, &no_topics, 4)?;
+        Ok(count.into_iter().fold(0, |sum, byte| sum << 8 | u32::from(byte)))
+    }
+
+    /// Sends a request of version 1; the first `bytes` of the answer's body.
+    fn ask(&self, api: Api, body: &[u8], bytes: usize) -> std::io::Result<Vec<u8>> {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number))?;
-        connection.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let (api, version, correlation, no_client, no_topics) = (3_i16, 1_i16, 7_i32, -1_i16, 0_i32);
-        let mut request = [api.to_be_bytes(), version.to_be_bytes()].concat();
-        request.extend(correlation.to_be_bytes());
-        request.extend(no_client.to_be_bytes());
-        request.extend(no_topics.to_be_bytes());
+        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
+        let (correlation, no_client) = (7_i32.to_be_bytes(), (-1_i16).to_be_bytes());
+        let request = [&[0, api as u8, 0, 1], &correlation[..], &no_client, body].concat();
         let length = u32::try_from(request.len()).expect("a request of a few bytes");
         connection.write_all(&[&length.to_be_bytes()[..], &request].concat())?;
-        // Length, correlation, count of brokers; what follows is of no interest.
-        let mut answer = [0; 12];
+        // Length and correlation stand before the body.
+        let mut answer = vec![0; 8 + bytes];
         connection.read_exact(&mut answer)?;
-        Ok(u32::from_be_bytes([answer[8], answer[9], answer[10], answer[11]]))
+        Ok(answer.split_off(8))
     }
+}
+
+/// What of Kafka's protocol is spoken here.
+#[derive(Clone, Copy)]
+enum Api {
+    Metadata = 3,
+    CreateAcls = 30,
+}
+
+/// A string as the protocol wants it.
+fn text(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("names are short");
+    [&length.to_be_bytes()[..], text.as_bytes()].concat()
 }
 
 impl Service for Kafka {

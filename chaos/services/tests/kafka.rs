@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backstitch_services::{Kafka, Redis, Service as _};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::types::RDKafkaErrorCode;
 
 #[test]
 fn kafka_comes_back_after_a_kill() {
@@ -17,6 +22,25 @@ fn kafka_comes_back_after_a_kill() {
     assert!(kafka.answers().is_err());
     kafka.thaw();
     assert_eq!(kafka.answers(), Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_denied_is_denied_and_nothing_else() {
+    let kafka = Kafka::start();
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", kafka.brokers()).set("topic.metadata.propagation.max.ms", "1000");
+    let admin: AdminClient<DefaultClientContext> = client.create().unwrap();
+    let topics = ["open", "shut"].map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1)));
+    admin.create_topics(&topics, &AdminOptions::new()).await.unwrap();
+    kafka.deny_writes("shut");
+    let producer: FutureProducer = client.create().unwrap();
+    let send = async |topic| {
+        let sent = producer.send(FutureRecord::<str, str>::to(topic).payload("x"), Duration::ZERO).await;
+        sent.map(drop).map_err(|(error, _)| error.rdkafka_error_code())
+    };
+    assert_eq!(send("open").await, Ok(()));
+    assert_eq!(send("shut").await, Err(Some(RDKafkaErrorCode::TopicAuthorizationFailed)));
+    assert_eq!(send("nobody_made_this").await, Err(Some(RDKafkaErrorCode::UnknownTopicOrPartition)));
 }
 
 #[test]
