@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use backstitch_proto::cart::carts_client::CartsClient;
-use backstitch_proto::contract::keys;
+use backstitch_proto::contract::{keys, optional_parts};
 use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::order::orders_client::OrdersClient;
 use tonic::transport::{Channel, Endpoint};
@@ -147,16 +147,27 @@ impl Clients {
         request
     }
 
-    /// Asks every probed participant for its health, all at once; those that are not well, with what they say.
+    /// Asks every probed participant for its health, all at once; those that are not well, or that do without a part
+    /// of theirs, with what they say.
     pub(crate) async fn unwell(&self, within: Duration) -> Vec<(String, String)> {
         let ask = |(name, channel): (String, Channel)| async move {
             let mut client = HealthClient::new(channel);
-            let asked = client.check(HealthCheckRequest::default());
+            let asked = async {
+                let whole = client.check(HealthCheckRequest::default()).await;
+                if !whole.as_ref().is_ok_and(is_serving) {
+                    return whole.map(|_| Some("is up and says that it is not serving".to_owned()));
+                }
+                for part in optional_parts::ALL {
+                    // Who has no such part does not know its name.
+                    let asked = client.check(HealthCheckRequest { service: part.to_owned() }).await;
+                    if asked.is_ok_and(|answer| !is_serving(&answer)) {
+                        return Ok(Some(format!("does without its {part}, slower; nothing is lost")));
+                    }
+                }
+                Ok(None)
+            };
             let said = match tokio::time::timeout(within, asked).await {
-                Ok(Ok(answer)) => match answer.into_inner() {
-                    HealthCheckResponse { status } if status == ServingStatus::Serving as i32 => return None,
-                    HealthCheckResponse { .. } => "is up and says that it is not serving".to_owned(),
-                },
+                Ok(Ok(said)) => said?,
                 Ok(Err(status)) => format!("answers {:?}: {}", status.code(), status.message()),
                 Err(_) => "does not answer".to_owned(),
             };
@@ -165,6 +176,10 @@ impl Clients {
         let asked = futures::future::join_all(self.probed.iter().cloned().map(ask)).await;
         asked.into_iter().flatten().collect()
     }
+}
+
+fn is_serving(answer: &Response<HealthCheckResponse>) -> bool {
+    answer.get_ref().status == ServingStatus::Serving as i32
 }
 
 /// Why a participant did not do what a face asked of it.

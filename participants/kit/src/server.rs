@@ -12,12 +12,13 @@ use futures::FutureExt as _;
 use metrics::counter;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock as _, SystemClock};
@@ -90,6 +91,8 @@ pub struct Participant {
     pub wake: Arc<Notify>,
     /// What it does by itself, besides forgetting.
     pub background: Vec<Arc<dyn Background>>,
+    /// Parts that it can do without for a while, and whether each is there.
+    parts: Vec<(&'static str, watch::Receiver<bool>)>,
     retention: Retention,
 }
 
@@ -123,6 +126,7 @@ impl Participant {
             outbox: Arc::new(Outbox::new(kit.clone())),
             wake: kit.transactor().wake(),
             background: Vec::new(),
+            parts: Vec::new(),
             retention: Retention::new(kit.clone(), Retention::DEFAULT),
         }
     }
@@ -131,6 +135,14 @@ impl Participant {
     #[must_use]
     pub fn beside(mut self, background: impl Background + 'static) -> Self {
         self.background.push(Arc::new(background));
+        self
+    }
+
+    /// It works without this part too, but health tells whether the part is there
+    /// ([`optional_parts`](backstitch_proto::contract::optional_parts)).
+    #[must_use]
+    pub fn with_part(mut self, name: &'static str, is_there: watch::Receiver<bool>) -> Self {
+        self.parts.push((name, is_there));
         self
     }
 
@@ -174,6 +186,10 @@ impl Participant {
             loops.spawn(tick_until(name, background, stop_loops.clone()));
         }
 
+        for (part, is_there) in self.parts {
+            loops.spawn(tell_of(part, is_there, health.clone(), stop_loops.clone()));
+        }
+
         let closing = shutdown.clone();
         let announced = async move {
             closing.cancelled().await;
@@ -203,6 +219,24 @@ impl Participant {
             tracing::warn!(name, "a background tick did not end in time");
         }
         served
+    }
+}
+
+/// Tells health whether a part is there, until `stop`.
+async fn tell_of(
+    part: &'static str,
+    mut is_there: watch::Receiver<bool>,
+    health: HealthReporter,
+    stop: CancellationToken,
+) {
+    loop {
+        let status =
+            if *is_there.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status(part, status).await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = is_there.changed() => if changed.is_err() { return },
+        }
     }
 }
 

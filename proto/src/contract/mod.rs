@@ -12,6 +12,16 @@ pub use verdict::{Refusal, Verdict};
 /// The version of this contract; a participant that cannot serve it answers Broken.
 pub const VERSION: u32 = 1;
 
+/// Parts that a participant can do without for a while. One that has such a part tells of it under this name in its
+/// gRPC health service, beside its own health.
+pub mod optional_parts {
+    /// Where copies are kept for reading.
+    pub const REDIS: &str = "redis";
+
+    /// All of them.
+    pub const ALL: [&str; 1] = [REDIS];
+}
+
 /// Metadata keys of every call.
 pub mod keys {
     /// The saga, UUID as text.
