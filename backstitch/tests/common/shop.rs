@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Process, Said, program, run, until};
+use super::{Answer, Process, Said, program, run, until, until_within};
 
 /// A shop. After [`Shop::kill`] or [`Shop::stop`] its directory is still there, to start again on or to audit.
 pub(crate) struct Shop {
@@ -65,11 +66,21 @@ impl Shop {
 
     /// Starts the orchestrator alone, with participants at these URIs.
     pub(crate) async fn start_orchestrator(&mut self, participants: &BTreeMap<String, String>) {
+        self.start_orchestrator_with(participants, &[]).await;
+    }
+
+    /// As [`Shop::start_orchestrator`], with more arguments.
+    pub(crate) async fn start_orchestrator_with(
+        &mut self,
+        participants: &BTreeMap<String, String>,
+        more: &[&str],
+    ) {
         let data = self.data().display().to_string();
         let at: Vec<String> = participants.iter().map(|(name, uri)| format!("{name}={uri}")).collect();
         let mut args =
             vec!["orchestrator", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
         args.extend(at.iter().flat_map(|at| ["--participant", at]));
+        args.extend(more);
         self.up = Some(Process::start("orchestrator", &args, self.directory.path()).await);
     }
 
@@ -194,6 +205,16 @@ impl Shop {
     /// The document of a checkout once it has come to rest: completed, compensated or parked.
     pub(crate) async fn rested(&self, id: &str) -> Answer {
         self.reaches(id, &["completed", "compensated", "parked"]).await
+    }
+
+    /// As [`Shop::rested`], with another patience than the usual.
+    pub(crate) async fn rested_within(&self, id: &str, patience: Duration) -> Answer {
+        let path = format!("/api/v1/checkouts/{id}");
+        until_within(patience, &format!("checkout {id} comes to rest"), async || {
+            let answer = self.get(&path).await.ok();
+            ["completed", "compensated", "parked"].contains(&answer.text("/status")).then_some(answer)
+        })
+        .await
     }
 
     /// The document of a checkout once it has one of these states.

@@ -14,6 +14,15 @@ impl Tally {
         *self.counts().entry(what.to_string()).or_default() += 1;
     }
 
+    /// As many more of everything as `other` counts.
+    pub fn add(&self, other: &Tally) {
+        // A copy first: two tallies are never locked at once.
+        let counts = other.counts().clone();
+        for (what, n) in counts {
+            *self.counts().entry(what).or_default() += n;
+        }
+    }
+
     /// How many of `what` there were.
     pub fn of(&self, what: impl fmt::Display) -> u64 {
         self.counts().get(&what.to_string()).copied().unwrap_or(0)
@@ -22,6 +31,16 @@ impl Tally {
     /// How many of all whose name `counts` accepts.
     pub fn sum(&self, counts: impl Fn(&str) -> bool) -> u64 {
         self.counts().iter().filter(|(name, _)| counts(name)).map(|(_, n)| n).sum()
+    }
+
+    /// The same with fewer names: whatever stands in brackets at a name's end is left out.
+    pub fn folded(&self) -> Tally {
+        let folded = Tally::default();
+        for (what, n) in self.counts().iter() {
+            let name = what.split_once(" (").map_or(what.as_str(), |(name, _)| name);
+            *folded.counts().entry(name.to_owned()).or_default() += n;
+        }
+        folded
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
