@@ -147,7 +147,10 @@ async fn the_spans_of_a_saga_are_one_trace_from_its_client_to_its_events() {
 
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("noop.db").display());
-    let kit = Kit::open("noop", &url, &[], Arc::new(participant_kit::SystemClock)).await.unwrap();
+    let kit =
+        Kit::open(&participant_kit::Schema::new("noop", &[]), &url, Arc::new(participant_kit::SystemClock))
+            .await
+            .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     let routes = tonic::service::Routes::new(NoopServer::new(Service(kit.clone())));

@@ -14,6 +14,7 @@
 
 mod database;
 mod kafka;
+mod on;
 mod port;
 mod postgres;
 mod process;
@@ -23,6 +24,7 @@ mod service;
 mod shared;
 
 pub use kafka::Kafka;
+pub use on::On;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use redis::Redis;

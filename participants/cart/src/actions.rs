@@ -16,3 +16,8 @@ use crate::domain::CartId;
 pub(crate) fn lock(id: &CartId) -> LockKey {
     LockKey::new("cart", id.as_str())
 }
+
+/// What whoever removes carts holds: the highest version that is gone is one row for all of them.
+pub(crate) fn versions_lock() -> LockKey {
+    LockKey::new("cart_versions", "")
+}

@@ -1,8 +1,9 @@
 //! Carts that nobody holds and nobody has touched for their lifetime go away.
 
 use async_trait::async_trait;
-use participant_kit::{Background, Kit, LockKey, OpError, Progress, Tx};
+use participant_kit::{Background, Kit, OpError, Progress, Tx};
 
+use crate::actions::versions_lock;
 use crate::store;
 
 /// So many carts per tick: one short transaction, with room for checkouts in between.
@@ -26,7 +27,7 @@ impl Background for Expiry {
 
     async fn tick(&self, now_ms: i64) -> Progress {
         // Two processes that sweep at once would only get in each other's way.
-        let locks = vec![LockKey::new("expiry", "carts")];
+        let locks = vec![versions_lock()];
         match self.kit.run(locks, move |tx| Box::pin(sweep(tx, now_ms))).await {
             Ok(0) => Progress::idle(),
             Ok(gone) => Progress::done(gone, gone == usize::from(PER_TICK)),

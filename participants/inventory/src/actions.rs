@@ -8,10 +8,15 @@ pub(crate) use commit::Commit;
 pub(crate) use release::Release;
 pub(crate) use reserve::Reserve;
 
-use participant_kit::text;
+use participant_kit::{LockKey, text};
 use uuid::Uuid;
 
-use crate::domain::Invalid;
+use crate::domain::{Invalid, Line};
+
+/// What whoever moves the stock of these lines holds.
+fn sku_locks(lines: &[Line]) -> Vec<LockKey> {
+    lines.iter().map(|line| LockKey::new("sku", line.sku.as_str())).collect()
+}
 
 fn reservation_id(text: &str) -> Result<Uuid, Invalid> {
     text::uuid(text).map_err(|why| Invalid::new("reservation_id", why))

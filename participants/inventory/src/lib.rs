@@ -15,7 +15,7 @@ mod store;
 
 use backstitch_proto::inventory::inventory_server::InventoryServer;
 pub use participant_kit::Options;
-use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Schema};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
@@ -23,14 +23,16 @@ use tonic::service::Routes;
 pub const NAME: &str = "inventory";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/inventory/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
 
-/// Opens the database, migrates it, and answers the participant, ready to be served.
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new(NAME, &[&MIGRATIONS]);
+
+/// Opens the database (a file is migrated, one on a server has to be) and answers the participant, ready to be served.
 ///
 /// # Errors
 /// What the database is missing, by name; see [`OpenError`].
 pub async fn open(options: Options) -> Result<Participant, OpenError> {
-    let kit = Kit::open(NAME, &options.database_url, &OWN, options.clock).await?;
+    let kit = Kit::open(&SCHEMA, &options.database_url, options.clock).await?;
     let service = InventoryServer::new(service::Service::new(kit.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

@@ -10,7 +10,7 @@ use crate::{events, store};
 
 /// Runs a put through the transactor and answers the product as it stands after it.
 pub(crate) async fn put_product(kit: &Kit, put: Put, traceparent: String) -> Result<Product, OpError> {
-    let locks = vec![LockKey::new("sku", put.sku.as_str())];
+    let locks = vec![LockKey::new("sku", put.sku.as_str()), LockKey::events(put.sku.as_str())];
     kit.run(locks, move |tx| {
         let (put, traceparent) = (put.clone(), traceparent.clone());
         Box::pin(async move { apply(tx, &put, &traceparent).await })
@@ -58,8 +58,8 @@ async fn alter(
         revision: from.revision + 1,
         ..from.clone()
     };
-    // A release does not take the SKU's lock: where writers run side by side one may have moved the stock since it
-    // was read, and a count must not write over that.
+    // The SKU's lock is held since before the stock was read; a count that would write over a movement all the same is
+    // told from one that was about this stock.
     if !store::set_on_hand(tx.conn(), &product.sku, product.on_hand, from.revision).await? {
         return Err(OpError::not_now(Fault::SOON, format!("the stock of {} is moving", product.sku)));
     }

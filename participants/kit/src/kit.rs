@@ -9,7 +9,6 @@ use backstitch_proto::contract::{CallMeta, Op, keys};
 use backstitch_proto::trace;
 use futures::future::BoxFuture;
 use metrics::{counter, histogram};
-use sqlx::migrate::Migrator;
 use sqlx::{AnyPool, Row as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
@@ -19,7 +18,7 @@ use crate::action::{Action, OutsideAction, OutsideUndo, Undo};
 use crate::barrier::open::Claims;
 use crate::barrier::{READ_MARK, born_ms, expired, first_id_at, local, outside};
 use crate::clock::Clock;
-use crate::database::{Database, OpenError};
+use crate::database::{Database, OpenError, Schema};
 use crate::lock::LockKey;
 use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
@@ -48,24 +47,21 @@ struct Inner {
 }
 
 impl Kit {
-    /// Opens `service`'s database (`sqlite:/path/file.db`, created when missing, or `postgres://…`) and migrates it:
-    /// barrier, outbox and the participant's `own`.
+    /// Opens the database of the schema's service: a SQLite file (`sqlite:/path/file.db`), created when missing and
+    /// migrated, or one on a Postgres server (`postgres://…`), which somebody has migrated before
+    /// ([`Schema::migrate`]).
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(
-        service: &'static str,
-        database_url: &str,
-        own: &'static [&'static Migrator],
-        clock: Arc<dyn Clock>,
-    ) -> Result<Kit, OpenError> {
+    pub async fn open(schema: &Schema, database_url: &str, clock: Arc<dyn Clock>) -> Result<Kit, OpenError> {
+        let service = schema.service();
         let database = Database::new(service, database_url)?;
         let mut conn = database.connect().await?;
-        database.migrate(&mut conn, own).await?;
+        schema.prepare(&database, &mut conn).await?;
         let reads = database.readers().await?;
-        let unreachable = |source| OpenError::Unreachable { service, source };
-        let mark = sqlx::query(READ_MARK).fetch_optional(&mut conn).await.map_err(unreachable)?;
-        let mark = mark.map(|row| row.try_get(0)).transpose().map_err(unreachable)?;
+        let refused = |error| database.refused(error);
+        let mark = sqlx::query(READ_MARK).fetch_optional(&mut conn).await.map_err(refused)?;
+        let mark = mark.map(|row| row.try_get(0)).transpose().map_err(refused)?;
         let transactor = Transactor::start(service, database, conn, clock.clone());
         Ok(Self(Arc::new(Inner {
             service,

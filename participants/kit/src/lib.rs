@@ -30,7 +30,7 @@ mod tx;
 
 pub use action::{Action, OutsideAction, OutsideUndo, Reached, Undo, Undone};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use database::OpenError;
+pub use database::{OpenError, Schema};
 pub use identity::Identity;
 pub use kit::Kit;
 pub use lock::LockKey;

@@ -15,6 +15,12 @@ impl LockKey {
         Self(format!("{kind}/{id}"))
     }
 
+    /// What numbers the events of an event key: held by whoever publishes one, so that two processes that publish
+    /// several in one transaction each take the keys' counters in the same order.
+    pub fn events(key: &str) -> Self {
+        Self::new("events", key)
+    }
+
     /// A number for databases whose advisory locks are numbers. Two keys that share one only wait needlessly.
     pub(crate) fn number(&self) -> i64 {
         let hash = Sha256::digest(self.0.as_bytes());

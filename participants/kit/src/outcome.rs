@@ -34,9 +34,9 @@ pub enum OpError {
     /// statement after it would then commit by itself.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The operation found that it needs this key too; it is run again with it. See `Tx::lock`.
-    #[error("needs the lock {0} first")]
-    Lock(LockKey),
+    /// The operation found that it needs these keys too; it is run again with them. See `Tx::lock`.
+    #[error("needs the locks {0:?} first")]
+    Lock(Vec<LockKey>),
     /// The transaction may or may not have been committed. The transactor's word; an operation never says it.
     #[error("unknown: {0}")]
     Unknown(String),
@@ -80,7 +80,7 @@ impl From<OpError> for Status {
             OpError::NotNow { why, .. } => Status::unavailable(why),
             OpError::Superseded(why) => Status::aborted(why),
             OpError::Broken(why) => Status::internal(why),
-            OpError::Lock(key) => Status::unavailable(format!("{key} is needed first")),
+            OpError::Lock(keys) => Status::unavailable(format!("{keys:?} are needed first")),
             OpError::Database(error) => Status::unavailable(format!("database: {error}")),
             OpError::Unknown(why) => Status::unknown(why),
         }
@@ -151,7 +151,7 @@ impl From<OpError> for Fault {
             OpError::Broken(why) => Fault::Broken(why),
             OpError::Superseded(why) => Fault::Superseded(why),
             OpError::Status(status) => Fault::Status(status),
-            OpError::Lock(key) => Fault::soon(format!("{key} is needed first")),
+            OpError::Lock(keys) => Fault::soon(format!("{keys:?} are needed first")),
             OpError::Database(error) => database(&error),
             OpError::Unknown(why) => Fault::Unknown(why),
         }

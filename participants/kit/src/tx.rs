@@ -52,26 +52,27 @@ impl<'t> Tx<'t> {
         self.now_ms
     }
 
-    /// Publishes an event with the effect: it appears if and only if the transaction commits.
+    /// Publishes an event with the effect: it appears if and only if the transaction commits. Takes the event key's
+    /// lock ([`LockKey::events`]) if the operation does not hold it; a saga's call holds that of its root.
     ///
     /// # Errors
-    /// A database error, to be returned at once.
+    /// A database error or a lock that is needed first, to be returned at once.
     pub async fn emit(&mut self, event: Event) -> Result<(), OpError> {
+        self.lock([LockKey::events(&event.key)])?;
         // The per-key counter and the row.
         self.statements += 2;
         self.emitted = true;
         Ok(outbox_relay::append(self.conn, &event).await?)
     }
 
-    /// Makes sure that the operation holds `key`, which it could not name before it ran.
+    /// Makes sure that the operation holds `keys`, which it could not name before it ran.
     ///
     /// # Errors
-    /// [`OpError::Lock`] if it does not: return it, and the operation is rolled back and run again holding it.
-    pub fn lock(&self, key: LockKey) -> Result<(), OpError> {
-        match self.held {
-            Some(held) if held.binary_search(&key).is_err() => Err(OpError::Lock(key)),
-            _ => Ok(()),
-        }
+    /// [`OpError::Lock`] if it does not: return it, and the operation is rolled back and run again holding them.
+    pub fn lock(&self, keys: impl IntoIterator<Item = LockKey>) -> Result<(), OpError> {
+        let Some(held) = self.held else { return Ok(()) };
+        let missing: Vec<_> = keys.into_iter().filter(|key| held.binary_search(key).is_err()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(OpError::Lock(missing)) }
     }
 
     /// The operation's barrier row as it found it.

@@ -1,13 +1,28 @@
-//! The barrier over a real SQLite file, for effects in the participant's own database.
+//! The barrier over a real database, for effects in the participant's own database.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use backstitch_proto::contract::{Verdict, keys};
+use backstitch_services::{On, each_database};
 use common::{Release, Reserve, STEP, Shop, Then, act, born, call, meta, undo, word};
 use futures::future::join_all;
 use participant_kit::{Kit, Op};
 use uuid::Uuid;
+
+each_database!(
+    every_cell_answers_and_moves_the_row_as_the_table_says,
+    a_do_happens_once_and_answers_the_same_however_often_it_is_asked_and_after_a_restart,
+    another_request_under_the_same_key_is_broken_and_changes_nothing,
+    a_refusal_takes_its_effect_back_and_is_kept_though_the_world_changes,
+    what_is_no_answer_for_good_stores_nothing_and_can_be_repeated,
+    an_undo_that_fails_stores_nothing_and_is_repeated,
+    a_call_that_cannot_be_read_is_broken_and_changes_nothing,
+    a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op,
+    a_purge_stops_before_the_oldest_open_row,
+);
+
+each_database!(2 threads: of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story);
 
 /// Brings a new saga's row into a state by the calls that lead there; doing and closing, which local calls never
 /// write, by hand.
@@ -41,9 +56,8 @@ async fn saga_whose_row_is(shop: &Shop, state: &str) -> Uuid {
     saga
 }
 
-#[tokio::test]
-async fn every_cell_answers_and_moves_the_row_as_the_table_says() {
-    let shop = Shop::open().await;
+async fn every_cell_answers_and_moves_the_row_as_the_table_says(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 1000).await;
     // row before | do, row after | undo, row after | close, row after
     #[rustfmt::skip]
@@ -75,9 +89,8 @@ async fn every_cell_answers_and_moves_the_row_as_the_table_says() {
     assert_eq!(1000 - shop.effects("reserve").await + shop.effects("release").await, shop.left("tea").await);
 }
 
-#[tokio::test]
-async fn a_do_happens_once_and_answers_the_same_however_often_it_is_asked_and_after_a_restart() {
-    let shop = Shop::open().await;
+async fn a_do_happens_once_and_answers_the_same_however_often_it_is_asked_and_after_a_restart(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     let saga = Uuid::now_v7();
     let first = shop.kit.act(&meta(saga, STEP, Op::Do), Ok(Reserve::of(3))).await.unwrap().into_inner();
@@ -90,9 +103,8 @@ async fn a_do_happens_once_and_answers_the_same_however_often_it_is_asked_and_af
     assert_eq!((shop.effects("reserve").await, shop.left("tea").await), (1, 7));
 }
 
-#[tokio::test]
-async fn another_request_under_the_same_key_is_broken_and_changes_nothing() {
-    let shop = Shop::open().await;
+async fn another_request_under_the_same_key_is_broken_and_changes_nothing(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     for before in ["done", "refused"] {
         let saga = saga_whose_row_is(&shop, before).await;
@@ -104,9 +116,8 @@ async fn another_request_under_the_same_key_is_broken_and_changes_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_refusal_takes_its_effect_back_and_is_kept_though_the_world_changes() {
-    let shop = Shop::open().await;
+async fn a_refusal_takes_its_effect_back_and_is_kept_though_the_world_changes(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 2).await;
     let saga = Uuid::now_v7();
     let status = shop.kit.act(&meta(saga, STEP, Op::Do), Ok(Reserve::of(3))).await.unwrap_err();
@@ -123,9 +134,8 @@ async fn a_refusal_takes_its_effect_back_and_is_kept_though_the_world_changes() 
     assert_eq!((shop.effects("reserve").await, shop.left("tea").await), (0, 100));
 }
 
-#[tokio::test]
-async fn what_is_no_answer_for_good_stores_nothing_and_can_be_repeated() {
-    let shop = Shop::open().await;
+async fn what_is_no_answer_for_good_stores_nothing_and_can_be_repeated(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     for (then, heard) in [(Then::NotNow, "not now"), (Then::BadSql, "not now"), (Then::Panic, "broken")] {
         let saga = Uuid::now_v7();
@@ -136,9 +146,8 @@ async fn what_is_no_answer_for_good_stores_nothing_and_can_be_repeated() {
     assert_eq!((shop.effects("reserve").await, shop.left("tea").await), (3, 7));
 }
 
-#[tokio::test]
-async fn an_undo_that_fails_stores_nothing_and_is_repeated() {
-    let shop = Shop::open().await;
+async fn an_undo_that_fails_stores_nothing_and_is_repeated(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     let saga = saga_whose_row_is(&shop, "done").await;
     assert_eq!(undo(&shop.kit, saga, Release { quantity: 1, fails: true }).await, "broken");
@@ -147,9 +156,8 @@ async fn an_undo_that_fails_stores_nothing_and_is_repeated() {
     assert_eq!((shop.row(saga, STEP).await.as_str(), shop.left("tea").await), ("undone", 10));
 }
 
-#[tokio::test]
-async fn a_call_that_cannot_be_read_is_broken_and_changes_nothing() {
-    let shop = Shop::open().await;
+async fn a_call_that_cannot_be_read_is_broken_and_changes_nothing(on: On) {
+    let shop = Shop::open(on).await;
     let (kit, saga) = (&shop.kit, Uuid::now_v7());
     let unread = kit.act::<Reserve>(&meta(saga, STEP, Op::Do), Err("no quantity".into())).await;
     assert_eq!(word(saga, STEP, Op::Do, &unread), "broken");
@@ -190,9 +198,8 @@ async fn race(shop: &Shop, other: &Kit, round: u128) -> Vec<Heard> {
     join_all(tasks).await.into_iter().map(Result::unwrap).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story() {
-    let shop = Shop::open().await;
+async fn of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 100_000).await;
     let other = shop.reopen().await;
     let (mut performed, mut prevented) = (0, 0);
@@ -233,9 +240,8 @@ async fn of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story(
     );
 }
 
-#[tokio::test]
-async fn a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op() {
-    let shop = Shop::open().await;
+async fn a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     let (old, young) = (born(1_600_000_000_000), born(1_600_000_000_001));
     for saga in [old, young] {
@@ -259,9 +265,8 @@ async fn a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op() {
     assert_eq!(shop.effects("reserve").await, 2);
 }
 
-#[tokio::test]
-async fn a_purge_stops_before_the_oldest_open_row() {
-    let shop = Shop::open().await;
+async fn a_purge_stops_before_the_oldest_open_row(on: On) {
+    let shop = Shop::open(on).await;
     let saga = saga_whose_row_is(&shop, "doing").await;
     sqlx::query("INSERT INTO barrier_open VALUES ($1, $2, $1, '', '', 'pay', NULL, '', NULL, 0, 0)")
         .bind(saga.to_string())

@@ -1,4 +1,4 @@
-//! The barrier over a real SQLite file, for effects at an outside provider.
+//! The barrier over a real database, for effects at an outside provider.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -6,11 +6,31 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstitch_services::{On, each_database};
 use common::provider::{Mood, Object, Pay, Provider, Void};
-use common::{OWN, Shop, meta, word};
+use common::{SCHEMA, Shop, meta, word};
 use futures::future::join_all;
 use participant_kit::{Background as _, Kit, Op, Resolver};
 use uuid::Uuid;
+
+each_database!(
+    every_cell_answers_moves_the_row_and_reaches_the_provider_as_the_table_says,
+    another_request_under_the_same_key_is_broken_and_reaches_nobody,
+    an_intent_that_is_refused_reaches_nobody_and_is_kept,
+    the_customer_is_waited_for_and_what_does_not_change_is_recorded_once,
+    a_reply_that_makes_no_sense_is_broken_and_settles_nothing,
+    a_dropped_request_cancels_nothing,
+    an_undo_during_the_call_waits_for_it_and_then_takes_back_what_it_did,
+    a_close_during_the_call_waits_for_it_and_then_finds_what_it_did,
+    a_call_that_panics_leaves_its_row_to_be_read,
+    a_result_that_cannot_be_recorded_is_unknown_and_is_read_again,
+    a_crash_between_doing_and_its_record_is_settled_by_the_tick,
+    a_row_that_cannot_be_settled_is_taken_up_at_growing_intervals_and_never_mutates,
+    closing_rows_are_settled_by_the_tick_as_what_they_are_for,
+    a_row_nobody_knows_how_to_go_on_with_is_told_and_stops_nobody,
+);
+
+each_database!(2 threads: of_racing_calls_one_decides_the_provider_is_asked_once_and_all_tell_the_same_story);
 
 const STEP: &str = "authorize_payment";
 /// Later than any row is due.
@@ -81,9 +101,8 @@ async fn saga_whose_row_is(shop: &Shop, provider: &Provider, state: &str) -> Uui
     saga
 }
 
-#[tokio::test]
-async fn every_cell_answers_moves_the_row_and_reaches_the_provider_as_the_table_says() {
-    let shop = Shop::open().await;
+async fn every_cell_answers_moves_the_row_and_reaches_the_provider_as_the_table_says(on: On) {
+    let shop = Shop::open(on).await;
     let provider = Provider::open();
     let pay = Pay::new(&provider, Mood::Fine);
     // row before | do, row after | undo, row after | close, row after
@@ -122,9 +141,8 @@ async fn every_cell_answers_moves_the_row_and_reaches_the_provider_as_the_table_
     }
 }
 
-#[tokio::test]
-async fn another_request_under_the_same_key_is_broken_and_reaches_nobody() {
-    let shop = Shop::open().await;
+async fn another_request_under_the_same_key_is_broken_and_reaches_nobody(on: On) {
+    let shop = Shop::open(on).await;
     let provider = Provider::open();
     for before in ["doing", "done", "refused", "closing close"] {
         let saga = saga_whose_row_is(&shop, &provider, before).await;
@@ -137,9 +155,8 @@ async fn another_request_under_the_same_key_is_broken_and_reaches_nobody() {
     }
 }
 
-#[tokio::test]
-async fn an_intent_that_is_refused_reaches_nobody_and_is_kept() {
-    let shop = Shop::open().await;
+async fn an_intent_that_is_refused_reaches_nobody_and_is_kept(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::open(), Uuid::now_v7());
     let negative = Pay { amount: -1, ..Pay::new(&provider, Mood::Fine) };
     for _ in 0..2 {
@@ -149,9 +166,8 @@ async fn an_intent_that_is_refused_reaches_nobody_and_is_kept() {
     assert_eq!((shop.effects("pay intended").await, open_rows(&shop).await), (0, 0));
 }
 
-#[tokio::test]
-async fn the_customer_is_waited_for_and_what_does_not_change_is_recorded_once() {
-    let shop = Shop::open().await;
+async fn the_customer_is_waited_for_and_what_does_not_change_is_recorded_once(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::open(), Uuid::now_v7());
     let pay = Pay::new(&provider, Mood::Waits);
     for _ in 0..3 {
@@ -168,9 +184,8 @@ async fn the_customer_is_waited_for_and_what_does_not_change_is_recorded_once() 
     assert_eq!(open_rows(&shop).await, 0);
 }
 
-#[tokio::test]
-async fn a_reply_that_makes_no_sense_is_broken_and_settles_nothing() {
-    let shop = Shop::open().await;
+async fn a_reply_that_makes_no_sense_is_broken_and_settles_nothing(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::open(), Uuid::now_v7());
     assert_eq!(act(&shop.kit, saga, Op::Do, Pay::new(&provider, Mood::Garbage)).await, "broken");
     assert_eq!(shop.row(saga, STEP).await, "doing");
@@ -178,9 +193,8 @@ async fn a_reply_that_makes_no_sense_is_broken_and_settles_nothing() {
     assert_eq!(provider.object(saga), Some(Object::Refunded));
 }
 
-#[tokio::test]
-async fn a_dropped_request_cancels_nothing() {
-    let shop = Shop::open().await;
+async fn a_dropped_request_cancels_nothing(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::gated(), Uuid::now_v7());
     let (kit, pay) = (shop.kit.clone(), Pay::new(&provider, Mood::Fine));
     let request = tokio::spawn(async move { act(&kit, saga, Op::Do, pay).await });
@@ -197,9 +211,8 @@ async fn a_dropped_request_cancels_nothing() {
     assert_eq!((provider.mutations(saga), shop.effects("pay recorded done").await), (1, 1));
 }
 
-#[tokio::test]
-async fn an_undo_during_the_call_waits_for_it_and_then_takes_back_what_it_did() {
-    let shop = Shop::open().await;
+async fn an_undo_during_the_call_waits_for_it_and_then_takes_back_what_it_did(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::gated(), Uuid::now_v7());
     let (kit, pay) = (shop.kit.clone(), Pay::new(&provider, Mood::Fine));
     let request = tokio::spawn(async move { act(&kit, saga, Op::Do, pay).await });
@@ -214,9 +227,8 @@ async fn an_undo_during_the_call_waits_for_it_and_then_takes_back_what_it_did() 
     assert_eq!((shop.effects("pay recorded done").await, shop.effects("void recorded").await), (0, 1));
 }
 
-#[tokio::test]
-async fn a_close_during_the_call_waits_for_it_and_then_finds_what_it_did() {
-    let shop = Shop::open().await;
+async fn a_close_during_the_call_waits_for_it_and_then_finds_what_it_did(on: On) {
+    let shop = Shop::open(on).await;
     for (mood, heard) in [(Mood::Fine, "paid"), (Mood::SilentNotExecuted, "refused CANCELLED")] {
         let (provider, saga) = (Provider::gated(), Uuid::now_v7());
         let (kit, pay) = (shop.kit.clone(), Pay::new(&provider, mood));
@@ -234,9 +246,8 @@ async fn a_close_during_the_call_waits_for_it_and_then_finds_what_it_did() {
     }
 }
 
-#[tokio::test]
-async fn a_call_that_panics_leaves_its_row_to_be_read() {
-    let shop = Shop::open().await;
+async fn a_call_that_panics_leaves_its_row_to_be_read(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::open(), Uuid::now_v7());
     assert_eq!(act(&shop.kit, saga, Op::Do, Pay::new(&provider, Mood::Panics)).await, "unknown");
     assert_eq!(act(&shop.kit, saga, Op::Do, Pay::new(&provider, Mood::Fine)).await, "unknown");
@@ -244,9 +255,8 @@ async fn a_call_that_panics_leaves_its_row_to_be_read() {
     assert_eq!(act(&shop.kit, saga, Op::Close, Pay::new(&provider, Mood::Fine)).await, "refused CANCELLED");
 }
 
-#[tokio::test]
-async fn a_result_that_cannot_be_recorded_is_unknown_and_is_read_again() {
-    let shop = Shop::open().await;
+async fn a_result_that_cannot_be_recorded_is_unknown_and_is_read_again(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::open(), Uuid::now_v7());
     let failing = Pay { record_fails: true, ..Pay::new(&provider, Mood::Fine) };
     assert_eq!(act(&shop.kit, saga, Op::Do, failing).await, "unknown");
@@ -261,7 +271,7 @@ fn crash_after<F: Future<Output = ()>>(shop: &Shop, work: impl FnOnce(Kit) -> F 
         scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let kit = Kit::open("toy", &shop.url(), OWN, Arc::new(shop.clock.clone())).await.unwrap();
+                let kit = Kit::open(&SCHEMA, &shop.url, Arc::new(shop.clock.clone())).await.unwrap();
                 work(kit).await;
             });
             runtime.shutdown_background();
@@ -269,9 +279,8 @@ fn crash_after<F: Future<Output = ()>>(shop: &Shop, work: impl FnOnce(Kit) -> F 
     });
 }
 
-#[tokio::test]
-async fn a_crash_between_doing_and_its_record_is_settled_by_the_tick() {
-    let shop = Shop::open().await;
+async fn a_crash_between_doing_and_its_record_is_settled_by_the_tick(on: On) {
+    let shop = Shop::open(on).await;
     let (provider, saga) = (Provider::gated(), Uuid::now_v7());
     crash_after(&shop, |kit| async {
         let (pay, here) = (Pay::new(&provider, Mood::Fine), provider.clone());
@@ -292,9 +301,8 @@ async fn a_crash_between_doing_and_its_record_is_settled_by_the_tick() {
     assert_eq!((shop.effects("pay recorded done").await, open_rows(&shop).await), (1, 0));
 }
 
-#[tokio::test]
-async fn a_row_that_cannot_be_settled_is_taken_up_at_growing_intervals_and_never_mutates() {
-    let shop = Shop::open().await;
+async fn a_row_that_cannot_be_settled_is_taken_up_at_growing_intervals_and_never_mutates(on: On) {
+    let shop = Shop::open(on).await;
     let provider = Provider::open();
     let saga = saga_whose_row_is(&shop, &provider, "doing").await;
     let resolver = resolver(&shop.kit, &provider);
@@ -311,9 +319,8 @@ async fn a_row_that_cannot_be_settled_is_taken_up_at_growing_intervals_and_never
     assert_eq!((shop.row(saga, STEP).await.as_str(), provider.mutations(saga)), ("doing", 1));
 }
 
-#[tokio::test]
-async fn closing_rows_are_settled_by_the_tick_as_what_they_are_for() {
-    let shop = Shop::open().await;
+async fn closing_rows_are_settled_by_the_tick_as_what_they_are_for(on: On) {
+    let shop = Shop::open(on).await;
     let provider = Provider::open();
     let closing = saga_whose_row_is(&shop, &provider, "closing close").await;
     let undoing = saga_whose_row_is(&shop, &provider, "closing undo").await;
@@ -330,9 +337,8 @@ async fn closing_rows_are_settled_by_the_tick_as_what_they_are_for() {
     assert_eq!(open_rows(&shop).await, 0);
 }
 
-#[tokio::test]
-async fn a_row_nobody_knows_how_to_go_on_with_is_told_and_stops_nobody() {
-    let shop = Shop::open().await;
+async fn a_row_nobody_knows_how_to_go_on_with_is_told_and_stops_nobody(on: On) {
+    let shop = Shop::open(on).await;
     let provider = Provider::open();
     let stuck = saga_whose_row_is(&shop, &provider, "closing undo").await;
     let fine = saga_whose_row_is(&shop, &provider, "doing, executed").await;
@@ -347,9 +353,8 @@ async fn a_row_nobody_knows_how_to_go_on_with_is_told_and_stops_nobody() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_racing_calls_one_decides_the_provider_is_asked_once_and_all_tell_the_same_story() {
-    let shop = Shop::open().await;
+async fn of_racing_calls_one_decides_the_provider_is_asked_once_and_all_tell_the_same_story(on: On) {
+    let shop = Shop::open(on).await;
     let other = shop.reopen().await;
     let (mut paid, mut never) = (0, 0);
     for round in 0..40u64 {

@@ -4,11 +4,19 @@
 
 mod common;
 
+use backstitch_services::{On, each_database};
 use common::Shop;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use outbox_relay::{Event, RowId};
-use participant_kit::{Kit, OpError, Participant, Refusal};
+use participant_kit::{Kit, LockKey, OpError, Participant, Refusal};
+
+each_database!(
+    a_commit_with_an_event_in_it_wakes_the_relay_and_no_other_does,
+    marks_share_the_commits_of_operations,
+    a_mark_rides_in_the_next_commit_and_does_not_wait_for_ever_for_one,
+    a_drained_batch_is_marked_by_one_statement,
+);
 
 fn participant(kit: &Kit) -> Participant {
     Participant::new(kit, tonic::service::Routes::default())
@@ -16,7 +24,7 @@ fn participant(kit: &Kit) -> Participant {
 
 /// Publishes an event with the key, and then ends as told.
 async fn emit(kit: &Kit, key: String, refuse: bool) -> Result<(), OpError> {
-    let op = kit.run(Vec::new(), move |tx| {
+    let op = kit.run(vec![LockKey::events(&key)], move |tx| {
         let event = Event::json("toy.events", "toy", "/toy", key.clone(), "tea", &1, tx.now_ms());
         Box::pin(async move {
             tx.emit(event).await?;
@@ -26,9 +34,8 @@ async fn emit(kit: &Kit, key: String, refuse: bool) -> Result<(), OpError> {
     op.await
 }
 
-#[tokio::test]
-async fn a_commit_with_an_event_in_it_wakes_the_relay_and_no_other_does() {
-    let shop = Shop::open().await;
+async fn a_commit_with_an_event_in_it_wakes_the_relay_and_no_other_does(on: On) {
+    let shop = Shop::open(on).await;
     let participant = participant(&shop.kit);
     let woken = || participant.wake.notified().now_or_never().is_some();
     shop.stock("tea", 1).await;
@@ -41,9 +48,8 @@ async fn a_commit_with_an_event_in_it_wakes_the_relay_and_no_other_does() {
     assert_eq!(participant.outbox.pending(10).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn marks_share_the_commits_of_operations() {
-    let shop = Shop::open().await;
+async fn marks_share_the_commits_of_operations(on: On) {
+    let shop = Shop::open(on).await;
     let participant = participant(&shop.kit);
     for n in 0..100 {
         emit(&shop.kit, n.to_string(), false).await.unwrap();
@@ -65,9 +71,8 @@ async fn marks_share_the_commits_of_operations() {
     assert!(left.iter().all(|row| row.event.key.starts_with('b')) && left.len() == 50);
 }
 
-#[tokio::test]
-async fn a_mark_rides_in_the_next_commit_and_does_not_wait_for_ever_for_one() {
-    let shop = Shop::open().await;
+async fn a_mark_rides_in_the_next_commit_and_does_not_wait_for_ever_for_one(on: On) {
+    let shop = Shop::open(on).await;
     let participant = participant(&shop.kit);
     let before = shop.kit.counts();
     let rows = [RowId(1)];
@@ -86,9 +91,8 @@ async fn a_mark_rides_in_the_next_commit_and_does_not_wait_for_ever_for_one() {
     assert_eq!(shop.kit.counts().commits, after.commits + 1, "alone in the end");
 }
 
-#[tokio::test]
-async fn a_drained_batch_is_marked_by_one_statement() {
-    let shop = Shop::open().await;
+async fn a_drained_batch_is_marked_by_one_statement(on: On) {
+    let shop = Shop::open(on).await;
     let participant = participant(&shop.kit);
     let rows: Vec<RowId> = (1..=512).map(RowId).collect();
     let cost = |count: usize| {

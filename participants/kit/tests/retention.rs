@@ -6,8 +6,15 @@ mod common;
 
 use std::time::Duration;
 
+use backstitch_services::{On, each_database};
 use common::{Release, Reserve, Shop, act, born, undo};
 use participant_kit::{Background as _, Op, Progress, Retention};
+
+each_database!(
+    a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next,
+    what_one_process_has_forgotten_another_one_does_not_do_again,
+    a_tick_deletes_a_bounded_number_and_rests_an_hour_when_none_are_left,
+);
 
 const KEEP: Duration = Duration::from_secs(45 * 24 * 60 * 60);
 const KEEP_MS: i64 = 45 * 24 * 60 * 60 * 1000;
@@ -15,10 +22,9 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const BORN: u64 = 1_600_000_000_123;
 const BORN_MS: i64 = 1_600_000_000_123;
 
-#[tokio::test]
-async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next() {
+async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next(on: On) {
     assert_eq!(Retention::DEFAULT, KEEP);
-    let shop = Shop::open().await;
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     let saga = born(BORN);
     assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
@@ -42,9 +48,8 @@ async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next() 
     assert_eq!((shop.effects("reserve").await, shop.effects("release").await), (2, 0));
 }
 
-#[tokio::test]
-async fn what_one_process_has_forgotten_another_one_does_not_do_again() {
-    let shop = Shop::open().await;
+async fn what_one_process_has_forgotten_another_one_does_not_do_again(on: On) {
+    let shop = Shop::open(on).await;
     shop.stock("tea", 10).await;
     let (done, undone) = (born(BORN), born(BORN));
     for saga in [done, undone] {
@@ -60,9 +65,8 @@ async fn what_one_process_has_forgotten_another_one_does_not_do_again() {
     assert_eq!((shop.effects("reserve").await, shop.effects("release").await), (2, 0));
 }
 
-#[tokio::test]
-async fn a_tick_deletes_a_bounded_number_and_rests_an_hour_when_none_are_left() {
-    let shop = Shop::open().await;
+async fn a_tick_deletes_a_bounded_number_and_rests_an_hour_when_none_are_left(on: On) {
+    let shop = Shop::open(on).await;
     sqlx::query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) \
          INSERT INTO barrier SELECT $1, 'step_' || i, 'closed', '', NULL, NULL, 0 FROM n",

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use backstitch_proto::noop::noop_client::NoopClient;
 use backstitch_proto::noop::noop_server::{Noop, NoopServer};
 use backstitch_proto::noop::{ActRequest, ActResponse, UndoRequest, UndoResponse};
+use backstitch_services::On;
 use common::Shop;
 use participant_kit::{Background, MAX_MESSAGE_BYTES, Participant, Progress, ServeError};
 use tokio::net::TcpListener;
@@ -85,7 +86,7 @@ struct Served {
 }
 
 async fn serve() -> Served {
-    let shop = Shop::open().await;
+    let shop = Shop::open(On::Sqlite).await;
     let semaphore = || Arc::new(Semaphore::new(0));
     let (arrived, gate, enough) = (semaphore(), semaphore(), semaphore());
     let routes =

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use backstitch_proto::notification::notifications_server::NotificationsServer;
 use lettre::message::Mailbox;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Schema};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
@@ -25,7 +25,9 @@ use crate::mailer::Mailer;
 use crate::post::{Directory, Post, Smtp};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/notification/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new("notification", &[&MIGRATIONS]);
 
 /// What the notification participant needs.
 #[derive(Clone)]
@@ -72,7 +74,7 @@ fn server(url: &str) -> Result<Smtp, OpenError> {
     })
 }
 
-/// Opens and migrates the database; the participant is then ready to be served. Connects to no mail server yet: one that
+/// Opens the database (a file is migrated, one on a server has to be); the participant is then ready to be served. Connects to no mail server yet: one that
 /// is away delays mail and nothing else.
 ///
 /// # Errors
@@ -86,7 +88,7 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
         })?),
         Transport::Smtp(url) => Arc::new(server(url)?),
     };
-    let kit = Kit::open("notification", &options.database_url, &OWN, options.clock).await?;
+    let kit = Kit::open(&SCHEMA, &options.database_url, options.clock).await?;
     let service = NotificationsServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

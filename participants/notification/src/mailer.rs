@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use lettre::message::Mailbox;
-use participant_kit::{Background, Kit, OpError, Progress};
+use participant_kit::{Background, Kit, LockKey, OpError, Progress};
 
 use crate::post::{Mail, NotSent, Post};
 use crate::store::{self, Claimed, Ended};
@@ -44,7 +44,8 @@ impl Mailer {
             return Ok(Vec::new());
         }
         drop(conn);
-        let claim = self.kit.run(Vec::new(), move |tx| {
+        // Two senders that claim at once would only get in each other's way.
+        let claim = self.kit.run(vec![LockKey::new("notification", "claim")], move |tx| {
             Box::pin(async move {
                 let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
                 let until_ms = now_ms.saturating_add(CLAIM_MS);

@@ -15,19 +15,21 @@ mod store;
 
 use backstitch_proto::order::orders_server::OrdersServer;
 pub use participant_kit::Options;
-use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Schema};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/order/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
 
-/// Opens and migrates the database; the participant is then ready to be served.
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new("order", &[&MIGRATIONS]);
+
+/// Opens the database (a file is migrated, one on a server has to be); the participant is then ready to be served.
 ///
 /// # Errors
 /// That the database does not open or belongs to a newer version.
 pub async fn open(options: Options) -> Result<Participant, OpenError> {
-    let kit = Kit::open("order", &options.database_url, &OWN, options.clock).await?;
+    let kit = Kit::open(&SCHEMA, &options.database_url, options.clock).await?;
     let service = OrdersServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

@@ -24,7 +24,7 @@ mod void;
 use std::sync::Arc;
 
 use backstitch_proto::payment::payment_server::PaymentServer;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Resolver, SystemClock};
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Resolver, Schema, SystemClock};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
@@ -40,7 +40,9 @@ use crate::void::Void;
 const SERVICE: &str = "payment";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/payment/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new(SERVICE, &[&MIGRATIONS]);
 
 /// What the participant needs to run with the sandbox as its provider.
 #[derive(Clone)]
@@ -92,7 +94,7 @@ pub async fn open_with(
     gateway: Arc<dyn PaymentGateway>,
     clock: Arc<dyn Clock>,
 ) -> Result<Participant, OpenError> {
-    let kit = Kit::open(SERVICE, database_url, &OWN, clock).await?;
+    let kit = Kit::open(&SCHEMA, database_url, clock).await?;
     let desk = Desk::new(kit.clone(), gateway, database_url.starts_with("sqlite:"));
     let server = PaymentServer::new(Service { desk: desk.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -13,21 +13,23 @@ mod store;
 
 use backstitch_proto::shipping::shipping_server::ShippingServer;
 pub use participant_kit::Options;
-use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use participant_kit::{Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Schema};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
 use crate::quote::RemoveOldQuotes;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/shipping/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
 
-/// Opens and migrates the database; the participant is then ready to be served.
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new("shipping", &[&MIGRATIONS]);
+
+/// Opens the database (a file is migrated, one on a server has to be); the participant is then ready to be served.
 ///
 /// # Errors
 /// That the database does not open or belongs to a newer version.
 pub async fn open(options: Options) -> Result<Participant, OpenError> {
-    let kit = Kit::open("shipping", &options.database_url, &OWN, options.clock).await?;
+    let kit = Kit::open(&SCHEMA, &options.database_url, options.clock).await?;
     let service = ShippingServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

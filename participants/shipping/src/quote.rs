@@ -85,7 +85,8 @@ impl RemoveOldQuotes {
             return Ok(0);
         }
         drop(conn);
-        let remove = self.kit.run(Vec::new(), move |tx| {
+        // Two processes that sweep at once would only get in each other's way.
+        let remove = self.kit.run(vec![LockKey::new("quotes", "old")], move |tx| {
             Box::pin(async move { Ok(store::remove_quotes(tx.conn(), before_ms, Self::AT_ONCE).await?) })
         });
         remove.await

@@ -5,7 +5,7 @@ use backstitch_proto::inventory::{CommitRequest, CommitResponse};
 use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx};
 use uuid::Uuid;
 
-use super::reservation_id;
+use super::{reservation_id, sku_locks};
 use crate::domain::{Invalid, to_items};
 use crate::events::{self, Moved};
 use crate::store;
@@ -13,7 +13,7 @@ use crate::store;
 /// Moves a reservation's stock from reserved to sold and keeps the reservation as the record of it. Never refuses: a
 /// reservation that is not there to commit is Broken, because goods were paid for.
 ///
-/// Locks only the reservation, for the same reason as a release.
+/// Locks the SKUs once it has seen which they are, as a release does.
 #[derive(Clone, Debug)]
 pub(crate) struct Commit {
     reservation: Uuid,
@@ -41,6 +41,8 @@ impl Action for Commit {
 
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<CommitResponse, OpError> {
         let (id, now_ms) = (self.reservation, tx.now_ms());
+        let lines = store::lines_of(tx.conn(), id).await?;
+        tx.lock(sku_locks(&lines))?;
         if !store::mark_sold(tx.conn(), id, call.saga, now_ms).await? {
             return Err(OpError::broken(match store::find_reservation(tx.conn(), id).await? {
                 None => format!("there is no reservation {id} to commit"),
@@ -49,8 +51,7 @@ impl Action for Commit {
             }));
         }
         store::commit_stock(tx.conn(), id).await?;
-        let items = to_items(&store::lines_of(tx.conn(), id).await?);
-        tx.emit(events::moved(Moved::Sold, id, items, call, now_ms)).await?;
+        tx.emit(events::moved(Moved::Sold, id, to_items(&lines), call, now_ms)).await?;
         Ok(CommitResponse {})
     }
 }

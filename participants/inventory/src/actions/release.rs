@@ -5,15 +5,15 @@ use backstitch_proto::inventory::{ReleaseRequest, ReleaseResponse};
 use participant_kit::{CallMeta, LockKey, OpError, Tx, Undo};
 use uuid::Uuid;
 
-use super::reservation_id;
+use super::{reservation_id, sku_locks};
 use crate::domain::{Invalid, to_items};
 use crate::events::{self, Moved};
 use crate::store;
 
 /// Puts a reservation's stock back on hand and forgets the reservation.
 ///
-/// Locks only the reservation: which SKUs it holds is known only inside, and its movements are relative, hence right
-/// beside anybody else's.
+/// Which SKUs it holds is known only inside, so it locks them then: movements of several SKUs at once must not wait for
+/// each other crosswise.
 #[derive(Clone, Debug)]
 pub(crate) struct Release {
     reservation: Uuid,
@@ -37,6 +37,8 @@ impl Undo for Release {
 
     async fn take_back(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
         let id = self.reservation;
+        let lines = store::lines_of(tx.conn(), id).await?;
+        tx.lock(sku_locks(&lines))?;
         // The barrier says that this saga's Reserve is done and was not undone. A reservation that is not there, not
         // this saga's, or sold already means that the caller names another one or that undo follows commit: putting
         // stock back then would invent some.
@@ -48,11 +50,10 @@ impl Undo for Release {
             Some(r) if r.sold => return Err(OpError::broken(format!("reservation {id} is sold already"))),
             Some(_) => {}
         }
-        let items = to_items(&store::lines_of(tx.conn(), id).await?);
         store::release_stock(tx.conn(), id).await?;
         store::delete_lines(tx.conn(), id).await?;
         store::delete_reservation(tx.conn(), id).await?;
         let now_ms = tx.now_ms();
-        tx.emit(events::moved(Moved::Released, id, items, call, now_ms)).await
+        tx.emit(events::moved(Moved::Released, id, to_items(&lines), call, now_ms)).await
     }
 }

@@ -5,7 +5,7 @@ use backstitch_proto::inventory::{ReserveRequest, ReserveResponse};
 use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Refusal, Tx};
 use uuid::Uuid;
 
-use super::reservation_id;
+use super::{reservation_id, sku_locks};
 use crate::domain::{Invalid, Line, Lines, to_items};
 use crate::events::{self, Moved};
 use crate::store;
@@ -39,7 +39,7 @@ impl Action for Reserve {
     }
 
     fn locks(&self) -> Vec<LockKey> {
-        self.lines.as_slice().iter().map(|line| LockKey::new("sku", line.sku.as_str())).collect()
+        sku_locks(self.lines.as_slice())
     }
 
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<ReserveResponse, OpError> {

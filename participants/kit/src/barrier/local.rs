@@ -20,7 +20,7 @@ type Decided<A> = Result<Result<A, Fault>, OpError>;
 /// Handles a do or a close.
 pub(crate) async fn act<A: Action>(kit: &Kit, action: A, call: CallMeta) -> Result<A::Answer, Fault> {
     let hash = action.identity().finish();
-    let (locks, row) = (action.locks(), RowKey::of(&call));
+    let (locks, row) = (row::locks(&call, action.locks()), RowKey::of(&call));
     let shared = Arc::new((action, call));
     let decided = kit.transactor().run(
         locks,
@@ -74,7 +74,7 @@ async fn act_in<A: Action>(
 
 /// Handles an undo.
 pub(crate) async fn take_back<U: Undo>(kit: &Kit, undo: U, call: CallMeta) -> Result<U::Answer, Fault> {
-    let (locks, row) = (undo.locks(), RowKey::of(&call));
+    let (locks, row) = (row::locks(&call, undo.locks()), RowKey::of(&call));
     let shared = Arc::new((undo, call));
     let decided = kit.transactor().run(
         locks,

@@ -81,7 +81,7 @@ async fn begin<O: OutsideAction>(
     may_begin: bool,
 ) -> Result<Next<O::Answer>, Fault> {
     let hash = shared.0.identity().finish();
-    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
     let shared = shared.clone();
     let next = kit.transactor().run(
         locks,
@@ -162,7 +162,7 @@ async fn record<O: OutsideAction>(
         }
         Reached::Done(_) | Reached::Refused(_) | Reached::Pending(_) => {}
     }
-    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
     let (shared, reached) = (shared.clone(), Arc::new(reached));
     let (owner, recorded) = (shared.clone(), reached.clone());
     let committed = kit.transactor().run(
@@ -274,7 +274,7 @@ async fn in_transaction<U: OutsideUndo>(
     shared: &Arc<(U, CallMeta)>,
     phase: Phase,
 ) -> Result<Next<U::Answer>, OpError> {
-    let (locks, row) = (shared.0.locks(), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
     let shared = shared.clone();
     let body: crate::transactor::Body<_> = Box::new(move |tx| {
         let shared = shared.clone();

@@ -29,6 +29,12 @@ impl RowKey {
     }
 }
 
+/// What a call locks beside its row: its `own` keys, and the events of its family of sagas.
+pub(super) fn locks(call: &CallMeta, mut own: Vec<LockKey>) -> Vec<LockKey> {
+    own.push(LockKey::events(&call.root.to_string()));
+    own
+}
+
 /// A row as an operation finds it, or leaves it; an absent one too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {

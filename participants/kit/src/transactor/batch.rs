@@ -3,6 +3,9 @@
 //! SQLite drops the *whole* transaction on some errors (a full disk, an I/O error), and the next statement then commits
 //! by itself. So nothing goes on before the operation's own savepoint was found to be still there: RELEASE and
 //! ROLLBACK TO fail exactly when it is gone, and they come after every operation anyway.
+//!
+//! Postgres keeps a transaction whole: nothing of it can be committed before COMMIT was sent, whatever is lost. It
+//! answers a COMMIT of a failed transaction with success and rolls it back; the RELEASE sent along before it fails then.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +16,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use super::operation::Operation;
 use crate::barrier::row::RowKey;
 use crate::barrier::rows::Rows;
-use crate::database::Dialect;
+use crate::database::{Dialect, postgres};
 use crate::lock::LockKey;
 use crate::outcome::OpError;
 use crate::tx::{Finished, Tx};
@@ -21,8 +24,13 @@ use crate::tx::{Finished, Tx};
 /// Why a transaction was not committed, or is not known to be.
 #[derive(Debug)]
 pub(super) enum Abandoned {
-    /// There was no connection: nothing was sent.
-    NotBegun(String),
+    /// There was no connection, or on Postgres the transaction did not get its locks: nothing was done.
+    NotBegun {
+        /// What the database said.
+        why: String,
+        /// The connection was gone, which shows only when it is used again.
+        lost: bool,
+    },
     /// BEGIN, SAVEPOINT, RELEASE or COMMIT failed: anything may be the case.
     Unknown(String),
     /// Rolled back because of the operation at `index`, or because of reading or writing barrier rows.
@@ -98,14 +106,12 @@ impl<'c> Batch<'c> {
             // IMMEDIATE takes the one writer's lock: no statement later on can find the file busy.
             Dialect::Sqlite => self.control("BEGIN IMMEDIATE; SAVEPOINT operation").await,
             Dialect::Postgres => {
-                self.control("BEGIN").await?;
-                for locks in locks.chunks(500) {
-                    // A target list is evaluated from left to right.
-                    let locks: Vec<String> =
-                        locks.iter().map(|n| format!("pg_advisory_xact_lock({n})")).collect();
-                    self.control(format!("SELECT {}", locks.join(", "))).await?;
-                }
-                self.control("SAVEPOINT operation").await
+                let begun = self.send(&begin_with(&locks)).await;
+                begun.map_err(|error| {
+                    // Still open, and failed: closing the connection ends it.
+                    self.sound = false;
+                    Abandoned::NotBegun { why: error.to_string(), lost: postgres::is_lost(&error) }
+                })
             }
         }
     }
@@ -158,8 +164,11 @@ impl<'c> Batch<'c> {
                 self.sound = true;
                 Abandoned::RolledBack { index, error }
             }
-            // Nobody went on after the barrier's own statement, so nothing can have committed by itself.
-            Err(_) if index.is_none() => Abandoned::RolledBack { index, error },
+            // Nobody went on after the barrier's own statement, so nothing can have committed by itself; on Postgres
+            // nothing ever does.
+            Err(_) if index.is_none() || self.dialect == Dialect::Postgres => {
+                Abandoned::RolledBack { index, error }
+            }
             Err(_) => {
                 let why = format!("the database dropped the transaction: {error}");
                 Abandoned::RolledBack { index, error: OpError::Unknown(why) }
@@ -178,16 +187,31 @@ impl<'c> Batch<'c> {
     }
 
     /// Sends statements that frame operations. Failing, they leave the connection unsound.
-    async fn control(&mut self, sql: impl Into<std::borrow::Cow<'static, str>>) -> Result<(), Abandoned> {
-        let sql = sql.into();
-        self.statements += 1;
-        // Built from literals and numbers only.
-        let sent = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *self.conn).await;
-        sent.map(drop).map_err(|error| {
+    async fn control(&mut self, sql: &'static str) -> Result<(), Abandoned> {
+        self.send(sql).await.map_err(|error| {
             self.sound = false;
             Abandoned::Unknown(format!("{sql}: {error}"))
         })
     }
+
+    async fn send(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        self.statements += 1;
+        // Built from literals and numbers only.
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.conn).await.map(drop)
+    }
+}
+
+/// BEGIN, every lock and the first savepoint in one round trip. A statement sees what was committed when it began, so
+/// whatever comes after the locks sees all that was done under them before.
+fn begin_with(locks: &[i64]) -> String {
+    let mut sql = String::from("BEGIN; ");
+    // A target list is evaluated from left to right, and has at most 1664 entries.
+    for locks in locks.chunks(1000) {
+        let locks: Vec<String> = locks.iter().map(|n| format!("pg_advisory_xact_lock({n})")).collect();
+        sql.push_str(&format!("SELECT {}; ", locks.join(", ")));
+    }
+    sql.push_str("SAVEPOINT operation");
+    sql
 }
 
 /// What the operations lock between them, each once and in the order in which everybody locks.

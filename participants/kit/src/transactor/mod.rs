@@ -20,7 +20,8 @@ pub(crate) use self::operation::{Body, Remains};
 use self::operation::{Operation, Typed};
 use crate::barrier::row::RowKey;
 use crate::clock::Clock;
-use crate::database::Database;
+use crate::database::postgres::is_worth_another_try;
+use crate::database::{Database, Dialect};
 use crate::lock::LockKey;
 use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
@@ -31,6 +32,16 @@ const MAX_BATCH: usize = 256;
 const RIDE: Duration = Duration::from_millis(250);
 /// The most operations that wait for their turn; whoever comes later waits to be queued.
 const MAX_QUEUED: usize = 1024;
+/// The most locks of one transaction, unless a single operation has more: a Postgres server has room for some thousands
+/// between all that work on it.
+const MAX_LOCKS: usize = 1024;
+/// How often an operation is run alone, at most, when others get in its way or the server goes away.
+const TRIES: u32 = 3;
+/// How long it rests before, the more the more often: those who waited for what it held go first.
+const REST: Duration = Duration::from_millis(20);
+/// How long a transaction on a server may take. Longer than what the server itself allows a statement, so this is for
+/// one that says nothing any more.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// What the transactor has done since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,27 +180,44 @@ impl Writer {
                 let room = MAX_BATCH.saturating_sub(operations.len());
                 operations.extend(std::iter::from_fn(|| queued.try_recv().ok()).take(room));
             }
-            self.settle(operations, &mut again).await;
+            while !operations.is_empty() {
+                let rest = operations.split_off(self.lockable(&operations));
+                self.settle(operations, &mut again).await;
+                operations = rest;
+            }
         }
         if let Some(conn) = self.conn.take() {
             let _ = conn.close().await;
         }
     }
 
+    /// How many of them one transaction can hold the locks of; at least one.
+    fn lockable(&self, operations: &[Box<dyn Operation>]) -> usize {
+        if self.database.dialect() == Dialect::Sqlite {
+            return operations.len();
+        }
+        let mut locks = 0;
+        let fits = operations.iter().take_while(|operation| {
+            locks += operation.locks().len();
+            locks <= MAX_LOCKS
+        });
+        fits.count().max(1).min(operations.len())
+    }
+
     /// Runs operations together, or else alone, until each is answered or put into `again`.
     async fn settle(&mut self, mut operations: Vec<Box<dyn Operation>>, again: &mut Vec<Box<dyn Operation>>) {
+        if operations.len() == 1 {
+            return self.one_by_one(operations, None, again).await;
+        }
         match self.commit(&mut operations).await {
             Ok(ends) => self.answer_all(operations, ends, again),
             Err(Abandoned::Unknown(why)) => {
                 let ends = operations.iter().map(|_| Err(OpError::Unknown(why.clone()))).collect();
                 self.answer_all(operations, ends, again);
             }
-            Err(Abandoned::NotBegun(why)) => {
+            Err(Abandoned::NotBegun { why, .. }) => {
                 let ends = operations.iter().map(|_| Err(OpError::not_now(Fault::SOON, &why))).collect();
                 self.answer_all(operations, ends, again);
-            }
-            Err(Abandoned::RolledBack { error, .. }) if operations.len() == 1 => {
-                self.answer_all(operations, vec![Err(error)], again);
             }
             Err(Abandoned::RolledBack { index, error }) => {
                 tracing::warn!(service = self.service, %error, operations = operations.len(), "a batch is run one by one");
@@ -212,14 +240,35 @@ impl Writer {
                 self.answer_all(alone, vec![Err(error)], again);
                 continue;
             }
-            let ends = match self.commit(&mut alone).await {
+            let ends = match self.commit_alone(&mut alone).await {
                 Ok(ends) => ends,
                 Err(Abandoned::Unknown(why)) => vec![Err(OpError::Unknown(why))],
-                Err(Abandoned::NotBegun(why)) => vec![Err(OpError::not_now(Fault::SOON, why))],
+                Err(Abandoned::NotBegun { why, .. }) => vec![Err(OpError::not_now(Fault::SOON, why))],
                 Err(Abandoned::RolledBack { error, .. }) => vec![Err(error)],
             };
             self.answer_all(alone, ends, again);
         }
+    }
+
+    /// A transaction of one operation, again where it was rolled back for a reason that does not lie in it.
+    async fn commit_alone(
+        &mut self,
+        alone: &mut [Box<dyn Operation>],
+    ) -> Result<Vec<Result<(), OpError>>, Abandoned> {
+        let mut ended = self.commit(alone).await;
+        for again in 1..TRIES {
+            match &ended {
+                Err(Abandoned::RolledBack { error: OpError::Database(error), .. })
+                    if self.database.dialect() == Dialect::Postgres && is_worth_another_try(error) =>
+                {
+                    tracing::debug!(service = self.service, %error, "an operation is run again");
+                    tokio::time::sleep(REST * again).await;
+                    ended = self.commit(alone).await;
+                }
+                _ => break,
+            }
+        }
+        ended
     }
 
     fn answer_all(
@@ -230,12 +279,12 @@ impl Writer {
     ) {
         for (mut operation, end) in operations.into_iter().zip(ends) {
             let end = match end {
-                Err(OpError::Lock(key)) => {
-                    if operation.add_lock(key.clone()) {
+                Err(OpError::Lock(keys)) => {
+                    if operation.add_locks(&keys) {
                         again.push(operation);
                         continue;
                     }
-                    Err(OpError::Broken(format!("asks for the lock {key} that it holds")))
+                    Err(OpError::Broken(format!("asks for the locks {keys:?} that it holds")))
                 }
                 end => end,
             };
@@ -244,18 +293,41 @@ impl Writer {
         }
     }
 
-    /// One transaction over all of `operations`: how each ended if it is committed, else why it is not.
+    /// One transaction over all of `operations`: how each ended if it is committed, else why it is not. That a server
+    /// has restarted shows in the first statement sent to it, and is met with a new connection.
     async fn commit(
         &mut self,
         operations: &mut [Box<dyn Operation>],
     ) -> Result<Vec<Result<(), OpError>>, Abandoned> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.database.connect().await.map_err(|error| Abandoned::NotBegun(error.to_string()))?,
-        };
+        if let Some(conn) = self.conn.take() {
+            match self.commit_on(conn, operations).await {
+                Err(Abandoned::NotBegun { lost: true, .. }) => {}
+                ended => return ended,
+            }
+        }
+        let conn = self.database.connect().await;
+        let conn = conn.map_err(|error| Abandoned::NotBegun { why: error.to_string(), lost: false })?;
+        self.commit_on(conn, operations).await
+    }
+
+    async fn commit_on(
+        &mut self,
+        mut conn: AnyConnection,
+        operations: &mut [Box<dyn Operation>],
+    ) -> Result<Vec<Result<(), OpError>>, Abandoned> {
         let dialect = self.database.dialect();
         let mut batch = Batch::new(&mut conn, dialect, self.clock.now_ms());
-        let ended = batch.run(operations).await;
+        let ended = match dialect {
+            Dialect::Sqlite => batch.run(operations).await,
+            Dialect::Postgres => match tokio::time::timeout(LONGEST, batch.run(operations)).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    // Not closed, which would wait for the server's word; dropped.
+                    tracing::error!(service = self.service, "a transaction got no answer in time");
+                    return Err(Abandoned::Unknown("the database did not answer in time".into()));
+                }
+            },
+        };
         let (sound, statements, emitted) = (batch.is_sound(), batch.statements(), batch.emitted());
         self.counters.statements(statements);
         counter!(names::STATEMENTS, "service" => self.service).increment(statements);

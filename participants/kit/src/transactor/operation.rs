@@ -22,8 +22,8 @@ pub(crate) trait Operation: Send {
     /// The keys to hold, sorted.
     fn locks(&self) -> &[LockKey];
 
-    /// Adds a key that turned out to be needed; false if it is there already.
-    fn add_lock(&mut self, key: LockKey) -> bool;
+    /// Adds keys that turned out to be needed; false if all are there already.
+    fn add_locks(&mut self, keys: &[LockKey]) -> bool;
 
     /// The barrier row that it looks at, if any.
     fn row(&self) -> Option<&RowKey>;
@@ -73,14 +73,12 @@ impl<T: Send + 'static> Operation for Typed<T> {
         &self.locks
     }
 
-    fn add_lock(&mut self, key: LockKey) -> bool {
-        match self.locks.binary_search(&key) {
-            Ok(_) => false,
-            Err(at) => {
-                self.locks.insert(at, key);
-                true
-            }
-        }
+    fn add_locks(&mut self, keys: &[LockKey]) -> bool {
+        let held = self.locks.len();
+        self.locks.extend_from_slice(keys);
+        self.locks.sort_unstable();
+        self.locks.dedup();
+        self.locks.len() > held
     }
 
     fn row(&self) -> Option<&RowKey> {

@@ -1,6 +1,7 @@
 //! A toy participant: a shop with one product and a provider in memory.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod operations;
 pub mod provider;
 
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backstitch_proto::contract::Verdict;
 use backstitch_proto::inventory::{ReleaseResponse, ReserveResponse};
+use backstitch_services::On;
 pub use participant_kit::testing::call;
 use participant_kit::{
-    Action, CallMeta, Identity, Kit, LockKey, ManualClock, Op, OpError, Refusal, Tx, Undo,
+    Action, CallMeta, Identity, Kit, LockKey, ManualClock, Op, OpError, Refusal, Schema, Tx, Undo,
 };
 use sqlx::Row as _;
 use sqlx::migrate::Migrator;
@@ -19,30 +21,35 @@ use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
 pub static TOY: Migrator = sqlx::migrate!("tests/migrations");
-pub static OWN: &[&Migrator] = &[&TOY];
+pub static SCHEMA: Schema = Schema::new("toy", &[&TOY]);
 
-/// A participant over a database file of its own.
+/// A participant over a database of its own.
 pub struct Shop {
     pub kit: Kit,
     pub clock: ManualClock,
+    pub url: String,
+    /// Of the file, if it is one.
     pub directory: TempDir,
 }
 
 impl Shop {
-    pub async fn open() -> Self {
+    pub async fn open(on: On) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let url = on.url(directory.path(), "toy");
+        Self::open_at(url, directory).await
+    }
+
+    /// Over the database at `url`, which is migrated first.
+    pub async fn open_at(url: String, directory: TempDir) -> Self {
+        SCHEMA.migrate(&url).await.unwrap();
         let clock = ManualClock::new(1_700_000_000_000);
-        let kit = open_at(&directory, &clock).await;
-        Self { kit, clock, directory }
+        let kit = open_at(&url, &clock).await;
+        Self { kit, clock, url, directory }
     }
 
-    /// What a crash leaves: another participant over the same file.
+    /// What a crash leaves, and another process is: another participant over the same database.
     pub async fn reopen(&self) -> Kit {
-        open_at(&self.directory, &self.clock).await
-    }
-
-    pub fn url(&self) -> String {
-        url(&self.directory)
+        open_at(&self.url, &self.clock).await
     }
 
     pub async fn stock(&self, sku: &str, left: i64) {
@@ -89,12 +96,8 @@ pub async fn effects(kit: &Kit, what: &str) -> i64 {
     count.await.unwrap().get(0)
 }
 
-fn url(directory: &TempDir) -> String {
-    format!("sqlite:{}/toy.db", directory.path().display())
-}
-
-async fn open_at(directory: &TempDir, clock: &ManualClock) -> Kit {
-    Kit::open("toy", &url(directory), OWN, Arc::new(clock.clone())).await.unwrap()
+async fn open_at(url: &str, clock: &ManualClock) -> Kit {
+    Kit::open(&SCHEMA, url, Arc::new(clock.clone())).await.unwrap()
 }
 
 pub fn meta(saga: Uuid, step: &str, op: Op) -> MetadataMap {

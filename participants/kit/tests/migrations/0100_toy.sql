@@ -12,7 +12,7 @@ CREATE TABLE effects (
     filler  TEXT   NOT NULL
 );
 
--- For a commit that fails: the reference is looked at when the transaction says so.
+-- For a commit that fails: the reference is looked at by COMMIT only.
 CREATE TABLE orphans (
-    sku TEXT NOT NULL REFERENCES stock (sku)
+    sku TEXT NOT NULL REFERENCES stock (sku) DEFERRABLE INITIALLY DEFERRED
 );

@@ -67,7 +67,7 @@ async fn house() -> House {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("n.db").display());
     let clock = Arc::new(ManualClock::new(NOW_MS));
-    let kit = Kit::open("notification", &url, &crate::OWN, clock).await.unwrap();
+    let kit = Kit::open(&crate::SCHEMA, &url, clock).await.unwrap();
     let stand = Arc::new(Stand::default());
     let mailer = mailer(&kit, &stand);
     House { mailer, stand, kit, _directory: directory }

@@ -89,7 +89,7 @@ async fn check(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     if mode != "wal" {
         return Err(OpenError::Unsafe {
             service: SERVICE,
-            pragma: "journal_mode",
+            setting: "journal_mode",
             found: mode,
             wanted: "wal",
         });
@@ -99,7 +99,7 @@ async fn check(conn: &mut SqliteConnection) -> Result<(), OpenError> {
         let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *conn).await.map_err(unreachable)?;
         let found = found.to_string();
         if found != wanted {
-            return Err(OpenError::Unsafe { service: SERVICE, pragma, found, wanted });
+            return Err(OpenError::Unsafe { service: SERVICE, setting: pragma, found, wanted });
         }
     }
     Ok(())

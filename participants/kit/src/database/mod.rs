@@ -1,0 +1,123 @@
+//! Opening a participant's database: one URL, the settings that durability needs, the migrations of everybody who has
+//! tables in it.
+//!
+//! Knows the two dialects, so that nobody else has to: everything above speaks one SQL text through sqlx's `Any`.
+
+mod error;
+pub(crate) mod postgres;
+mod schema;
+mod sqlite;
+
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection as _};
+
+pub use self::error::OpenError;
+pub use self::schema::Schema;
+
+/// Connections for reading; the transactor has its own.
+const READERS: u32 = 4;
+
+/// How long a reader waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// A setting that is not as durability needs it.
+struct Setting {
+    name: &'static str,
+    found: String,
+    wanted: &'static str,
+}
+
+/// Which words a database understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Where a database is and how to connect to it. Not printable: the URL may hold a password.
+#[derive(Clone)]
+pub(crate) struct Database {
+    service: &'static str,
+    url: String,
+    dialect: Dialect,
+}
+
+impl Database {
+    pub(crate) fn new(service: &'static str, url: &str) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let config = |why: &str| OpenError::Config { option: "database-url", why: why.to_owned() };
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            postgres::place(url).map_err(|why| config(&why))?;
+            return Ok(Self { service, url: url.to_owned(), dialect: Dialect::Postgres });
+        }
+        let Some(rest) = url.strip_prefix("sqlite:") else {
+            return Err(config("must begin with sqlite: or postgres://"));
+        };
+        let url = sqlite::url(url, rest).map_err(config)?;
+        Ok(Self { service, url, dialect: Dialect::Sqlite })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// A connection with every setting made and read back.
+    pub(crate) async fn connect(&self) -> Result<AnyConnection, OpenError> {
+        let connecting = async {
+            let mut conn = AnyConnection::connect(&self.url).await?;
+            let wrong = settle(&mut conn, self.dialect, self.service).await?;
+            Ok((conn, wrong))
+        };
+        let connected = match self.dialect {
+            Dialect::Sqlite => connecting.await,
+            Dialect::Postgres => tokio::time::timeout(postgres::CONNECT, connecting)
+                .await
+                .unwrap_or(Err(sqlx::Error::PoolTimedOut)),
+        };
+        match connected.map_err(|error| self.refused(error))? {
+            (conn, None) => Ok(conn),
+            (_, Some(Setting { name: setting, found, wanted })) => {
+                Err(OpenError::Unsafe { service: self.service, setting, found, wanted })
+            }
+        }
+    }
+
+    /// The pool for reading, each connection with the same settings.
+    pub(crate) async fn readers(&self) -> Result<AnyPool, OpenError> {
+        let (dialect, service) = (self.dialect, self.service);
+        let options = AnyPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
+        let options = options.after_connect(move |conn, _| {
+            Box::pin(async move {
+                match settle(conn, dialect, service).await? {
+                    None => Ok(()),
+                    Some(Setting { name, wanted, found }) => {
+                        Err(sqlx::Error::Configuration(format!("{name} = {found}, needs {wanted}").into()))
+                    }
+                }
+            })
+        });
+        options.connect(&self.url).await.map_err(|error| self.refused(error))
+    }
+
+    /// Why there is no connection.
+    pub(crate) fn refused(&self, source: sqlx::Error) -> OpenError {
+        match self.dialect {
+            Dialect::Sqlite => OpenError::Unreachable { service: self.service, source },
+            Dialect::Postgres => postgres::refused(self.service, &self.url, source),
+        }
+    }
+}
+
+/// Makes the settings and reads them back; the first one that did not take.
+async fn settle(
+    conn: &mut AnyConnection,
+    dialect: Dialect,
+    service: &str,
+) -> Result<Option<Setting>, sqlx::Error> {
+    match dialect {
+        Dialect::Sqlite => sqlite::settle(conn).await,
+        Dialect::Postgres => postgres::settle(conn, service).await,
+    }
+}
