@@ -61,14 +61,15 @@ impl Pace {
 }
 
 /// Ticks `relay` until `shutdown`. `wake` is notified after commits that appended rows; `now_ms` is the wall
-/// clock in Unix milliseconds.
+/// clock in Unix milliseconds. Answers whether it ended between two ticks: else the last one was cut off, and rows that
+/// it handed over may still be on their way.
 pub async fn run(
     relay: Arc<Relay>,
     wake: Arc<Notify>,
     now_ms: impl Fn() -> i64 + Send + Sync,
     pace: Pace,
     shutdown: CancellationToken,
-) {
+) -> bool {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(pace.pause_min)
         .with_max_delay(pace.pause_max)
@@ -83,7 +84,7 @@ pub async fn run(
             relay.remember(None);
             tokio::select! {
                 () = relay.tenure().held() => {}
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => return true,
             }
         }
         let started = Instant::now();
@@ -94,7 +95,7 @@ pub async fn run(
         };
         let outcome = tokio::select! {
             outcome = step => outcome,
-            () = out_of_grace(&shutdown, pace.grace) => return,
+            () = out_of_grace(&shutdown, pace.grace) => return false,
         };
         let trouble = match outcome {
             Ok(progress) if progress.more() => {
@@ -138,6 +139,7 @@ pub async fn run(
             () = shutdown.cancelled() => {}
         }
     }
+    true
 }
 
 async fn out_of_grace(shutdown: &CancellationToken, grace: Duration) {
@@ -232,7 +234,7 @@ mod tests {
         sink: Arc<MemorySink>,
         wake: Arc<Notify>,
         shutdown: CancellationToken,
-        task: tokio::task::JoinHandle<()>,
+        task: tokio::task::JoinHandle<bool>,
     }
 
     fn start(batch: usize, pace: Pace) -> Running {

@@ -1,4 +1,4 @@
-//! A temporary outbox on SQLite, as a participant has it.
+//! A temporary outbox, as a participant has it.
 // Every test binary uses a part of this.
 #![allow(dead_code)]
 
@@ -10,7 +10,7 @@ use sqlx::any::AnyPoolOptions;
 pub(crate) struct Outbox {
     pub(crate) pool: AnyPool,
     pub(crate) source: TableSource,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Outbox {
@@ -32,6 +32,17 @@ impl Outbox {
             .connect(&url)
             .await
             .unwrap();
+        Self::over(pool, Some(dir)).await
+    }
+
+    /// The same in a database of its own on a real server.
+    pub(crate) async fn on_postgres() -> Self {
+        sqlx::any::install_default_drivers();
+        let url = backstitch_services::fresh_database("outbox");
+        Self::over(AnyPoolOptions::new().max_connections(8).connect(&url).await.unwrap(), None).await
+    }
+
+    async fn over(pool: AnyPool, dir: Option<tempfile::TempDir>) -> Self {
         migrations().run(&pool).await.unwrap();
         let source = TableSource::new("test", pool.clone());
         Self { pool, source, _dir: dir }
