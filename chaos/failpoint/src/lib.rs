@@ -1,8 +1,9 @@
 //! Places where a test can let the process die or freeze, between two lines of the program.
 //!
-//! The variable `BACKSTITCH_FAILPOINTS` names them: `NAME[@N]=abort|freeze`, with commas between them. The N-th time
-//! (the first unless told) that the place is reached, `abort` is SIGKILL to the process itself, so that no handler
-//! runs and nothing is flushed, and `freeze` is SIGSTOP, which lasts until somebody sends SIGCONT.
+//! The variable `BACKSTITCH_FAILPOINTS` names them: `NAME[@N]=ACT`, with commas between them, for the N-th time (the
+//! first unless told) that the place is reached. `abort` is SIGKILL to the process itself: no handler runs, nothing is
+//! flushed. `abort+25` holds the thread for 25 ms before that, so that whatever ought to wait for it, and does not, shows.
+//! `freeze` is SIGSTOP, which lasts until somebody sends SIGCONT.
 //!
 //! Debug builds have failpoints, so that tests run what was built already. Other builds have none unless the feature
 //! `failpoints` asks for them: [`COMPILED`] is a constant, and what hangs on it is left out.

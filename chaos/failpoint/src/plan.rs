@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::Pid;
@@ -10,7 +11,8 @@ use crate::VARIABLE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
-    Abort,
+    /// After a pause of this thread alone: whatever should have waited for it has the time not to.
+    Abort(Duration),
     Freeze,
 }
 
@@ -58,12 +60,15 @@ impl Plan {
 }
 
 fn point(text: &str) -> Result<Point, String> {
-    let wanted = "give each as NAME[@N]=abort or NAME[@N]=freeze";
+    let wanted = "give each as NAME[@N]=abort, NAME[@N]=abort+MILLISECONDS or NAME[@N]=freeze";
     let (name, act) = text.trim().rsplit_once('=').ok_or_else(|| format!("`{text}`: {wanted}"))?;
     let act = match act {
-        "abort" => Act::Abort,
+        "abort" => Act::Abort(Duration::ZERO),
         "freeze" => Act::Freeze,
-        other => return Err(format!("`{other}` is nothing that can happen; {wanted}")),
+        other => match other.strip_prefix("abort+").map(str::parse) {
+            Some(Ok(ms)) => Act::Abort(Duration::from_millis(ms)),
+            _ => return Err(format!("`{other}` is nothing that can happen; {wanted}")),
+        },
     };
     let (name, times) = match name.rsplit_once('@') {
         None => (name, 1),
@@ -78,17 +83,23 @@ fn point(text: &str) -> Result<Point, String> {
 }
 
 fn act(name: &str, act: Act) {
-    say(&format!("failpoint {name}: {act:?}"));
     let done = match act {
-        Act::Abort => kill(Pid::this(), Signal::SIGKILL),
-        // To this thread, which stops before its next line; the others stop with it.
-        Act::Freeze => raise(Signal::SIGSTOP),
+        Act::Abort(pause) => {
+            say(&format!("failpoint {name}: abort"));
+            std::thread::sleep(pause);
+            kill(Pid::this(), Signal::SIGKILL)
+        }
+        Act::Freeze => {
+            say(&format!("failpoint {name}: freeze"));
+            // To this thread, which stops before its next line; the others stop with it.
+            raise(Signal::SIGSTOP)
+        }
     };
     if let Err(error) = done {
         say(&format!("failpoint {name}: {error}"));
         std::process::exit(2);
     }
-    if act == Act::Abort {
+    if act != Act::Freeze {
         // The signal is on its way; nothing more may happen here.
         loop {
             std::thread::park();
@@ -113,14 +124,27 @@ mod tests {
             plan.0.iter().map(|p| (p.name.as_str(), p.act, p.left.load(Ordering::SeqCst))).collect();
         assert_eq!(
             told,
-            [("writer.before_commit:capture_payment/do", Act::Abort, 3), ("reply", Act::Freeze, 1)]
+            [
+                ("writer.before_commit:capture_payment/do", Act::Abort(Duration::ZERO), 3),
+                ("reply", Act::Freeze, 1)
+            ]
         );
         assert!(plan.names("reply") && !plan.names("repl"));
     }
 
     #[test]
     fn what_cannot_be_read_is_told() {
-        for bad in ["x", "x=die", "=abort", "x@0=abort", "x@y=abort", "a=abort,,b=abort", "x@=freeze"] {
+        for bad in [
+            "x",
+            "x=die",
+            "=abort",
+            "x@0=abort",
+            "x@y=abort",
+            "x=abort+",
+            "x=abort+soon",
+            "a=abort,,b=abort",
+            "x@=freeze",
+        ] {
             assert!(Plan::parse(bad).is_err(), "{bad}");
         }
     }

@@ -21,7 +21,8 @@ fn lines(output: &Output) -> usize {
 
 #[test]
 fn it_dies_at_the_place_and_the_time_that_were_named() {
-    for (points, steps) in [("step:taken=abort", 0), ("step:taken@3=abort", 2), ("step:carried@2=abort", 1)] {
+    for (points, steps) in [("step:taken=abort", 0), ("step:taken@3=abort+5", 2), ("step:carried@2=abort", 1)]
+    {
         let output = run(&example(), points);
         assert_eq!((output.status.signal(), lines(&output)), (Some(9), steps), "{points}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("failpoint step:"), "{output:?}");
