@@ -7,10 +7,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod actions;
+mod copies;
 mod domain;
 mod doors;
 mod events;
 mod expiry;
+mod metrics;
 mod service;
 mod store;
 
@@ -18,17 +20,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstitch_proto::cart::carts_server::CartsServer;
-use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant};
+use backstitch_proto::contract::optional_parts;
+use participant_kit::{Clock, Kit, MAX_MESSAGE_BYTES, OpenError, Participant, Schema};
 use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
+use copies::Copies;
 use domain::Lifetimes;
+
+pub use copies::RedisOptions;
+pub use metrics::describe as describe_metrics;
 
 /// The name under which the cart speaks in the contract, in events and in logs.
 pub const NAME: &str = "cart";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/cart/any");
-static OWN: [&Migrator; 1] = [&MIGRATIONS];
+
+/// What is in the database.
+pub static SCHEMA: Schema = Schema::new(NAME, &[&MIGRATIONS]);
 
 /// What the cart needs to run.
 #[derive(Clone)]
@@ -41,25 +50,40 @@ pub struct Options {
     pub customer_lifetime: Duration,
     /// The same for a guest's.
     pub guest_lifetime: Duration,
+    /// Where copies are kept for reading; without it carts are read from the database. All carts over one database
+    /// have the same one.
+    pub redis: Option<RedisOptions>,
 }
 
 impl Options {
     /// Carts that stay 7 days for customers and 24 hours for guests.
     pub fn new(database_url: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { database_url: database_url.into(), clock, customer_lifetime: 7 * DAY, guest_lifetime: DAY }
+        Self {
+            database_url: database_url.into(),
+            clock,
+            customer_lifetime: 7 * DAY,
+            guest_lifetime: DAY,
+            redis: None,
+        }
     }
 }
 
-/// Opens the database, migrates it, and answers the participant, ready to be served.
+/// Opens the database (a file is migrated, one on a server has to be) and answers the participant, ready to be served.
 ///
 /// # Errors
 /// What the database is missing, by name; see [`OpenError`].
 pub async fn open(options: Options) -> Result<Participant, OpenError> {
-    let kit = Kit::open(NAME, &options.database_url, &OWN, options.clock).await?;
+    let kit = Kit::open(&SCHEMA, &options.database_url, options.clock).await?;
     let lifetimes = Lifetimes::new(options.customer_lifetime, options.guest_lifetime);
-    let service = CartsServer::new(service::Service::new(kit.clone(), lifetimes))
+    let copies = Copies::open(&kit, &options.database_url, options.redis.as_ref())?;
+    let keeper = copies.keeper();
+    let service = CartsServer::new(service::Service::new(kit.clone(), lifetimes, copies))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant::new(&kit, Routes::new(service)).beside(expiry::Expiry::new(kit)))
+    let participant = Participant::new(&kit, Routes::new(service)).beside(expiry::Expiry::new(kit));
+    Ok(match keeper {
+        None => participant,
+        Some((keeper, in_use)) => participant.beside(keeper).with_part(optional_parts::REDIS, in_use),
+    })
 }

@@ -11,7 +11,8 @@ use crate::domain::{Cart, CartId, CustomerId, Items, Lifetimes};
 
 /// The cart under an id.
 pub(crate) async fn find(conn: &mut AnyConnection, id: &CartId) -> Result<Option<Cart>, Error> {
-    const SQL: &str = "SELECT cart_id, customer_id, items, version, held_by FROM carts WHERE cart_id = $1";
+    const SQL: &str = "SELECT cart_id, customer_id, items, version, held_by, expires_at_ms \
+                       FROM carts WHERE cart_id = $1";
     let row = sqlx::query(SQL).bind(id.as_str()).fetch_optional(conn).await?;
     row.as_ref().map(cart).transpose()
 }
@@ -144,5 +145,6 @@ fn cart(row: &AnyRow) -> Result<Cart, Error> {
         items: Items::from_json(row.try_get("items")?).map_err(|e| Error::Decode(e.into()))?,
         version: row.try_get("version")?,
         held_by: row.try_get("held_by")?,
+        expires_at_ms: row.try_get("expires_at_ms")?,
     })
 }

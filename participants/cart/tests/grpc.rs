@@ -18,7 +18,7 @@ use tonic::transport::Endpoint;
 
 #[tokio::test]
 async fn a_cart_is_put_held_refused_freed_and_cleared_over_the_wire() {
-    let Shop { participant, client: _, clock: _, directory: _directory } = Shop::open().await;
+    let Shop { participant, directory: _directory, .. } = Shop::open().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

@@ -20,6 +20,10 @@ pub(crate) struct Clear {
 }
 
 impl Clear {
+    pub(crate) fn cart(&self) -> CartId {
+        self.id.clone()
+    }
+
     pub(crate) fn parse(request: &ClearCartRequest, lifetimes: Lifetimes) -> Result<Self, Invalid> {
         Ok(Self {
             id: CartId::parse("cart_id", &request.cart_id)?,

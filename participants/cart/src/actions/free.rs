@@ -16,6 +16,10 @@ pub(crate) struct Free {
 }
 
 impl Free {
+    pub(crate) fn cart(&self) -> CartId {
+        self.id.clone()
+    }
+
     pub(crate) fn parse(request: &FreeCartRequest, lifetimes: Lifetimes) -> Result<Self, Invalid> {
         Ok(Self { id: CartId::parse("cart_id", &request.cart_id)?, lifetimes })
     }

@@ -24,6 +24,12 @@ impl TryFrom<HoldCartRequest> for Hold {
     }
 }
 
+impl Hold {
+    pub(crate) fn cart(&self) -> CartId {
+        self.id.clone()
+    }
+}
+
 #[async_trait]
 impl Action for Hold {
     type Answer = HoldCartResponse;

@@ -18,6 +18,8 @@ pub(crate) struct Cart {
     pub(crate) version: i64,
     /// The saga that is checking it out, as text.
     pub(crate) held_by: Option<String>,
+    /// From when on it may be removed if nobody holds it, Unix milliseconds.
+    pub(crate) expires_at_ms: i64,
 }
 
 impl Cart {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use backstitch_proto::common::Item;
 use participant_kit::text;
+use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 
@@ -15,7 +16,7 @@ pub(crate) const MAX_QUANTITY: i64 = 1_000_000;
 
 /// Products and how many of each, in the order in which they were put; each product once, each quantity positive.
 /// Empty after everything was bought.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Items(Vec<Item>);
 
 /// Two carts are too much for one.

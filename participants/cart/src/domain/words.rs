@@ -5,7 +5,7 @@ use std::fmt;
 use participant_kit::text::{self, Invalid};
 
 /// Names a cart: 1 to 64 characters, none of them a control character. The shop chooses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CartId(String);
 
 /// Names a customer, in the same form.

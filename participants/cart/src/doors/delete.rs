@@ -4,7 +4,8 @@ use backstitch_proto::cart::DeleteCartRequest;
 use participant_kit::{Kit, OpError, Tx};
 
 use super::{free_or, moving, not_found};
-use crate::actions::lock;
+use crate::actions::{lock, versions_lock};
+use crate::copies::Mark;
 use crate::domain::{Cart, CartId, Invalid};
 use crate::store;
 
@@ -23,10 +24,17 @@ impl TryFrom<DeleteCartRequest> for Delete {
 }
 
 impl Delete {
-    pub(crate) async fn run(self, kit: &Kit) -> Result<(), OpError> {
-        kit.run(vec![lock(&self.id)], move |tx| {
-            let delete = self.clone();
-            Box::pin(async move { delete.apply(tx).await })
+    pub(crate) fn carts(&self) -> Vec<CartId> {
+        vec![self.id.clone()]
+    }
+
+    pub(crate) async fn run(self, kit: &Kit, mark: Mark) -> Result<(), OpError> {
+        kit.run(mark.locks(vec![lock(&self.id), versions_lock()]), move |tx| {
+            let (delete, mark) = (self.clone(), mark.clone());
+            Box::pin(async move {
+                mark.prove(tx).await?;
+                delete.apply(tx).await
+            })
         })
         .await
     }

@@ -5,7 +5,8 @@ use participant_kit::{Kit, OpError, Tx};
 
 use super::delete::remove;
 use super::{free_or, moving, not_found, refused};
-use crate::actions::lock;
+use crate::actions::{lock, versions_lock};
+use crate::copies::Mark;
 use crate::domain::{Cart, CartId, CustomerId, Invalid, Lifetimes, TooMuch};
 use crate::store;
 
@@ -35,11 +36,18 @@ impl TryFrom<MergeCartsRequest> for Merge {
 }
 
 impl Merge {
+    pub(crate) fn carts(&self) -> Vec<CartId> {
+        vec![self.guest.clone(), self.into.clone()]
+    }
+
     /// Answers the customer's cart as it is after the merge.
-    pub(crate) async fn run(self, kit: &Kit, lifetimes: Lifetimes) -> Result<Cart, OpError> {
-        kit.run(vec![lock(&self.guest), lock(&self.into)], move |tx| {
-            let merge = self.clone();
-            Box::pin(async move { merge.apply(tx, lifetimes).await })
+    pub(crate) async fn run(self, kit: &Kit, lifetimes: Lifetimes, mark: Mark) -> Result<Cart, OpError> {
+        kit.run(mark.locks(vec![lock(&self.guest), lock(&self.into), versions_lock()]), move |tx| {
+            let (merge, mark) = (self.clone(), mark.clone());
+            Box::pin(async move {
+                mark.prove(tx).await?;
+                merge.apply(tx, lifetimes).await
+            })
         })
         .await
     }
@@ -55,7 +63,7 @@ impl Merge {
             None => {
                 let items = guest.items.clone();
                 let version = store::insert(tx.conn(), &id, customer.as_ref(), &items, expires).await?;
-                Cart { id, customer, items, version, held_by: None }
+                Cart { id, customer, items, version, held_by: None, expires_at_ms: expires }
             }
             Some(into) => {
                 let items = into.items.with(&guest.items).map_err(|e| too_much(&e))?;
@@ -63,7 +71,7 @@ impl Merge {
                 if !store::replace(tx.conn(), &id, seen, customer.as_ref(), &items, expires).await? {
                     return Err(moving(&id));
                 }
-                Cart { id, customer, items, version: seen + 1, held_by: None }
+                Cart { id, customer, items, version: seen + 1, held_by: None, expires_at_ms: expires }
             }
         };
         remove(tx, &guest).await?;

@@ -5,6 +5,7 @@ use participant_kit::{Kit, OpError, Tx};
 
 use super::{moving, refused};
 use crate::actions::lock;
+use crate::copies::Mark;
 use crate::domain::{Cart, CartId, CustomerId, Invalid, Items, Lifetimes};
 use crate::store;
 
@@ -33,11 +34,18 @@ impl TryFrom<PutCartRequest> for Put {
 }
 
 impl Put {
+    pub(crate) fn carts(&self) -> Vec<CartId> {
+        vec![self.id.clone()]
+    }
+
     /// Answers the cart as it is after the put.
-    pub(crate) async fn run(self, kit: &Kit, lifetimes: Lifetimes) -> Result<Cart, OpError> {
-        kit.run(vec![lock(&self.id)], move |tx| {
-            let put = self.clone();
-            Box::pin(async move { put.apply(tx, lifetimes).await })
+    pub(crate) async fn run(self, kit: &Kit, lifetimes: Lifetimes, mark: Mark) -> Result<Cart, OpError> {
+        kit.run(mark.locks(vec![lock(&self.id)]), move |tx| {
+            let (put, mark) = (self.clone(), mark.clone());
+            Box::pin(async move {
+                mark.prove(tx).await?;
+                put.apply(tx, lifetimes).await
+            })
         })
         .await
     }
@@ -48,7 +56,7 @@ impl Put {
         let Some(before) = store::find(tx.conn(), &id).await? else {
             let expires = lifetimes.expiry(customer.as_ref(), now_ms);
             let version = store::insert(tx.conn(), &id, customer.as_ref(), &items, expires).await?;
-            return Ok(Cart { id, customer, items, version, held_by: None });
+            return Ok(Cart { id, customer, items, version, held_by: None, expires_at_ms: expires });
         };
         if before.customer.is_some() && customer.is_some() && before.customer != customer {
             let facts = [("cart_id", id.as_str())];
@@ -59,6 +67,7 @@ impl Put {
         if !store::replace(tx.conn(), &id, before.version, customer.as_ref(), &items, expires).await? {
             return Err(moving(&id));
         }
-        Ok(Cart { id, customer, items, version: before.version + 1, held_by: before.held_by })
+        let (version, held_by) = (before.version + 1, before.held_by);
+        Ok(Cart { id, customer, items, version, held_by, expires_at_ms: expires })
     }
 }

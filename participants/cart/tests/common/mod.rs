@@ -12,7 +12,7 @@ use backstitch_proto::cart::{
 };
 use backstitch_proto::common::Item;
 use backstitch_proto::contract::{Op, Refusal, Verdict};
-use participant_cart::Options;
+use participant_cart::{Options, RedisOptions};
 use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
 use tempfile::TempDir;
 use tonic::service::Routes;
@@ -24,34 +24,56 @@ pub struct Shop {
     pub participant: Participant,
     pub client: CartsClient<Routes>,
     pub clock: ManualClock,
-    pub directory: TempDir,
+    pub directory: Arc<TempDir>,
+    pub redis: Option<RedisOptions>,
 }
 
 pub const HOUR_MS: i64 = 60 * 60 * 1000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-async fn open(directory: &Path, clock: &ManualClock) -> Participant {
+async fn open(directory: &Path, clock: &ManualClock, redis: Option<RedisOptions>) -> Participant {
     let url = format!("sqlite:{}", directory.join("cart.db").display());
-    participant_cart::open(Options::new(url, Arc::new(clock.clone()))).await.unwrap()
+    participant_cart::open(Options { redis, ..Options::new(url, Arc::new(clock.clone())) }).await.unwrap()
 }
 
 impl Shop {
     pub async fn open() -> Self {
-        let (directory, clock) = (tempfile::tempdir().unwrap(), ManualClock::new(1_800_000_000_000));
-        let participant = open(directory.path(), &clock).await;
-        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory }
+        Self::open_with(None).await
+    }
+
+    pub async fn open_with(redis: Option<RedisOptions>) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        Self::open_in(directory, ManualClock::new(1_800_000_000_000), redis).await
+    }
+
+    async fn open_in(directory: Arc<TempDir>, clock: ManualClock, redis: Option<RedisOptions>) -> Self {
+        let participant = open(directory.path(), &clock, redis.clone()).await;
+        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory, redis }
+    }
+
+    /// Another process over the same database.
+    pub async fn beside(&self, redis: Option<RedisOptions>) -> Self {
+        Self::open_in(self.directory.clone(), self.clock.clone(), redis).await
     }
 
     /// The same database, opened again.
     pub async fn reopen(self) -> Self {
-        let Self { participant, client, clock, directory } = self;
+        let Self { participant, client, clock, directory, redis } = self;
         drop((participant, client));
-        let participant = open(directory.path(), &clock).await;
-        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory }
+        Self::open_in(directory, clock, redis).await
     }
 
     pub async fn try_get(&self, id: &str) -> Option<Cart> {
-        match self.client.clone().get(GetCartRequest { cart_id: id.into(), fresh: false }).await {
+        self.ask(id, false).await
+    }
+
+    /// As the database has it.
+    pub async fn fresh(&self, id: &str) -> Option<Cart> {
+        self.ask(id, true).await
+    }
+
+    async fn ask(&self, id: &str, fresh: bool) -> Option<Cart> {
+        match self.client.clone().get(GetCartRequest { cart_id: id.into(), fresh }).await {
             Ok(cart) => Some(cart.into_inner()),
             Err(status) if status.code() == Code::NotFound => None,
             Err(status) => panic!("{status}"),
@@ -100,10 +122,19 @@ impl Shop {
         self.client.clone().clear(saga.call("clear_cart", Op::Do, request)).await.map(|_| ())
     }
 
-    /// Lets every background loop do what is due now.
+    /// Lets the expiry do what is due now.
     pub async fn tick(&self) -> Progress {
-        let [expiry] = self.participant.background.as_slice() else { panic!("one loop is known") };
-        expiry.tick(self.clock.now_ms()).await
+        self.tick_of("cart expiry").await
+    }
+
+    /// Lets the connection to Redis be looked after.
+    pub async fn look_after_copies(&self) -> Progress {
+        self.tick_of("cart copies").await
+    }
+
+    async fn tick_of(&self, name: &str) -> Progress {
+        let background = self.participant.background.iter().find(|background| background.name() == name);
+        background.unwrap().tick(self.clock.now_ms()).await
     }
 
     /// Kinds and payloads of the events under a key, in their order.
