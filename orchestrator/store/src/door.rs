@@ -27,6 +27,7 @@ pub(crate) mod reason {
 }
 
 /// The appends of one saga in one batch, as indices in batch order; they share one fate.
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) members: Vec<usize>,
 }

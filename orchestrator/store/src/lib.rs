@@ -1,4 +1,4 @@
-//! Where sagas are durable: the [`Store`] trait told as guarantees, the SQLite store, and what tests need.
+//! Where sagas are durable: the [`Store`] trait told as guarantees, the SQLite and the Postgres store, and what tests need.
 //!
 //! Knows records as bytes under `(saga, seq)`, never what a saga does with them: the transition table is the
 //! core's, the order in which things must be durable is the engine's. Knows no clock; times come in as values.
@@ -15,6 +15,7 @@ mod lanes;
 mod leases;
 mod listing;
 mod plan;
+pub mod postgres;
 mod rows;
 mod saga;
 pub mod sqlite;
@@ -29,6 +30,7 @@ pub use lane_source::{EVENT_SOURCE, LaneSource};
 pub use lanes::{LaneLag, OutboxRow, event_id};
 pub use leases::{Lease, Member, ShardRow, Tended};
 pub use listing::{BadCursor, Cursor, ListFilter, Page, Purge, Purged};
+pub use postgres::{PostgresError, PostgresOptions, PostgresStore};
 pub use saga::{SagaRow, StoredSaga};
 // One word for one thing: where a saga stands is the core's word.
 pub use backstitch_core::{Status, UnknownStatus};

@@ -1,14 +1,11 @@
 //! The rows that the winners of a batch write.
 
-use uuid::Uuid;
-
 use crate::{Append, NewEvent, NewSaga, Status, plan::Winner};
 
 /// Rows per table. They borrow from the batch; nothing is copied before it is bound.
 #[derive(Default)]
 pub(crate) struct Rows<'a> {
-    /// With the saga that wants it.
-    pub(crate) keys: Vec<(&'a NewSaga, Uuid)>,
+    pub(crate) keys: Vec<(&'a Append, &'a NewSaga)>,
     /// With its status, its time of update, and how many events it publishes.
     pub(crate) sagas: Vec<(&'a Append, &'a NewSaga, Status, i64, i64)>,
     /// For sagas that are there: a new status, a new time of update, and how many events more.
@@ -38,7 +35,7 @@ impl<'a> Rows<'a> {
             if let Some(new) = &append.start {
                 start = Some((append, new));
                 if new.key.is_some() && !winner.has_key {
-                    self.keys.push((new, append.saga));
+                    self.keys.push((append, new));
                 }
             }
             if let Some(summary) = append.summary {

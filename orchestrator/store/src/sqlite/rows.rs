@@ -42,10 +42,10 @@ impl Rows<'_> {
     fn bind(&self, table: Table, row: usize, binds: &mut Binds) {
         match table {
             Table::Keys => {
-                let (new, saga) = self.keys[row];
+                let (append, new) = self.keys[row];
                 binds.text(&new.scope);
                 binds.text(new.key.as_deref().unwrap_or_default());
-                binds.id(saga);
+                binds.id(append.saga);
                 binds.blob(&new.request_hash);
                 binds.int(new.started_at_ms);
             }

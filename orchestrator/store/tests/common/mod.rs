@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstitch_store::{
-    SqliteOptions, SqliteStore, Store,
+    PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store,
     sqlite::DATABASE_FILE,
     testing::{MemoryStore, Subject},
 };
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -75,4 +75,53 @@ pub(crate) async fn query(directory: &std::path::Path, sql: &str, column: usize)
     let mut conn = connect(directory).await;
     let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut conn).await.unwrap();
     rows.iter().map(|row| sqlx::Row::get(row, column)).collect()
+}
+
+/// The Postgres store in a schema of its own, which is migrated when it is opened first.
+pub(crate) struct Postgres {
+    pub(crate) url: String,
+    migrated: bool,
+}
+
+/// As few shards as the other stores have, and few connections: many tests share one server.
+pub(crate) fn postgres_options() -> PostgresOptions {
+    PostgresOptions { shards: 4, readers: 2, ..PostgresOptions::default() }
+}
+
+impl Postgres {
+    pub(crate) fn new() -> Self {
+        Self { url: backstitch_services::fresh_schema("store"), migrated: false }
+    }
+}
+
+#[async_trait]
+impl Subject for Postgres {
+    async fn open(&mut self) -> Arc<dyn Store> {
+        if !self.migrated {
+            PostgresStore::migrate(&self.url, &postgres_options()).await.unwrap();
+            self.migrated = true;
+        }
+        Arc::new(PostgresStore::open(&self.url, &postgres_options()).await.unwrap())
+    }
+
+    async fn poison(&self, saga: Uuid) {
+        let name = saga.simple();
+        run_on_postgres(
+            &self.url,
+            &format!(
+                "CREATE OR REPLACE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$BEGIN RAISE EXCEPTION 'poisoned'; END$$; \
+                 CREATE TRIGGER poison_{name} BEFORE INSERT ON journal FOR EACH ROW \
+                 WHEN (new.saga_id = '{saga}') EXECUTE FUNCTION poison()"
+            ),
+        )
+        .await;
+    }
+}
+
+/// Runs SQL on a Postgres database as somebody else would, past the store.
+pub(crate) async fn run_on_postgres(url: &str, sql: &str) {
+    let mut conn = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
 }

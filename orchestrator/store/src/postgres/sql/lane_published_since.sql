@@ -1,0 +1,14 @@
+-- Kept events of lane $1 that were published in second $2 or later, after number $3.
+SELECT o.number, o.root, o.saga, o.sequence, o.topic, o.kind, o.payload, o.traceparent, o.at_ms
+FROM outbox o
+WHERE o.shard = $1
+    AND o.number > $3
+    AND o.number > coalesce(
+        (SELECT max(m.watermark) FROM lane_marks m WHERE m.shard = $1 AND m.at_s < $2), 0
+    )
+    AND o.number <= (SELECT l.watermark FROM lanes l WHERE l.shard = $1)
+    AND NOT EXISTS (
+        SELECT FROM parked_roots p WHERE p.shard = $1 AND p.root = o.root AND o.number >= p.number
+    )
+ORDER BY o.number
+LIMIT $4

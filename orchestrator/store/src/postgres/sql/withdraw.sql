@@ -1,0 +1,2 @@
+-- Node $1 stops.
+DELETE FROM nodes WHERE node = $1
