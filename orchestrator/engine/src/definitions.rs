@@ -13,6 +13,7 @@ use backstitch_store::{Announced, Announcement, DefinitionRow, SagaRow, StoreErr
 use tracing::{error, info, warn};
 
 use crate::engine::{Engine, Shared, StartError};
+use crate::shards::Home;
 
 /// What this node last saw of the store's versions.
 #[derive(Default)]
@@ -152,7 +153,7 @@ impl Engine {
 
     /// Whether this saga waits for a node that can run it, and it is this node's to run.
     pub fn is_stranded(&self, row: &SagaRow) -> bool {
-        let ours = self.shared.leases.iter().any(|lease| lease.shard == row.shard);
+        let ours = self.shared.shards.home(row.shard) == Home::Here;
         ours && !row.status.is_final() && !self.runs(&row.definition, row.version)
     }
 

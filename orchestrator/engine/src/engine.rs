@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstitch_core::{Catalog, End, Event, Illegal, begin};
 use backstitch_failpoint::hit;
-use backstitch_store::{KeyRow, Lease, NewSaga, Status, Store, StoreError, codec};
+use backstitch_store::{KeyRow, Member, NewSaga, SagaRow, Status, Store, StoreError, codec};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use metrics::{counter, gauge};
@@ -28,6 +28,7 @@ use crate::options::Options;
 use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, Live, NotTaken, Registry};
 use crate::runner::{Exit, Runner, append};
+use crate::shards::{Home, Shards, Standing};
 use crate::traces;
 use crate::view::{History, ReadError, SagaView};
 use crate::writer::{Job, Lost, Writer};
@@ -43,8 +44,10 @@ pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) versions: Versions,
     pub(crate) registry: Registry,
-    pub(crate) leases: Vec<Lease>,
+    pub(crate) shards: Shards,
     pub(crate) stopping: CancellationToken,
+    /// Drained: nothing is looked after any more.
+    pub(crate) closed: CancellationToken,
     pub(crate) fatal: CancellationToken,
     pub(crate) tasks: TaskTracker,
     places: Arc<Semaphore>,
@@ -121,6 +124,12 @@ pub enum StartError {
         /// The limit.
         limit: usize,
     },
+    /// This node has no shard to start it in: it shares the store and has none right now. Another node may have one.
+    #[error("this node has no shard right now")]
+    NoShard {
+        /// When to ask it again.
+        retry_after: Duration,
+    },
     /// The node is stopping.
     #[error("this node is stopping")]
     ShuttingDown,
@@ -155,6 +164,12 @@ pub enum CancelError {
     /// What follows from it cannot be worked out or kept: it was not done, and the saga is parked as a whole.
     #[error("it failed, and the saga is parked as a whole: {0}")]
     Failed(String),
+    /// The saga lives in a shard that this node does not have.
+    #[error("the saga is in the hands of {}", .owner.as_ref().map_or("no node right now", |owner| owner.node.as_str()))]
+    Elsewhere {
+        /// Who has it; none while nobody has, or nobody who is heard of.
+        owner: Option<Member>,
+    },
     /// The node is stopping.
     #[error("this node is stopping; ask again")]
     ShuttingDown,
@@ -164,8 +179,9 @@ pub enum CancelError {
 }
 
 impl Engine {
-    /// Takes every shard of `store`, announces what it can run, and begins. Does not yet recover: see
-    /// [`Engine::recover`] and [`Engine::spawn_recovery`].
+    /// Takes every shard of `store`, or joins the others that share it and takes what is due; announces what it can
+    /// run, and begins. What it took for itself alone it does not recover yet: see [`Engine::recover`]. To go on it has
+    /// to be looked after: see [`Engine::spawn_recovery`].
     pub async fn start_up(
         store: Arc<dyn Store>,
         dispatcher: Arc<dyn Dispatcher>,
@@ -173,10 +189,19 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, StoreError> {
-        hit("lease.before_claim");
-        let leases = store.acquire(&options.node, clock.now().0).await?;
-        hit("lease.after_claim");
         let (fatal, stopping) = (CancellationToken::new(), CancellationToken::new());
+        let shards = match options.sharing.clone() {
+            Some(sharing) => {
+                let member = store.join(&options.node, &sharing.address, sharing.term).await?;
+                Shards::shared(sharing, member, &stopping)
+            }
+            None => {
+                hit("lease.before_claim");
+                let leases = store.acquire(&options.node, clock.now().0).await?;
+                hit("lease.after_claim");
+                Shards::whole(&options.node, leases, &stopping)
+            }
+        };
         let shared = Shared {
             flow: Flow::new(options.flow, &stopping),
             writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
@@ -186,8 +211,9 @@ impl Engine {
             clock,
             versions: Versions::default(),
             registry: Registry::default(),
-            leases,
+            shards,
             stopping,
+            closed: CancellationToken::new(),
             fatal,
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.max_live)),
@@ -195,7 +221,10 @@ impl Engine {
         };
         shared.announce().await?;
         shared.learn().await?;
-        Ok(Self { shared: Arc::new(shared) })
+        let engine = Self { shared: Arc::new(shared) };
+        // Only now: whoever claims has said what it can run.
+        engine.tick().await?;
+        Ok(engine)
     }
 
     /// Starts a saga; when this returns `New`, it survives any crash. Dropping the future does not stop the saga.
@@ -217,7 +246,9 @@ impl Engine {
 
         let traceparent = traces::accepted(new.id, definition.name, new.traceparent);
         let (saga, entry) = begin(&definition, new.id, new.id, new.input, traceparent, shared.clock.now());
-        let lease = shared.lease_for(new.id);
+        let busy = shared.options.busy_retry_after;
+        let tenure = shared.shards.for_new(new.id).ok_or(StartError::NoShard { retry_after: busy })?;
+        let lease = tenure.lease();
         let start = NewSaga {
             scope: new.scope,
             key: new.key,
@@ -234,6 +265,7 @@ impl Engine {
         if !shared.registry.enter(new.id, live.clone()) {
             return Err(StartError::Store(format!("saga {} is in memory already", new.id)));
         }
+        shared.registry.lives_under(new.id, lease);
         let (answer, answered) = oneshot::channel();
         shared.writer.submit(Job {
             append,
@@ -243,14 +275,21 @@ impl Engine {
             label,
         });
         counter!(names::STARTED, "definition" => definition.name).increment(1);
-        let runner = Runner::new(shared.clone(), definition, saga, lease, channels);
+        let runner = Runner::new(shared.clone(), definition, saga, tenure.clone(), channels);
         self.spawn(runner, false, Some(permit));
 
-        match answered.await {
+        let answered = tokio::select! {
+            biased;
+            answered = answered => answered,
+            () = tenure.over() => {
+                return Err(StartError::Store("this node lost the shard while it was written".into()));
+            }
+        };
+        match answered {
             Ok(Ok(())) => Ok(Started::New(new.id, live.follow)),
             Ok(Err(Lost::KeyTaken(row))) => existing(row, &new.request_hash),
             Ok(Err(Lost::Full)) => Err(StartError::Full),
-            Ok(Err(Lost::Fenced)) => Err(StartError::Store("this node has lost the shard".into())),
+            Ok(Err(Lost::Fenced)) => Err(StartError::NoShard { retry_after: busy }),
             Ok(Err(Lost::Refused(why))) => Err(StartError::Store(why)),
             Err(_) => Err(StartError::Store("the store is gone".into())),
         }
@@ -276,7 +315,7 @@ impl Engine {
             engine.shared.registry.leave(id);
             drop((runner, place));
             match exit {
-                Ok(Exit::Rested | Exit::Stopped | Exit::Dropped) => {}
+                Ok(Exit::Rested | Exit::Stopped | Exit::Dropped | Exit::Fenced) => {}
                 Ok(Exit::Refused) => engine.poison(id, REFUSED).await,
                 Err(panic) => {
                     let why = panic_text(panic.as_ref());
@@ -363,13 +402,25 @@ impl Engine {
                 Some(live) => {
                     let _ = live.commands.send(command);
                 }
-                None => match self.view(id).await? {
-                    None => return Err(CancelError::NotFound),
-                    Some(SagaView { state, .. }) if state.end.is_some() => {
-                        return Err(CancelError::AlreadyFinal(state.end.unwrap_or(End::Completed)));
+                None => {
+                    let Some(stored) = self.shared.store.load(id).await.map_err(ReadError::from)? else {
+                        return Err(CancelError::NotFound);
+                    };
+                    // Where it lives is asked before what it says: the owner may have a definition that this node lacks.
+                    match self.shared.shards.home(stored.row.shard) {
+                        _ if stored.row.status.is_final() => {}
+                        Home::Here => {}
+                        Home::There(owner) => return Err(CancelError::Elsewhere { owner: Some(owner) }),
+                        Home::Nowhere => {
+                            self.shared.shards.look.notify_one();
+                            return Err(CancelError::Elsewhere { owner: None });
+                        }
                     }
-                    Some(_) => self.adopt(id, Some(command)).await,
-                },
+                    if let Some(end) = self.shared.read(id, &stored.records)?.view.state.end {
+                        return Err(CancelError::AlreadyFinal(end));
+                    }
+                    self.adopt(id, Some(command)).await;
+                }
             }
             match answered.await {
                 Ok(Ok(())) => return Ok(()),
@@ -412,12 +463,29 @@ impl Engine {
         self.shared.fatal.clone().cancelled_owned()
     }
 
+    /// Who has the shard in which a saga lives.
+    pub fn home(&self, saga: &SagaRow) -> Home {
+        self.shared.shards.home(saga.shard)
+    }
+
+    /// Where this node stands among the others.
+    pub fn standing(&self) -> Standing {
+        self.shared.shards.standing()
+    }
+
+    /// Completes when another process has joined under this node's name: end the process then.
+    pub fn replaced(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.shared.shards.replaced.clone().cancelled_owned()
+    }
+
     /// Stops taking sagas and making calls, waits for calls in flight, and returns when every record that was handed
-    /// to the writer is durable. What is unfinished is left to the next owner.
+    /// to the writer is durable. What is unfinished is left to the next owner: a shard is handed over as soon as what was
+    /// under way in it has come to rest.
     pub async fn drain(&self) {
         self.shared.stopping.cancel();
         self.shared.tasks.close();
         let patience = self.shared.options.drain_patience;
+        self.leave_the_others().await;
         if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
             info!(live = self.live(), "stopping with calls in flight; recovery asks again by key");
         }
@@ -425,17 +493,11 @@ impl Engine {
         if let Err(error) = self.shared.store.withdraw(&self.shared.options.node).await {
             info!(%error, "this node could not withdraw its announcement");
         }
+        self.shared.closed.cancel();
     }
 }
 
 impl Shared {
-    /// New sagas spread over the node's shards by their id.
-    fn lease_for(&self, id: Uuid) -> Lease {
-        let (_, low) = id.as_u64_pair();
-        let place = usize::try_from(low % self.leases.len().max(1) as u64).unwrap_or(0);
-        self.leases[place]
-    }
-
     pub(crate) fn read(&self, id: Uuid, records: &[Bytes]) -> Result<History, ReadError> {
         let mut entries = Vec::with_capacity(records.len());
         for (i, bytes) in records.iter().enumerate() {

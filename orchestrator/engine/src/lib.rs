@@ -5,6 +5,7 @@
 //! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
 //! - `runner` is one task per live saga; it holds back effects until their record is durable.
 //! - `recovery` is a repeating tick over what the store says is unfinished.
+//! - `shards` is a repeating tick over who has which shard: what acts for a saga asks it first.
 //! - `flow` lets calls to a participant go, wait or come back later: limits, priorities, breakers, retry budget.
 //! - [`Dispatcher`] makes calls; [`GrpcDispatcher`] makes them over gRPC.
 
@@ -23,6 +24,7 @@ mod poison;
 mod recovery;
 mod registry;
 mod runner;
+mod shards;
 mod traces;
 mod view;
 mod writer;
@@ -35,4 +37,5 @@ pub use follow::Follow;
 pub use metrics::describe as describe_metrics;
 pub use options::{BreakerOptions, FlowOptions, Options, RetryOptions};
 pub use recovery::Recovered;
+pub use shards::{Home, Progress, Sharing, Standing};
 pub use view::{History, ReadError, SagaView};

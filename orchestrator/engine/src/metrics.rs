@@ -25,6 +25,9 @@ pub(crate) const COMMIT_SECONDS: &str = "store_commit_seconds";
 pub(crate) const STORE_ERRORS: &str = "store_errors_total";
 pub(crate) const RECOVERED: &str = "saga_recovered_total";
 pub(crate) const STRANDED: &str = "saga_without_definition_count";
+pub(crate) const SHARDS: &str = "saga_shards_count";
+pub(crate) const SHARDS_CLAIMED: &str = "saga_shards_claimed_total";
+pub(crate) const SHARDS_LOST: &str = "saga_shards_lost_total";
 
 /// Describes every metric of this crate to the installed recorder.
 pub fn describe() {
@@ -60,5 +63,8 @@ pub fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Duration of a commit");
     describe_counter!(STORE_ERRORS, "Failed commits, by kind");
     describe_counter!(RECOVERED, "Sagas taken up from the journal");
+    describe_gauge!(SHARDS, "Shards that this node has, where it shares the store");
+    describe_counter!(SHARDS_CLAIMED, "Shards that this node took, where it shares the store");
+    describe_counter!(SHARDS_LOST, "Shards that were found to be another node's, or nobody's");
     describe_gauge!(STRANDED, "Unfinished sagas whose definition this node does not have");
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::shards::Sharing;
+
 /// Limits and intervals. The defaults are what `backstitch up` uses.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Name of this node in the store's shard table.
+    /// Name of this node; no two that share a store have the same.
     pub node: String,
+    /// How the store is shared with other nodes; None: it belongs to this one.
+    pub sharing: Option<Sharing>,
     /// Sagas live in memory at once; one more is refused as busy.
     pub max_live: usize,
     /// Bytes of one saga's input; one more is refused.
@@ -15,8 +19,10 @@ pub struct Options {
     pub busy_retry_after: Duration,
     /// Between two passes of recovery.
     pub recovery_interval: Duration,
-    /// Sagas that recovery reads at a time.
+    /// Sagas that recovery lists at a time.
     pub recovery_page: usize,
+    /// Sagas that recovery reads at once.
+    pub recovery_readers: usize,
     /// How long finished sagas are kept.
     pub retention: Duration,
     /// How long a drain waits for calls in flight.
@@ -110,11 +116,13 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             node: "local".into(),
+            sharing: None,
             max_live: 20_000,
             max_input_bytes: 1 << 20,
             busy_retry_after: Duration::from_secs(1),
             recovery_interval: Duration::from_secs(5),
-            recovery_page: 500,
+            recovery_page: 1000,
+            recovery_readers: 16,
             retention: Duration::from_secs(30 * 24 * 3600),
             drain_patience: Duration::from_secs(10),
             liveness: Duration::from_secs(60),

@@ -50,6 +50,8 @@ impl Engine {
 
     /// None if nothing was tried.
     async fn try_to_poison(&self, id: Uuid, why: &str) -> Option<Result<(), Lost>> {
+        // Held from before it is read: what is read then was written by this tenure or before it.
+        let open = self.shared.shards.held();
         let stored = match self.shared.store.load(id).await {
             Ok(Some(stored)) if !stored.row.status.is_final() => stored,
             Ok(_) => return None,
@@ -58,8 +60,8 @@ impl Engine {
                 return None;
             }
         };
-        let lease = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard)?;
-        let append = self.poisoned(id, &stored, *lease, why)?;
+        let tenure = open.get(&stored.row.shard).filter(|tenure| tenure.holds())?;
+        let append = self.poisoned(id, &stored, tenure.lease(), why)?;
         let (answer, answered) = oneshot::channel();
         let (channels, _live) = channels(0);
         self.shared.writer.submit(Job {

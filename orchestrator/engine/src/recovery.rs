@@ -3,9 +3,13 @@
 //! Start-up and normal running are the same path: a tick compares the store's list with what is in memory and adopts
 //! the difference. Each saga is isolated: one that cannot be read is parked alone and its bytes are kept.
 
+use std::time::Duration;
+
 use backstitch_failpoint::hit;
-use backstitch_store::{ListFilter, Purge, Purged, Status, StoreError};
+use backstitch_store::{Lease, ListFilter, Purge, Purged, Status, StoreError};
+use futures::stream::{self, StreamExt as _};
 use metrics::{counter, gauge};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -13,6 +17,7 @@ use crate::engine::{Engine, channels};
 use crate::metrics as names;
 use crate::registry::Command;
 use crate::runner::Runner;
+use crate::shards::Tenure;
 use crate::view::{History, ReadError};
 
 /// What one pass of recovery did.
@@ -24,6 +29,8 @@ pub struct Recovered {
     pub parked: usize,
     /// Sagas left alone because this node lacks their definition.
     pub stranded: usize,
+    /// Sagas that the store did not give out; the next pass asks again.
+    pub unread: usize,
 }
 
 enum Adoption {
@@ -37,42 +44,54 @@ enum Adoption {
 }
 
 impl Engine {
-    /// One pass over everything unfinished.
+    /// One pass over everything unfinished in this node's shards.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
-        let mut done = Recovered::default();
-        let mut after = None;
-        let shards: Vec<u16> = self.shared.leases.iter().map(|lease| lease.shard).collect();
-        loop {
-            let page =
-                self.shared.store.unfinished(&shards, after, self.shared.options.recovery_page).await?;
-            let Some(last) = page.last().copied() else { break };
-            for id in page {
-                if self.shared.stopping.is_cancelled() {
-                    return Ok(done);
-                }
-                if self.shared.registry.contains(id) {
-                    continue;
-                }
-                match self.take_up(id, None, Status::is_unfinished).await {
-                    Adoption::Adopted => done.adopted += 1,
-                    Adoption::NotNeeded | Adoption::Unread(_) => {}
-                    Adoption::Stranded => done.stranded += 1,
-                    Adoption::Parked => done.parked += 1,
-                }
-            }
-            after = Some(last);
-        }
-        counter!(names::RECOVERED).increment(done.adopted as u64);
+        let shards: Vec<u16> = self.shared.shards.open().into_keys().collect();
+        let done = self.recover_in(&shards).await?;
         gauge!(names::STRANDED).set(done.stranded as f64);
         self.tell_stranded(done.stranded);
         Ok(done)
     }
 
-    /// Takes up what is parked, once after a start: a saga is parked as soon as one of its steps is, and what else was
-    /// under way when the process ended has to go on. One with nothing else to do rests again at once.
+    async fn recover_in(&self, shards: &[u16]) -> Result<Recovered, StoreError> {
+        let mut done = Recovered::default();
+        let mut after = None;
+        loop {
+            let page = self.shared.store.unfinished(shards, after, self.shared.options.recovery_page).await?;
+            let Some(last) = page.last().copied() else { break };
+            let wanted = page.into_iter().filter(|id| !self.shared.registry.contains(*id));
+            let adoptions = wanted.map(|id| self.take_up(id, None, Status::is_unfinished));
+            let mut adoptions =
+                stream::iter(adoptions).buffer_unordered(self.shared.options.recovery_readers);
+            while let Some(adoption) = adoptions.next().await {
+                match adoption {
+                    Adoption::Adopted => done.adopted += 1,
+                    Adoption::NotNeeded => {}
+                    Adoption::Unread(_) => done.unread += 1,
+                    Adoption::Stranded => done.stranded += 1,
+                    Adoption::Parked => done.parked += 1,
+                }
+            }
+            if self.shared.stopping.is_cancelled() {
+                break;
+            }
+            after = Some(last);
+        }
+        counter!(names::RECOVERED).increment(done.adopted as u64);
+        Ok(done)
+    }
+
+    /// Takes up what is parked in this node's shards, once after they were taken: a saga is parked as soon as one of its
+    /// steps is, and what else was under way when its owner ended has to go on. One with nothing else to do rests again
+    /// at once.
     ///
     /// On an error some were not taken up: ask again.
     pub async fn recover_parked(&self) -> Result<usize, StoreError> {
+        let shards: Vec<u16> = self.shared.shards.open().into_keys().collect();
+        self.recover_parked_in(&shards).await
+    }
+
+    async fn recover_parked_in(&self, shards: &[u16]) -> Result<usize, StoreError> {
         let mut filter = ListFilter {
             status: Some(Status::Parked),
             limit: self.shared.options.recovery_page,
@@ -81,15 +100,19 @@ impl Engine {
         let (mut adopted, mut away) = (0, None);
         loop {
             let page = self.shared.store.list(&filter).await?;
-            for row in page.sagas {
-                if self.shared.stopping.is_cancelled() {
-                    return Ok(adopted);
-                }
-                match self.take_up(row.id, None, |status| !status.is_final()).await {
+            let wanted = page.sagas.into_iter().filter(|row| shards.contains(&row.shard));
+            let adoptions = wanted.map(|row| self.take_up(row.id, None, |status| !status.is_final()));
+            let mut adoptions =
+                stream::iter(adoptions).buffer_unordered(self.shared.options.recovery_readers);
+            while let Some(adoption) = adoptions.next().await {
+                match adoption {
                     Adoption::Adopted => adopted += 1,
                     Adoption::Unread(error @ StoreError::Unavailable(_)) => away = Some(error),
                     Adoption::NotNeeded | Adoption::Stranded | Adoption::Parked | Adoption::Unread(_) => {}
                 }
+            }
+            if self.shared.stopping.is_cancelled() {
+                return Ok(adopted);
             }
             match page.next {
                 Some(next) => filter.after = Some(next),
@@ -98,14 +121,50 @@ impl Engine {
         }
     }
 
+    /// Takes up everything in shards that were just taken, once what an earlier tenure left in memory is gone, and until
+    /// all of it could be read.
+    pub(crate) async fn settle_in(self, mut taken: Vec<Tenure>) {
+        let begun = Instant::now();
+        let stale = |there: Lease| {
+            taken.iter().map(Tenure::lease).any(|new| new.shard == there.shard && there.epoch < new.epoch)
+        };
+        self.shared.registry.until_gone(stale).await;
+        loop {
+            taken.retain(Tenure::is_open);
+            if taken.is_empty() {
+                return;
+            }
+            let shards: Vec<u16> = taken.iter().map(|tenure| tenure.lease().shard).collect();
+            let (unfinished, parked) =
+                tokio::join!(self.recover_in(&shards), self.recover_parked_in(&shards));
+            let error = match (unfinished, parked) {
+                (Ok(done), Ok(parked)) if done.unread == 0 => {
+                    let took = begun.elapsed();
+                    if done != Recovered::default() || parked > 0 {
+                        info!(?shards, ?done, parked, ?took, "recovered what others left in these shards");
+                    }
+                    return;
+                }
+                (Err(error), _) | (_, Err(error)) => error.to_string(),
+                (Ok(done), Ok(_)) => format!("{} sagas were not read", done.unread),
+            };
+            warn!(?shards, error, "shards that were taken could not be recovered whole; trying again");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Recovers now and then until the engine drains.
     pub fn spawn_recovery(&self) {
+        if self.shared.shards.is_shared() {
+            tokio::spawn(self.clone().keep());
+        }
         if let Some(back) = self.shared.flow.comings_back() {
             tokio::spawn(self.clone().revive(back));
         }
         let engine = self.clone();
         tokio::spawn(async move {
-            let mut parked_too = false;
+            // Where the store is shared, what is taken is settled in by itself.
+            let mut parked_too = engine.shared.shards.is_shared();
             loop {
                 if !parked_too {
                     match engine.recover_parked().await {
@@ -154,6 +213,11 @@ impl Engine {
 
     async fn take_up(&self, id: Uuid, command: Option<Command>, wanted: impl Fn(Status) -> bool) -> Adoption {
         let (channels, live) = channels(0);
+        // Held from before it is read: what is read then was written by this tenure or before it, and by nobody else.
+        let open = self.shared.shards.open();
+        if open.is_empty() {
+            return Adoption::NotNeeded;
+        }
         // Entered before it is read: whoever finds it in memory waits for this task's view of it.
         if !self.shared.registry.enter(id, live.clone()) {
             return Adoption::NotNeeded;
@@ -166,9 +230,10 @@ impl Engine {
                 return self.let_go(id, Adoption::Unread(error));
             }
         };
-        if !wanted(stored.row.status) {
+        let tenure = open.get(&stored.row.shard).filter(|tenure| tenure.is_open());
+        let Some(tenure) = tenure.filter(|_| wanted(stored.row.status)) else {
             return self.let_go(id, Adoption::NotNeeded);
-        }
+        };
         let history = match self.shared.read(id, &stored.records) {
             Ok(history) => history,
             Err(ReadError::Definition { source, .. }) => {
@@ -182,9 +247,6 @@ impl Engine {
                 return Adoption::Parked;
             }
         };
-        let Some(lease) = self.shared.leases.iter().find(|lease| lease.shard == stored.row.shard) else {
-            return self.let_go(id, Adoption::NotNeeded);
-        };
         if let Some(command) = command {
             let _ = live.commands.send(command);
         }
@@ -193,7 +255,8 @@ impl Engine {
         });
         hit("recovery.take_up");
         let History { view, .. } = history;
-        let runner = Runner::new(self.shared.clone(), view.definition, view.state, *lease, channels);
+        let runner = Runner::new(self.shared.clone(), view.definition, view.state, tenure.clone(), channels);
+        self.shared.registry.lives_under(id, tenure.lease());
         self.spawn(runner, true, None);
         Adoption::Adopted
     }

@@ -26,6 +26,7 @@ use crate::label::label;
 use crate::metrics as names;
 use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, NotTaken};
+use crate::shards::Tenure;
 use crate::traces;
 use crate::view::SagaView;
 use crate::writer::Job;
@@ -37,8 +38,10 @@ pub(crate) enum Exit {
     Rested,
     /// The node is stopping; the next owner goes on.
     Stopped,
-    /// The store does not take the saga's records: lost key, lost shard.
+    /// The store does not take the saga's records, or this node lost the saga's shard: it is another node's.
     Dropped,
+    /// The store says that the shard is another node's: everything in it is dropped.
+    Fenced,
     /// The store refuses the saga's records; the saga must be parked.
     Refused,
 }
@@ -54,7 +57,7 @@ pub(crate) struct Runner {
     shared: Arc<Shared>,
     pub(crate) definition: Arc<Definition>,
     pub(crate) saga: Saga,
-    lease: Lease,
+    tenure: Tenure,
     commands: mpsc::UnboundedReceiver<Command>,
     durable: Arc<watch::Sender<Durable>>,
     last: Arc<std::sync::OnceLock<SagaView>>,
@@ -73,14 +76,14 @@ impl Runner {
         shared: Arc<Shared>,
         definition: Arc<Definition>,
         saga: Saga,
-        lease: Lease,
+        tenure: Tenure,
         channels: Channels,
     ) -> Self {
         Self {
             shared,
             definition,
             saga,
-            lease,
+            tenure,
             commands: channels.commands,
             durable: channels.durable,
             last: channels.last,
@@ -99,19 +102,29 @@ impl Runner {
     pub(crate) async fn run(&mut self, recovered: bool) -> Exit {
         let mut durable = self.durable.subscribe();
         // Nothing may follow a first record that turns out to be lost.
-        if durable.wait_for(|d| d.seq >= 1 || d.lost.is_some()).await.is_err() {
-            return Exit::Dropped;
+        let tenure = self.tenure.clone();
+        let first = durable.wait_for(|d| d.seq >= 1 || d.lost.is_some());
+        tokio::select! {
+            first = first => if first.is_err() { return Exit::Dropped },
+            () = tenure.over() => return Exit::Dropped,
         }
         self.feed(Event::Own { recovered });
         loop {
             let now_durable = *durable.borrow_and_update();
             if let Some(exit) = now_durable.lost {
                 self.disappoint(exit);
+                if exit == Exit::Fenced {
+                    tenure.end();
+                }
                 return exit;
+            }
+            // Whoever waits for an answer asks the shard's next owner.
+            if !tenure.holds() {
+                return Exit::Dropped;
             }
             self.release(now_durable.seq);
             let settled = now_durable.seq == self.saga.seq && self.calls.is_empty() && self.queue.is_empty();
-            let stopping = self.shared.stopping.is_cancelled();
+            let stopping = tenure.is_leaving();
             if settled && (stopping || (self.resting && self.gated.is_empty())) {
                 match self.commands.try_recv() {
                     Ok(command) => self.obey(command),
@@ -139,7 +152,8 @@ impl Runner {
                 }
                 Some(command) = self.commands.recv() => self.obey(command),
                 () = self.sleep.as_mut(), if !self.alarms.is_empty() => self.ring(),
-                () = self.shared.stopping.cancelled(), if !stopping => {}
+                () = tenure.left(), if !stopping => {}
+                () = tenure.over(), if stopping => return Exit::Dropped,
             }
         }
     }
@@ -155,6 +169,9 @@ impl Runner {
     }
 
     fn obey(&mut self, command: Command) {
+        if !self.tenure.holds() {
+            return;
+        }
         // Whoever asked may have gone; then nobody misses the answer.
         match command {
             Command::Take(_, Some(seen), answer) if seen != self.saga.seq => {
@@ -200,6 +217,10 @@ impl Runner {
     }
 
     fn feed(&mut self, event: Event) {
+        // What follows from it would be handed in for a shard that may be another node's.
+        if !self.tenure.holds() {
+            return;
+        }
         if let Err(illegal) = self.turn(event, false) {
             // Own events and replies to own calls are legal in every state; seeing this means a bug in the shell.
             warn!(saga = %self.saga.id, %illegal, "an event of the engine's own was illegal");
@@ -220,8 +241,15 @@ impl Runner {
             let gates = |effect: &Effect| matches!(effect, Effect::Call(call) if call.after > durable);
             let urgent = awaited || self.resting || out.effects.iter().any(gates);
             let changed = self.saga.status() != status;
-            let append =
-                append(&self.definition, &self.saga, self.lease, first_seq, &out.records, changed, None);
+            let append = append(
+                &self.definition,
+                &self.saga,
+                self.tenure.lease(),
+                first_seq,
+                &out.records,
+                changed,
+                None,
+            );
             let label = label(&self.definition, &out.records);
             let durable = self.durable.clone();
             self.shared.writer.submit(Job { append, urgent, durable, answer: None, label });
@@ -241,7 +269,7 @@ impl Runner {
 
     /// Lets go of everything that waited for this record.
     fn release(&mut self, durable: u32) {
-        if self.shared.stopping.is_cancelled() {
+        if self.tenure.is_leaving() {
             // No call is made that nobody would hear the answer of.
             self.gated.clear();
             self.queue.clear();
@@ -310,13 +338,14 @@ impl Runner {
         };
         let (dispatcher, step, op, attempt) =
             (self.shared.dispatcher.clone(), call.step, call.op, call.attempt);
-        let saga = self.saga.id;
+        let (saga, tenure) = (self.saga.id, self.tenure.clone());
         self.calls.push(Box::pin(async move {
             let participant = dispatch.participant;
             let span = traces::call(&mut dispatch);
             let step_name = dispatch.step;
             hit_of("dispatch.before_send", || format!("{step_name}/{op}"));
-            let heard = dispatcher.call(dispatch).instrument(span.clone()).await;
+            let call = dispatcher.call(dispatch).instrument(span.clone());
+            let heard = tenure.during(call).await;
             hit_of("dispatch.after_reply", || format!("{step_name}/{op}"));
             pass.heard(saga, &heard);
             let outcome = heard.outcome;

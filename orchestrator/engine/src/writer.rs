@@ -7,12 +7,14 @@
 //! An append that nobody waits for rides: alone it lingers a moment for one that somebody does wait for, so that a
 //! saga pays for the commits that the safety table asks for and no more.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use backstitch_failpoint::Label;
 use backstitch_store::{Append, KeyRow, Status, Store, StoreError, Verdict};
+use futures::future::BoxFuture;
 use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +71,7 @@ impl Waiter {
                 durable.status = self.status.unwrap_or(durable.status);
             }
             Err(Lost::Refused(_)) => durable.lost = Some(Exit::Refused),
+            Err(Lost::Fenced) => durable.lost = Some(Exit::Fenced),
             Err(_) => durable.lost = Some(Exit::Dropped),
         });
         if let Some(answer) = self.answer {
@@ -141,18 +144,35 @@ impl Batch {
     }
 }
 
+/// Something to ask the store between two batches.
+type Errand = BoxFuture<'static, ()>;
+
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::UnboundedSender<Job>,
+    errands: mpsc::UnboundedSender<Errand>,
 }
 
 impl Writer {
     /// Starts the writer's task. It ends when every handle is gone and the queue is empty. `fatal` is cancelled when
     /// the store can no longer tell what is durable: the process must end then.
     pub(crate) fn spawn(store: Arc<dyn Store>, max_batch: usize, fatal: CancellationToken) -> Self {
-        let (queue, jobs) = mpsc::unbounded_channel();
-        tokio::spawn(write(store, jobs, max_batch, fatal));
-        Self { queue }
+        let ((queue, jobs), (errands, asked)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        tokio::spawn(write(store, jobs, asked, max_batch, fatal));
+        Self { queue, errands }
+    }
+
+    /// Does `work` after the batch that is under way and before the next one, whatever else waits. None if the writer
+    /// has ended.
+    pub(crate) async fn between<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have gone; it is done all the same.
+        let errand = async move { drop(answer.send(work.await)) };
+        self.errands.send(Box::pin(errand)).ok()?;
+        answered.await.ok()
     }
 
     /// Hands an append in. Records of a saga commit in the order in which they are handed in.
@@ -165,13 +185,22 @@ impl Writer {
 async fn write(
     store: Arc<dyn Store>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
+    mut errands: mpsc::UnboundedReceiver<Errand>,
     max_batch: usize,
     fatal: CancellationToken,
 ) {
     // A panic in the store ends this task too; nobody may wait for what nobody writes.
     let ending = fatal.drop_guard();
     let mut drained: Vec<Job> = Vec::new();
-    while jobs.recv_many(&mut drained, max_batch).await > 0 {
+    loop {
+        tokio::select! {
+            biased;
+            Some(errand) = errands.recv() => {
+                errand.await;
+                continue;
+            }
+            found = jobs.recv_many(&mut drained, max_batch) => if found == 0 { break },
+        }
         let mut batch = Batch::default();
         drained.drain(..).for_each(|job| batch.push(job));
         let deadline = tokio::time::Instant::now() + LINGER;
@@ -182,7 +211,7 @@ async fn write(
                 Ok(0) | Err(_) => break,
             }
         }
-        if let Err(why) = commit(store.as_ref(), batch, false).await {
+        if let Err(why) = commit(store.as_ref(), batch, false, &mut errands).await {
             error!(why, "the saga store cannot go on; ending the process");
             return;
         }
@@ -191,7 +220,12 @@ async fn write(
 }
 
 /// Commits everything in `batch`, however long it takes. An error is fatal. `in_doubt`: it may be there already.
-async fn commit(store: &dyn Store, mut batch: Batch, mut in_doubt: bool) -> Result<(), String> {
+async fn commit(
+    store: &dyn Store,
+    mut batch: Batch,
+    mut in_doubt: bool,
+    errands: &mut mpsc::UnboundedReceiver<Errand>,
+) -> Result<(), String> {
     let mut pauses = pauses();
     while !batch.appends.is_empty() {
         let begun = Instant::now();
@@ -216,7 +250,7 @@ async fn commit(store: &dyn Store, mut batch: Batch, mut in_doubt: bool) -> Resu
             }
             StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
                 let later = batch.split_off(batch.appends.len() / 2);
-                Box::pin(commit(store, batch, in_doubt)).await?;
+                Box::pin(commit(store, batch, in_doubt, errands)).await?;
                 batch = later;
                 continue;
             }
@@ -226,7 +260,10 @@ async fn commit(store: &dyn Store, mut batch: Batch, mut in_doubt: bool) -> Resu
         }
         counter!(names::STORE_ERRORS).increment(1);
         warn!(%error, appends = batch.appends.len(), "the saga store did not commit; trying again");
-        tokio::time::sleep(pauses.next().unwrap_or(Duration::from_secs(2))).await;
+        let again = tokio::time::Instant::now() + pauses.next().unwrap_or(Duration::from_secs(2));
+        while let Ok(Some(errand)) = tokio::time::timeout_at(again, errands.recv()).await {
+            errand.await;
+        }
     }
     Ok(())
 }

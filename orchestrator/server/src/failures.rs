@@ -33,6 +33,10 @@ pub(crate) fn start(engine: &Engine, error: StartError) -> Problem {
         }
         StartError::Full => Problem::new(&kind::STORAGE_FULL, "The store has no room for new work."),
         StartError::ShuttingDown => stopping(),
+        StartError::NoShard { retry_after } => {
+            let detail = "This node has no shard right now; another node may take it.";
+            Problem::new(&kind::NOT_READY, detail).retry_after(retry_after)
+        }
         StartError::UnknownDefinition(name) => {
             Problem::new(&kind::NOT_READY, format!("This node does not run `{name}`."))
         }
@@ -89,6 +93,7 @@ pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str)
         CancelError::TooLate => Some(too_late("The capture of the payment has begun.")),
         CancelError::AlreadyFinal(_) => None,
         CancelError::ShuttingDown => Some(stopping()),
+        CancelError::Elsewhere { .. } => Some(elsewhere()),
         error @ (CancelError::Illegal(_) | CancelError::MovedOn { .. }) => {
             Some(Problem::new(&kind::CONFLICT, format!("{error}.")))
         }
@@ -117,6 +122,12 @@ pub(crate) fn too_late(why: &'static str) -> Problem {
     let detail =
         format!("{why} From then on it only goes forward; a refund or a return is not part of this API yet.");
     Problem::new(&kind::TOO_LATE_TO_CANCEL, detail)
+}
+
+/// The saga is another node's, and that one is not heard of.
+pub(crate) fn elsewhere() -> Problem {
+    let detail = "The node that has it does not answer; another one takes it over when its lease ends.";
+    Problem::new(&kind::UNAVAILABLE, detail).with("part", "owner").retry_after(SOON)
 }
 
 fn stopping() -> Problem {

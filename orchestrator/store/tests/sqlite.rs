@@ -248,6 +248,7 @@ async fn a_record_is_never_changed_by_anybody() {
         ("UPDATE definitions SET fingerprint = randomblob(32)", "never changes"),
         ("DELETE FROM definitions", "FOREIGN KEY"),
         ("UPDATE switches SET why = 'another reason'", "never rewritten"),
+        ("INSERT INTO members VALUES ('a', 2, '', 0); UPDATE members SET run = 1", "stays replaced"),
     ] {
         let error = sqlx::raw_sql(sql).execute(&mut somebody).await.unwrap_err().to_string();
         assert!(error.contains(why), "{sql}: {error}");
@@ -268,6 +269,7 @@ async fn every_read_is_served_by_the_index_that_is_meant_for_it() {
     ] {
         let plan = query(home.path(), &format!("EXPLAIN QUERY PLAN {sql}"), 3).await;
         assert!(plan.iter().any(|step| step.contains(index)), "{sql}\n{plan:#?}");
-        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{sql}\n{plan:#?}");
+        let scans = |step: &String| step.starts_with("SCAN") && !step.starts_with("SCAN json_each");
+        assert!(!plan.iter().any(scans), "{sql}\n{plan:#?}");
     }
 }

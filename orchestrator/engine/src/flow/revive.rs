@@ -64,7 +64,8 @@ impl Engine {
         let mut tried = 0;
         loop {
             let page = self.shared.store.list(&filter).await?;
-            for row in page.sagas {
+            let open = self.shared.shards.open();
+            for row in page.sagas.into_iter().filter(|row| open.contains_key(&row.shard)) {
                 participants.retain(|participant| self.shared.flow.is_worth_trying(participant));
                 if participants.is_empty() || self.shared.stopping.is_cancelled() {
                     return Ok(tried);
