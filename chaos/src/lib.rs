@@ -2,7 +2,7 @@
 //! [laws of saga definitions](definitions).
 //!
 //! The auditor reads every database and says which invariant is broken, by what, and where to look. It believes nobody:
-//! it opens the files read-only, sums the entries itself instead of trusting totals, compares our payment ledger with
+//! it opens the databases read-only, sums the entries itself instead of trusting totals, compares our payment ledger with
 //! the provider's own books, and folds the journals by itself rather than through the code that wrote them. None of its
 //! modules may use the orchestrator's or a participant's code: only their schemas and the protos.
 //!
@@ -24,16 +24,18 @@ pub mod definitions;
 mod error;
 mod laws;
 mod paths;
+mod place;
 mod report;
 
 pub use error::AuditError;
 pub use paths::{AuditPaths, ParticipantPaths};
+pub use place::Place;
 pub use report::{Amounts, Counts, Invariant, Parked, Report, Violation};
 
-/// Audits the databases. Opens every file read-only and leaves it as it is.
+/// Audits the databases. Opens every one read-only and leaves it as it is.
 ///
 /// # Errors
-/// When a file is missing or cannot be read as what it should be. A violation is no error: it is in the report.
+/// When a database is missing or cannot be read as what it should be. A violation is no error: it is in the report.
 pub async fn audit(paths: &AuditPaths) -> Result<Report, AuditError> {
     let books = books::Books::read(paths).await?;
     Ok(laws::judge(&books))

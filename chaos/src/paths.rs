@@ -1,33 +1,35 @@
 //! Where the databases are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The files of one installation.
+use crate::place::Place;
+
+/// The databases of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditPaths {
     /// The orchestrator's store.
-    pub orchestrator: PathBuf,
+    pub orchestrator: Place,
     /// The participants. Without them only the journal and the orchestrator's events are audited, and the report
     /// says so.
     pub participants: Option<ParticipantPaths>,
 }
 
-/// The files of the participants.
+/// The databases of the participants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantPaths {
     /// Stock and reservations.
-    pub inventory: PathBuf,
+    pub inventory: Place,
     /// Our payment ledger.
-    pub payment: PathBuf,
+    pub payment: Place,
     /// Orders.
-    pub order: PathBuf,
+    pub order: Place,
     /// Carts.
-    pub cart: PathBuf,
+    pub cart: Place,
     /// Shipments.
-    pub shipping: PathBuf,
+    pub shipping: Place,
     /// The sandbox provider's own books, which stand for the bank's statement. Without them (a real provider) our
     /// ledger is only compared with the orders, and the report says so.
-    pub sandbox: Option<PathBuf>,
+    pub sandbox: Option<Place>,
 }
 
 impl AuditPaths {
@@ -35,16 +37,20 @@ impl AuditPaths {
     /// `shipping.db`, `sandbox.db`.
     #[must_use]
     pub fn in_dir(dir: &Path) -> Self {
-        let file = |name: &str| dir.join(format!("{name}.db"));
+        Self::of(|name| Place::File(dir.join(format!("{name}.db"))))
+    }
+
+    /// The databases where `place` says that those of an owner are: the orchestrator, each participant, the sandbox.
+    pub fn of(place: impl Fn(&str) -> Place) -> Self {
         Self {
-            orchestrator: file("orchestrator"),
+            orchestrator: place("orchestrator"),
             participants: Some(ParticipantPaths {
-                inventory: file("inventory"),
-                payment: file("payment"),
-                order: file("order"),
-                cart: file("cart"),
-                shipping: file("shipping"),
-                sandbox: Some(file("sandbox")),
+                inventory: place("inventory"),
+                payment: place("payment"),
+                order: place("order"),
+                cart: place("cart"),
+                shipping: place("shipping"),
+                sandbox: Some(place("sandbox")),
             }),
         }
     }

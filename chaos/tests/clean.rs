@@ -3,8 +3,11 @@
 
 mod common;
 
-use backstitch_chaos::{AuditError, AuditPaths, Invariant, audit};
-use common::{NOON, Shop, hex, migrations, open, run, thing};
+use backstitch_chaos::{AuditError, AuditPaths, Invariant, Place, audit};
+use backstitch_services::fresh_database;
+use common::{NOON, Shop, hex, newest, open, run, server, thing};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 #[tokio::test]
 async fn a_clean_shop_is_clean_whatever_is_in_flight_or_parked() {
@@ -107,10 +110,7 @@ async fn a_file_that_is_no_such_database_is_an_error_that_names_it() {
 async fn a_database_of_a_newer_version_is_an_error_that_names_both_versions() {
     for (book, dialect) in [("orchestrator", "sqlite"), ("cart", "any"), ("sandbox", "any")] {
         let shop = Shop::open().await;
-        let numbers = std::fs::read_dir(migrations(book, dialect)).unwrap().map(|entry| {
-            entry.unwrap().file_name().to_str().unwrap().split_once('_').unwrap().0.parse::<i64>().unwrap()
-        });
-        let newest = numbers.max().unwrap();
+        let newest = newest(book, dialect);
         let migrated = |version: i64| format!("INSERT INTO _sqlx_migrations VALUES ({version}, TRUE)");
         let table = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, success BOOLEAN NOT NULL)";
         shop.plant(book, &format!("{table}; {}", migrated(newest))).await;
@@ -123,6 +123,73 @@ async fn a_database_of_a_newer_version_is_an_error_that_names_both_versions() {
             other => panic!("{other}"),
         }
     }
+}
+
+/// The places of the shop's copy on a server, where those of `book` are elsewhere.
+async fn but(shop: &Shop, book: &str, elsewhere: &str) -> AuditPaths {
+    let mut paths = server::copy(shop.dir()).await;
+    let other = Place::Server(elsewhere.to_owned());
+    match book {
+        "orchestrator" => paths.orchestrator = other,
+        "payment" => paths.participants.as_mut().unwrap().payment = other,
+        _ => panic!("{book}"),
+    }
+    paths
+}
+
+#[tokio::test]
+async fn a_database_that_a_server_does_not_have_or_not_so_is_an_error_that_names_it_and_no_password() {
+    let shop = Shop::open().await;
+    let url = fresh_database("audit");
+    for book in ["orchestrator", "payment"] {
+        let missing = audit(&but(&shop, book, &format!("{url}_nowhere")).await).await.unwrap_err();
+        assert!(matches!(missing, AuditError::Missing { book: of, .. } if of == book), "{missing}");
+        assert!(missing.to_string().contains("_nowhere"), "{missing}");
+        let empty = audit(&but(&shop, book, &url).await).await.unwrap_err();
+        assert!(matches!(empty, AuditError::Unreadable { book: of, .. } if of == book), "{empty}");
+        let wrong = "postgres://shop:hunter2@127.0.0.1:9/shop";
+        let away = audit(&but(&shop, book, wrong).await).await.unwrap_err();
+        assert!(matches!(away, AuditError::Unreadable { book: of, .. } if of == book), "{away}");
+        assert!(
+            away.to_string().contains("127.0.0.1:9/shop") && !away.to_string().contains("hunter2"),
+            "{away}"
+        );
+    }
+    for (book, owner, dialect) in
+        [("orchestrator", "orchestrator", "postgres"), ("payment", "payment", "any")]
+    {
+        let url = fresh_database("audit");
+        let mut conn = PgConnection::connect(&url).await.unwrap();
+        let table = "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, success boolean NOT NULL)";
+        server::sql(&mut conn, &format!("{table}; INSERT INTO _sqlx_migrations VALUES (9999, true)")).await;
+        match audit(&but(&shop, book, &url).await).await.unwrap_err() {
+            AuditError::Newer { book: named, found, known, .. } => {
+                assert_eq!((named, found, known), (book, 9999, newest(owner, dialect)));
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_s_database_is_read_in_one_snapshot_and_cannot_be_changed_by_it() {
+    let shop = Shop::open().await;
+    let paths = server::copy(shop.dir()).await;
+    let Place::Server(url) = &paths.participants.as_ref().unwrap().inventory else { panic!() };
+    // Whoever reads under another isolation, or read-write, is refused by this view in place of a table.
+    let mut conn = PgConnection::connect(url).await.unwrap();
+    let watched = "ALTER TABLE stock RENAME TO counted; \
+        CREATE FUNCTION watched() RETURNS SETOF counted LANGUAGE plpgsql AS $$ BEGIN \
+            IF current_setting('transaction_isolation') <> 'repeatable read' \
+                OR current_setting('transaction_read_only') <> 'on' THEN \
+                RAISE EXCEPTION 'not a snapshot'; \
+            END IF; \
+            RETURN QUERY SELECT * FROM counted; END $$; \
+        CREATE VIEW stock AS SELECT * FROM watched()";
+    server::sql(&mut conn, watched).await;
+    assert!(audit(&paths).await.unwrap().is_clean());
+    let refused = sqlx::raw_sql("SELECT * FROM stock").execute(&mut conn).await.unwrap_err();
+    assert!(refused.to_string().contains("not a snapshot"), "{refused}");
 }
 
 #[tokio::test]

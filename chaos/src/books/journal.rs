@@ -8,7 +8,7 @@ use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::journal::{Record, record::Kind};
 use futures::TryStreamExt;
 use prost::Message;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::reader::{Reader, id_bytes};
@@ -141,8 +141,8 @@ pub(super) async fn read(reader: &mut Reader) -> Result<BTreeMap<Uuid, Journal>,
 }
 
 async fn stream(reader: &mut Reader, journals: &mut BTreeMap<Uuid, Journal>) -> Result<(), sqlx::Error> {
-    let sql = "SELECT saga_id, seq, record FROM journal ORDER BY saga_id, seq";
-    let mut rows = sqlx::query(sql).fetch(reader.conn());
+    let sql = format!("SELECT {}, seq, record FROM journal ORDER BY saga_id, seq", reader.ids("saga_id"));
+    let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(reader.conn());
     while let Some(row) = rows.try_next().await? {
         let journal = journals.entry(id_bytes(&row, "saga_id")?).or_default();
         journal.take(row.try_get("seq")?, row.try_get("record")?);

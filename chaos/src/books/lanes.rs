@@ -51,15 +51,15 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Vec<Lane>, AuditError> {
     for (shard, watermark) in watermarks {
         lanes.insert(shard, Lane { shard, watermark, ..Lane::default() });
     }
+    let sql = format!("SELECT shard, {}, number FROM parked_roots", reader.ids("root"));
     let parked = reader
-        .rows("SELECT shard, root, number FROM parked_roots", |row| {
-            Ok((row.try_get("shard")?, id_bytes(row, "root")?, row.try_get("number")?))
-        })
+        .rows(sql, |row| Ok((row.try_get("shard")?, id_bytes(row, "root")?, row.try_get("number")?)))
         .await?;
     for (shard, root, number) in parked {
         lane(&mut lanes, shard).parked_roots.insert(root, number);
     }
-    let sql = "SELECT shard, number, root, saga, sequence, kind FROM outbox ORDER BY shard, number";
+    let ids = format!("{}, {}", reader.ids("root"), reader.ids("saga"));
+    let sql = format!("SELECT shard, number, {ids}, sequence, kind FROM outbox ORDER BY shard, number");
     let rows = reader
         .rows(sql, |row| {
             let event = LaneRow {

@@ -151,7 +151,7 @@ impl Orders {
     }
 }
 
-fn status(row: &sqlx::sqlite::SqliteRow) -> Result<OrderStatus, sqlx::Error> {
+fn status(row: &sqlx::any::AnyRow) -> Result<OrderStatus, sqlx::Error> {
     let word: String = row.try_get("status")?;
     OrderStatus::of(&word).ok_or_else(|| wrong("status", format!("{word} is no status of an order")))
 }

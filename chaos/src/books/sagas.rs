@@ -94,7 +94,8 @@ pub(super) async fn read(
     reader: &mut Reader,
     journals: &mut BTreeMap<Uuid, Journal>,
 ) -> Result<BTreeMap<Uuid, Saga>, AuditError> {
-    let sql = "SELECT id, root, shard, definition, status, events FROM sagas";
+    let ids = format!("{}, {}", reader.ids("id"), reader.ids("root"));
+    let sql = format!("SELECT {ids}, shard, definition, status, events FROM sagas");
     let rows = reader
         .rows(sql, |row| {
             let saga = Saga {
@@ -116,10 +117,10 @@ pub(super) async fn read(
 
 /// The keys that started a saga, by saga.
 pub(super) async fn keys(reader: &mut Reader) -> Result<BTreeMap<Uuid, Vec<(String, String)>>, AuditError> {
+    let saga = reader.ids("saga");
+    let sql = format!("SELECT scope, key, {saga} FROM keys WHERE saga IS NOT NULL ORDER BY scope, key");
     let rows = reader
-        .rows("SELECT scope, key, saga FROM keys WHERE saga IS NOT NULL ORDER BY scope, key", |row| {
-            Ok((id_bytes(row, "saga")?, (row.try_get("scope")?, row.try_get("key")?)))
-        })
+        .rows(sql, |row| Ok((id_bytes(row, "saga")?, (row.try_get("scope")?, row.try_get("key")?))))
         .await?;
     let mut keys: BTreeMap<Uuid, Vec<(String, String)>> = BTreeMap::new();
     for (saga, key) in rows {

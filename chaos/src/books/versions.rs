@@ -2,9 +2,12 @@
 
 use sqlx::migrate::Migrator;
 
+use crate::Place;
+
 static CONTRACT: Migrator = sqlx::migrate!("../migrations/contract/any");
 static OUTBOX: Migrator = sqlx::migrate!("../migrations/outbox/any");
 static ORCHESTRATOR: Migrator = sqlx::migrate!("../migrations/orchestrator/sqlite");
+static ORCHESTRATOR_ON_SERVER: Migrator = sqlx::migrate!("../migrations/orchestrator/postgres");
 static SANDBOX: Migrator = sqlx::migrate!("../migrations/sandbox/any");
 static INVENTORY: Migrator = sqlx::migrate!("../migrations/inventory/any");
 static PAYMENT: Migrator = sqlx::migrate!("../migrations/payment/any");
@@ -13,8 +16,9 @@ static CART: Migrator = sqlx::migrate!("../migrations/cart/any");
 static SHIPPING: Migrator = sqlx::migrate!("../migrations/shipping/any");
 
 /// Numbers of the migrations of this book's database that are known, ascending.
-pub(super) fn known(book: &str) -> Vec<i64> {
+pub(super) fn known(book: &str, place: &Place) -> Vec<i64> {
     let migrators: &[&Migrator] = match book {
+        "orchestrator" if matches!(place, Place::Server(_)) => &[&ORCHESTRATOR_ON_SERVER],
         "orchestrator" => &[&ORCHESTRATOR],
         "sandbox" => &[&SANDBOX],
         "inventory" => &[&CONTRACT, &OUTBOX, &INVENTORY],

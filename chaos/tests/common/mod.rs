@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod rows;
+pub(crate) mod server;
 mod stories;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use backstitch_chaos::{AuditPaths, Invariant, Report, audit};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use uuid::Uuid;
+
+use rows::BOOKS;
 
 /// Midday of some day; every story happens within minutes of it.
 pub(crate) const NOON: i64 = 1_760_000_000_000;
@@ -56,8 +59,13 @@ impl Shop {
         AuditPaths::in_dir(self.dir.path())
     }
 
+    /// What the auditor says of the files, and just the same of their copies on a server.
     pub(crate) async fn audit(&self) -> Report {
-        audit(&self.paths()).await.unwrap()
+        let of_files = audit(&self.paths()).await.unwrap();
+        let on_server = audit(&server::copy(self.dir()).await).await.unwrap();
+        assert_eq!(on_server.to_string(), of_files.to_string());
+        assert_eq!(serde_json::to_value(&on_server).unwrap(), serde_json::to_value(&of_files).unwrap());
+        of_files
     }
 
     /// Changes a database behind everybody's back: no constraint, key or trigger stands in the way.
@@ -96,9 +104,19 @@ pub(crate) fn unconstrained(table: &str) -> String {
     )
 }
 
-/// The directory of an owner's migrations.
-pub(crate) fn migrations(owner: &str, dialect: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(owner).join(dialect)
+/// An owner's migrations, in order.
+pub(crate) fn migrations(owner: &str, dialect: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(owner).join(dialect);
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|ext| ext == "sql")).collect();
+    files.sort();
+    files
+}
+
+/// The number of an owner's last migration.
+pub(crate) fn newest(owner: &str, dialect: &str) -> i64 {
+    let last = migrations(owner, dialect).pop().unwrap();
+    last.file_name().unwrap().to_str().unwrap().split_once('_').unwrap().0.parse().unwrap()
 }
 
 /// The report has this violation: of this invariant, in these words, about this id.

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::{NOON, hex, migrations, open, run, thing};
 
-const BOOKS: [(&str, &[(&str, &str)]); 7] = [
+/// Every database, and whose migrations are in it.
+pub(super) const BOOKS: [(&str, &[(&str, &str)]); 7] = [
     ("orchestrator", &[("orchestrator", "sqlite")]),
     ("inventory", &[("contract", "any"), ("outbox", "any"), ("inventory", "any")]),
     ("payment", &[("contract", "any"), ("outbox", "any"), ("payment", "any")]),
@@ -27,13 +28,7 @@ pub(super) async fn create(dir: &Path) {
         let mut conn = open(&dir.join(format!("{book}.db"))).await;
         run(&mut conn, "PRAGMA journal_mode = WAL").await;
         for (owner, dialect) in owners {
-            let mut files: Vec<_> = std::fs::read_dir(migrations(owner, dialect))
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .filter(|path| path.extension().is_some_and(|ext| ext == "sql"))
-                .collect();
-            files.sort();
-            for file in files {
+            for file in migrations(owner, dialect) {
                 run(&mut conn, &std::fs::read_to_string(file).unwrap()).await;
             }
         }
@@ -79,7 +74,7 @@ impl Pen {
         };
         run(
             &mut pen.orchestrator,
-            "INSERT INTO shards VALUES (0, 'node', 1); INSERT INTO lanes VALUES (0, 0)",
+            "INSERT INTO shards (id, owner, epoch) VALUES (0, 'node', 1); INSERT INTO lanes VALUES (0, 0)",
         )
         .await;
         pen
