@@ -1,7 +1,8 @@
 //! The laws can fail: every guard of a store is broken once, and the law that is meant for it has to notice.
 //!
 //! A mutant delegates to a store that keeps every law and breaks one guard on the way in or out, so it needs no switch
-//! in the product. It is run over the store in memory and over SQLite. A mutant that survives is a missing law.
+//! in the product. It is run over the store in memory, over SQLite and over Postgres. A mutant that survives is a missing
+//! law.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,8 +25,11 @@ use kind::Kind;
 /// A store that is empty.
 type Fresh = fn() -> Box<dyn Subject>;
 
-const STORES: [(&str, Fresh); 2] =
-    [("memory", || Box::<common::Memory>::default()), ("sqlite", || Box::new(common::Sqlite::new()))];
+const STORES: [(&str, Fresh); 3] = [
+    ("memory", || Box::<common::Memory>::default()),
+    ("sqlite", || Box::new(common::Sqlite::new())),
+    ("postgres", || Box::new(common::Postgres::new())),
+];
 
 /// The law that is meant to catch each mutant.
 const CAUGHT: &[(Kind, &str)] = &[
@@ -127,14 +131,16 @@ fn every_mutant_is_caught_by_the_law_that_is_meant_for_it() {
 fn whoever_only_delegates_keeps_every_law() {
     let laws = laws();
     let mut wrong = Vec::new();
-    let (memory, sqlite) = (STORES[0].1, STORES[1].1);
+    let memory = STORES[0].1;
     for law in &laws {
         wrong
             .extend(broken_by(law, || Suspect::new(memory, Kind::None)).map(|why| (law.name, "memory", why)));
     }
-    for name in CAUGHT.iter().map(|(_, name)| *name).collect::<std::collections::BTreeSet<_>>() {
-        let why = broken_by(named(&laws, name), || Suspect::new(sqlite, Kind::None));
-        wrong.extend(why.map(|why| (name, "sqlite", why)));
+    for (store, fresh) in &STORES[1..] {
+        for name in CAUGHT.iter().map(|(_, name)| *name).collect::<std::collections::BTreeSet<_>>() {
+            let why = broken_by(named(&laws, name), || Suspect::new(*fresh, Kind::None));
+            wrong.extend(why.map(|why| (name, *store, why)));
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
