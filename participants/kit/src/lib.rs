@@ -10,6 +10,7 @@ mod action;
 pub mod barrier;
 mod clock;
 pub mod columns;
+mod consuming;
 mod database;
 mod identity;
 mod kit;

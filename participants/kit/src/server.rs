@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use metrics::counter;
+use outbox_relay::consumer::Subscription;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tokio::sync::{Notify, watch};
@@ -22,6 +23,7 @@ use tonic_health::server::HealthReporter;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{Clock as _, SystemClock};
+use crate::consuming::ForgetInbox;
 use crate::kit::Kit;
 use crate::metrics as names;
 use crate::outbox::Outbox;
@@ -91,6 +93,8 @@ pub struct Participant {
     pub wake: Arc<Notify>,
     /// What it does by itself, besides forgetting.
     pub background: Vec<Arc<dyn Background>>,
+    /// What it consumes, where there is a broker to consume from.
+    pub subscriptions: Vec<Subscription>,
     /// Parts that it can do without for a while, and whether each is there.
     parts: Vec<(&'static str, watch::Receiver<bool>)>,
     retention: Retention,
@@ -126,6 +130,7 @@ impl Participant {
             outbox: Arc::new(Outbox::new(kit.clone())),
             wake: kit.transactor().wake(),
             background: Vec::new(),
+            subscriptions: Vec::new(),
             parts: Vec::new(),
             retention: Retention::new(kit.clone(), Retention::DEFAULT),
         }
@@ -136,6 +141,13 @@ impl Participant {
     pub fn beside(mut self, background: impl Background + 'static) -> Self {
         self.background.push(Arc::new(background));
         self
+    }
+
+    /// It also acts on events, each once by the inbox in its own database.
+    #[must_use]
+    pub fn consuming(mut self, kit: &Kit, subscription: Subscription) -> Self {
+        self.subscriptions.push(subscription);
+        self.beside(ForgetInbox(kit.clone()))
     }
 
     /// It works without this part too, but health tells whether the part is there

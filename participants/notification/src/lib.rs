@@ -1,7 +1,7 @@
 //! The notification participant: messages to customers.
 //!
 //! A saga is done with a notification when its row is committed; sending it is this participant's own business, at least
-//! once and always under the same Message-ID. Knows the kit and the wire; no other participant and no orchestrator.
+//! once and always under the same Message-ID. What is no step of a saga (an order has been sent) it reads from events. Knows the kit and the wire; no other participant and no orchestrator.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -9,6 +9,7 @@ mod mailer;
 mod notify;
 mod post;
 mod service;
+mod shipped;
 mod store;
 mod template;
 
@@ -92,5 +93,7 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = NotificationsServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant::new(&kit, Routes::new(service)).beside(Mailer { kit, from, post }))
+    let participant =
+        Participant::new(&kit, Routes::new(service)).consuming(&kit, shipped::subscription(&kit));
+    Ok(participant.beside(Mailer { kit, from, post }))
 }

@@ -2,7 +2,8 @@
 //!
 //! An order is written *pending*, which is nobody's business, and then either confirmed, after which it stands and its
 //! event is published, or cancelled. There is one order per checkout, by constraint. Numbers for people rise and are
-//! given once; a cancelled order keeps its own, so those of orders that stand have gaps. Knows the kit, the wire and
+//! given once; a cancelled order keeps its own, so those of orders that stand have gaps. That an order's parcel has left
+//! it reads from the shipping participant's events. Knows the kit, the wire and
 //! the outbox; no other participant and no orchestrator.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -11,6 +12,7 @@ mod create;
 mod domain;
 mod service;
 mod settle;
+mod shipped;
 mod store;
 
 use backstitch_proto::order::orders_server::OrdersServer;
@@ -33,5 +35,5 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = OrdersServer::new(service::Service { kit: kit.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(Participant::new(&kit, Routes::new(service)))
+    Ok(Participant::new(&kit, Routes::new(service)).consuming(&kit, shipped::subscription(&kit)))
 }

@@ -1,6 +1,7 @@
 //! The order tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
 
 use backstitch_proto::common::Address;
+use backstitch_proto::events::ShipmentChanged;
 use backstitch_proto::money::Money;
 use backstitch_proto::order::{Order, StatusChange};
 use participant_kit::columns::currency;
@@ -130,6 +131,58 @@ pub(crate) async fn owner_and_status(
     row.map(|row| Ok((row.try_get("saga_id")?, row.try_get("status")?))).transpose()
 }
 
+/// What is left to say about an order whose parcel has left.
+pub(crate) struct Addressed {
+    pub(crate) number: OrderNumber,
+    pub(crate) checkout: String,
+    pub(crate) email: String,
+    /// As on the parcel.
+    pub(crate) name: String,
+}
+
+/// An order that stands; none if there is no such order.
+pub(crate) async fn shippable(
+    conn: &mut AnyConnection,
+    order: Uuid,
+) -> Result<Option<Addressed>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT order_number, checkout_id, email, ship_name FROM orders \
+         WHERE order_id = $1 AND status = 'confirmed'",
+    )
+    .bind(order.to_string())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(Addressed {
+            number: OrderNumber(row.try_get("order_number")?),
+            checkout: row.try_get("checkout_id")?,
+            email: row.try_get("email")?,
+            name: row.try_get("ship_name")?,
+        })
+    })
+    .transpose()
+}
+
+/// Takes down that an order's parcel has left. `false`, and nothing written, if one has before.
+pub(crate) async fn mark_shipped(
+    conn: &mut AnyConnection,
+    order: Uuid,
+    parcel: &ShipmentChanged,
+    now_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "INSERT INTO shipped_orders (order_id, shipment_id, tracking_number, at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(order.to_string())
+    .bind(&parcel.shipment_id)
+    .bind(&parcel.tracking_number)
+    .bind(now_ms)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The lines of an order, in its order.
 pub(crate) async fn lines(conn: &mut AnyConnection, order: Uuid) -> Result<Vec<Line>, sqlx::Error> {
     let rows = sqlx::query(
@@ -188,10 +241,7 @@ pub(crate) async fn find(conn: &mut AnyConnection, order: Uuid) -> Result<Option
 }
 
 async fn history(conn: &mut AnyConnection, order: Uuid) -> Result<Vec<StatusChange>, sqlx::Error> {
-    let rows = sqlx::query("SELECT status, at_ms FROM order_status_changes WHERE order_id = $1 ORDER BY seq")
-        .bind(order.to_string())
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/history.sql")).bind(order.to_string()).fetch_all(conn).await?;
     let change =
         |row: &AnyRow| Ok(StatusChange { at_unix_ms: row.try_get("at_ms")?, status: row.try_get("status")? });
     rows.iter().map(change).collect()

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod departure;
 mod domain;
 mod quote;
 mod service;

@@ -1,13 +1,16 @@
 //! The gRPC face: parse, call, convert.
 
+use backstitch_proto::contract::keys;
 use backstitch_proto::shipping::shipping_server::Shipping;
 use backstitch_proto::shipping::{
     CancelShipmentRequest, CancelShipmentResponse, CreateShipmentRequest, CreateShipmentResponse,
-    GetShipmentRequest, ListMethodsRequest, ListMethodsResponse, QuoteRequest, QuoteResponse, Shipment,
+    GetShipmentRequest, ListMethodsRequest, ListMethodsResponse, MarkShippedRequest, QuoteRequest,
+    QuoteResponse, Shipment,
 };
 use participant_kit::{Kit, OpError, status, text};
 use tonic::{Request, Response, Status};
 
+use crate::departure::mark_shipped;
 use crate::quote::Quote;
 use crate::shipment::{CancelShipment, CreateShipment};
 use crate::store;
@@ -15,6 +18,15 @@ use crate::store;
 /// The shipping service.
 pub(crate) struct Service {
     pub(crate) kit: Kit,
+}
+
+impl Service {
+    async fn find(&self, asked: &str) -> Result<Response<Shipment>, Status> {
+        let id = text::uuid(asked).map_err(|why| status::invalid("shipment_id", why))?;
+        let mut conn = self.kit.reads().acquire().await.map_err(OpError::from)?;
+        let shipment = store::find(&mut conn, id).await.map_err(OpError::from)?;
+        shipment.map(Response::new).ok_or_else(|| status::not_found("shipment", asked))
+    }
 }
 
 #[tonic::async_trait]
@@ -40,12 +52,17 @@ impl Shipping for Service {
         self.kit.take_back(&meta, CancelShipment::parse(&request).map_err(|e| e.to_string())).await
     }
 
-    async fn get_shipment(&self, request: Request<GetShipmentRequest>) -> Result<Response<Shipment>, Status> {
+    async fn mark_shipped(&self, request: Request<MarkShippedRequest>) -> Result<Response<Shipment>, Status> {
+        let traceparent = request.metadata().get(keys::TRACEPARENT).and_then(|value| value.to_str().ok());
+        let traceparent = traceparent.unwrap_or_default().to_owned();
         let asked = request.into_inner().shipment_id;
         let id = text::uuid(&asked).map_err(|why| status::invalid("shipment_id", why))?;
-        let mut conn = self.kit.reads().acquire().await.map_err(OpError::from)?;
-        let shipment = store::find(&mut conn, id).await.map_err(OpError::from)?;
-        shipment.map(Response::new).ok_or_else(|| status::not_found("shipment", &asked))
+        mark_shipped(&self.kit, id, traceparent).await?;
+        self.find(&asked).await
+    }
+
+    async fn get_shipment(&self, request: Request<GetShipmentRequest>) -> Result<Response<Shipment>, Status> {
+        self.find(&request.into_inner().shipment_id).await
     }
 
     async fn list_methods(

@@ -56,7 +56,7 @@ impl Action for CreateShipment {
             tracking_number: tracking,
             status: "created".to_owned(),
         };
-        emit(tx, call, &changed).await?;
+        emit(tx, &call.root.to_string(), &call.traceparent, &changed).await?;
         Ok(CreateShipmentResponse {
             shipment_id: changed.shipment_id,
             tracking_number: changed.tracking_number,
@@ -104,7 +104,7 @@ impl Undo for CancelShipment {
             tracking_number,
             status: "cancelled".to_owned(),
         };
-        emit(tx, call, &changed).await
+        emit(tx, &call.root.to_string(), &call.traceparent, &changed).await
     }
 }
 
@@ -112,16 +112,21 @@ fn lock(shipment: Uuid) -> Vec<LockKey> {
     vec![LockKey::new("shipment", &shipment.to_string())]
 }
 
-/// Publishes that a shipment has changed, as com.backstitch.shipping.<status>.v1.
-async fn emit(tx: &mut Tx<'_>, call: &CallMeta, changed: &ShipmentChanged) -> Result<(), OpError> {
+/// Publishes that a shipment has changed, as com.backstitch.shipping.<status>.v1, along the root saga that created it.
+pub(crate) async fn emit(
+    tx: &mut Tx<'_>,
+    root: &str,
+    traceparent: &str,
+    changed: &ShipmentChanged,
+) -> Result<(), OpError> {
     let event = Event::json(
         "shipping.events",
         format!("com.backstitch.shipping.{}.v1", changed.status),
         "/backstitch/shipping",
-        call.root.to_string(),
+        root,
         changed.shipment_id.clone(),
         changed,
         tx.now_ms(),
     );
-    tx.emit(event.traced(&call.traceparent)).await
+    tx.emit(event.traced(traceparent)).await
 }

@@ -142,11 +142,42 @@ pub(crate) async fn owner_and_status(
     conn: &mut AnyConnection,
     shipment: Uuid,
 ) -> Result<Option<(String, String)>, sqlx::Error> {
-    let row = sqlx::query("SELECT saga_id, status FROM shipments WHERE shipment_id = $1")
+    let known = departing(conn, shipment).await?;
+    Ok(known.map(|known| (known.saga, if known.shipped { SHIPPED.to_owned() } else { known.status })))
+}
+
+/// What the carrier's scan is tracked as. A shipment with it is shipped; its own row does not change any more.
+pub(crate) const SHIPPED: &str = "shipped";
+
+/// A shipment that may leave.
+pub(crate) struct Departing {
+    pub(crate) order: String,
+    pub(crate) saga: String,
+    pub(crate) tracking_number: String,
+    pub(crate) status: String,
+    pub(crate) shipped: bool,
+}
+
+/// What the carrier's scan is about, if it is about anything.
+pub(crate) async fn departing(
+    conn: &mut AnyConnection,
+    shipment: Uuid,
+) -> Result<Option<Departing>, sqlx::Error> {
+    let row = sqlx::query(include_str!("sql/departing.sql"))
         .bind(shipment.to_string())
+        .bind(SHIPPED)
         .fetch_optional(conn)
         .await?;
-    row.map(|row| Ok((row.try_get("saga_id")?, row.try_get("status")?))).transpose()
+    let departing = |row: AnyRow| {
+        Ok(Departing {
+            order: row.try_get("order_id")?,
+            saga: row.try_get("saga_id")?,
+            tracking_number: row.try_get("tracking_number")?,
+            status: row.try_get("status")?,
+            shipped: row.try_get::<i64, _>("shipped")? > 0,
+        })
+    };
+    row.map(departing).transpose()
 }
 
 /// Appends to what happened to a parcel.
@@ -177,15 +208,17 @@ pub(crate) async fn find(conn: &mut AnyConnection, shipment: Uuid) -> Result<Opt
         .bind(shipment.to_string())
         .fetch_all(conn)
         .await?;
-    let event = |row: &AnyRow| {
+    let event = |row: &AnyRow| -> Result<TrackingEvent, sqlx::Error> {
         Ok(TrackingEvent { at_unix_ms: row.try_get("at_ms")?, status: row.try_get("status")? })
     };
+    let events: Vec<_> = events.iter().map(event).collect::<Result<_, _>>()?;
+    let shipped = events.iter().any(|event| event.status == SHIPPED);
     Ok(Some(Shipment {
         shipment_id: shipment.to_string(),
         order_id: row.try_get("order_id")?,
         tracking_number: row.try_get("tracking_number")?,
         method: row.try_get("method")?,
-        status: row.try_get("status")?,
-        events: events.iter().map(event).collect::<Result<_, sqlx::Error>>()?,
+        status: if shipped { SHIPPED.to_owned() } else { row.try_get("status")? },
+        events,
     }))
 }

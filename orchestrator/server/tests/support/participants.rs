@@ -390,6 +390,10 @@ impl shipping::shipping_server::Shipping for Participants {
         done()
     }
 
+    async fn mark_shipped(&self, _: Request<shipping::MarkShippedRequest>) -> Answer<shipping::Shipment> {
+        done()
+    }
+
     async fn get_shipment(&self, _: Request<shipping::GetShipmentRequest>) -> Answer<shipping::Shipment> {
         done()
     }
