@@ -27,6 +27,7 @@ use crate::metrics as names;
 use crate::options::Options;
 use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, Live, NotTaken, Registry};
+use crate::room::Room;
 use crate::runner::{Exit, Runner, append};
 use crate::shards::{Home, Shards, Standing};
 use crate::traces;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) fatal: CancellationToken,
     pub(crate) tasks: TaskTracker,
     places: Arc<Semaphore>,
+    room: Room,
 }
 
 /// A running engine. Cheap to clone.
@@ -217,6 +219,7 @@ impl Engine {
             fatal,
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.max_live)),
+            room: Room::default(),
             options,
         };
         shared.announce().await?;
@@ -286,9 +289,15 @@ impl Engine {
             }
         };
         match answered {
-            Ok(Ok(())) => Ok(Started::New(new.id, live.follow)),
+            Ok(Ok(())) => {
+                shared.room.found();
+                Ok(Started::New(new.id, live.follow))
+            }
             Ok(Err(Lost::KeyTaken(row))) => existing(row, &new.request_hash),
-            Ok(Err(Lost::Full)) => Err(StartError::Full),
+            Ok(Err(Lost::Full)) => {
+                shared.room.lacked(shared.clock.now());
+                Err(StartError::Full)
+            }
             Ok(Err(Lost::Fenced)) => Err(StartError::NoShard { retry_after: busy }),
             Ok(Err(Lost::Refused(why))) => Err(StartError::Store(why)),
             Err(_) => Err(StartError::Store("the store is gone".into())),
@@ -456,6 +465,11 @@ impl Engine {
     /// Sagas in memory.
     pub fn live(&self) -> usize {
         self.shared.registry.len()
+    }
+
+    /// Whether the store has room for new work, as far as is known: false for a while after some was refused.
+    pub fn has_room(&self) -> bool {
+        self.shared.room.is_left(self.shared.clock.now())
     }
 
     /// Completes when the store can no longer tell what is durable: end the process then.

@@ -23,6 +23,7 @@ mod options;
 mod poison;
 mod recovery;
 mod registry;
+mod room;
 mod runner;
 mod shards;
 mod traces;

@@ -199,10 +199,13 @@ async fn write(
                 errand.await;
                 continue;
             }
+            // What came in while the batch before waited is first.
+            () = std::future::ready(()), if !drained.is_empty() => {}
             found = jobs.recv_many(&mut drained, max_batch) => if found == 0 { break },
         }
         let mut batch = Batch::default();
-        drained.drain(..).for_each(|job| batch.push(job));
+        let whole = drained.len().min(max_batch);
+        drained.drain(..whole).for_each(|job| batch.push(job));
         let deadline = tokio::time::Instant::now() + LINGER;
         while !batch.urgent && batch.appends.len() < max_batch {
             let room = max_batch - batch.appends.len();
@@ -211,7 +214,8 @@ async fn write(
                 Ok(0) | Err(_) => break,
             }
         }
-        if let Err(why) = commit(store.as_ref(), batch, false, &mut errands).await {
+        let mut door = Door { jobs: &mut jobs, inside: &mut drained, errands: &mut errands };
+        if let Err(why) = commit(store.as_ref(), batch, false, &mut door).await {
             error!(why, "the saga store cannot go on; ending the process");
             return;
         }
@@ -219,12 +223,40 @@ async fn write(
     ending.disarm();
 }
 
+/// What comes in while a batch waits for its store.
+struct Door<'a> {
+    jobs: &'a mut mpsc::UnboundedReceiver<Job>,
+    /// Jobs that came in; they are next.
+    inside: &'a mut Vec<Job>,
+    errands: &'a mut mpsc::UnboundedReceiver<Errand>,
+}
+
+impl Door<'_> {
+    /// Waits until `until`. Without room, new work is told so at once: it would wait behind work that waits for room.
+    async fn wait(&mut self, until: tokio::time::Instant, room: bool) {
+        loop {
+            tokio::select! {
+                biased;
+                Some(errand) = self.errands.recv() => errand.await,
+                () = tokio::time::sleep_until(until) => return,
+                Some(job) = self.jobs.recv() => if room || job.append.start.is_none() {
+                    self.inside.push(job);
+                } else {
+                    let mut refused = Batch::default();
+                    refused.push(job);
+                    refused.lose(&Lost::Full);
+                },
+            }
+        }
+    }
+}
+
 /// Commits everything in `batch`, however long it takes. An error is fatal. `in_doubt`: it may be there already.
 async fn commit(
     store: &dyn Store,
     mut batch: Batch,
     mut in_doubt: bool,
-    errands: &mut mpsc::UnboundedReceiver<Errand>,
+    door: &mut Door<'_>,
 ) -> Result<(), String> {
     let mut pauses = pauses();
     while !batch.appends.is_empty() {
@@ -250,7 +282,7 @@ async fn commit(
             }
             StoreError::Invalid(_) | StoreError::Corrupt { .. } => {
                 let later = batch.split_off(batch.appends.len() / 2);
-                Box::pin(commit(store, batch, in_doubt, errands)).await?;
+                Box::pin(commit(store, batch, in_doubt, door)).await?;
                 batch = later;
                 continue;
             }
@@ -261,9 +293,7 @@ async fn commit(
         counter!(names::STORE_ERRORS).increment(1);
         warn!(%error, appends = batch.appends.len(), "the saga store did not commit; trying again");
         let again = tokio::time::Instant::now() + pauses.next().unwrap_or(Duration::from_secs(2));
-        while let Ok(Some(errand)) = tokio::time::timeout_at(again, errands.recv()).await {
-            errand.await;
-        }
+        door.wait(again, !matches!(error, StoreError::Full(_))).await;
     }
     Ok(())
 }

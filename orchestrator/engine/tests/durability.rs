@@ -106,6 +106,29 @@ async fn a_full_disk_refuses_new_sagas_and_loses_none_that_was_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn new_work_is_told_that_there_is_no_room_while_older_work_waits_for_some() {
+    let world = World::with(Participants::willing(), synthetic(7)).await;
+    world.participants.hold();
+    let (_, accepted) = world.started().await;
+    world.participants.until_called(1).await;
+    for _ in 0..12 {
+        world.store.fail_next(Fault::Full);
+    }
+    assert!(world.engine.has_room());
+    world.participants.release();
+    // Long enough for what is accepted to have something to write.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..2 {
+        let told = tokio::time::timeout(Duration::from_millis(1), world.start(None)).await;
+        assert!(matches!(told, Ok(Err(StartError::Full))), "{:?}", told.is_ok());
+        assert!(!world.engine.has_room());
+    }
+    assert_eq!(accepted.rested(PATIENCE).await.unwrap().state.status(), Status::Completed);
+    world.started().await;
+    assert!(world.engine.has_room());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_be_written_is_not_refused_because_the_disk_is_full_by_then() {
     let world = World::with(Participants::willing(), synthetic(3)).await;
     world.store.fail_next(Fault::UnknownWritten);

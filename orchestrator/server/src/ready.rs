@@ -49,6 +49,9 @@ pub(crate) async fn look(app: &App) -> Readiness {
     if app.engine.fatal().now_or_never().is_some() {
         lacks("store", "cannot tell what is durable; this process has to end".to_owned());
     }
+    if !app.engine.has_room() {
+        lacks("store", "is full: new work is refused, and what was accepted waits for room".to_owned());
+    }
     let patience = app.options.probe_patience;
     let asked = tokio::time::timeout(patience, app.engine.store().key(KEY_SCOPE, "readiness"));
     let versions = tokio::time::timeout(patience, versions(app));
