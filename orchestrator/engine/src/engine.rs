@@ -499,13 +499,13 @@ impl Engine {
         self.shared.stopping.cancel();
         self.shared.tasks.close();
         let patience = self.shared.options.drain_patience;
+        // So that nobody waits for this node, or means anything for it; without it they do until it is no longer live.
+        if let Err(error) = self.shared.store.withdraw(&self.shared.options.node).await {
+            info!(%error, "this node could not withdraw its announcement");
+        }
         self.leave_the_others().await;
         if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
             info!(live = self.live(), "stopping with calls in flight; recovery asks again by key");
-        }
-        // So that nobody waits for this node; without it they wait until it is no longer live.
-        if let Err(error) = self.shared.store.withdraw(&self.shared.options.node).await {
-            info!(%error, "this node could not withdraw its announcement");
         }
         self.shared.closed.cancel();
     }

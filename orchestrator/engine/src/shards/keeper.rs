@@ -130,7 +130,8 @@ impl Engine {
         self.between(asked, term, async move { store.tend(&member, &leases, term).await }).await
     }
 
-    /// What this node should do. Who can run what matters only while nodes differ in it.
+    /// What this node should do. Who has announced nothing takes no part: it has not begun, or it is about to end. Who
+    /// can run what matters only while nodes differ in it.
     async fn plan(&self, member: &Member, tended: &Tended) -> Result<Plan, StoreError> {
         let mut view = View {
             nodes: tended.members.iter().map(|member| (&*member.node, BTreeSet::new())).collect(),
@@ -138,19 +139,19 @@ impl Engine {
             needs: BTreeMap::new(),
         };
         if view.nodes.len() > 1 {
-            let mut lacking = BTreeSet::<Version>::new();
+            let mut versions = BTreeSet::<Version>::new();
             for row in self.shared.store.definitions().await? {
                 let version = (row.definition.name, row.definition.version);
-                let able: BTreeSet<&str> = row.nodes.iter().map(|(node, _)| &**node).collect();
-                if view.nodes.keys().any(|node| !able.contains(node)) {
-                    lacking.insert(version.clone());
-                }
-                for (node, runs) in &mut view.nodes {
-                    if able.contains(node) {
+                for (node, _) in &row.nodes {
+                    if let Some(runs) = view.nodes.get_mut(&**node) {
                         runs.insert(version.clone());
                     }
                 }
+                versions.insert(version);
             }
+            view.nodes.retain(|_, runs| !runs.is_empty());
+            versions.retain(|version| view.nodes.values().any(|runs| !runs.contains(version)));
+            let lacking = versions;
             if !lacking.is_empty() {
                 for found in self.shared.store.in_flight().await? {
                     let version = (found.name, found.version);
