@@ -9,6 +9,8 @@ use crate::StoreError;
 pub(super) enum Fault {
     /// A row that can never be written: a constraint, or a value over Postgres's limits. Nothing was written.
     Refused(String),
+    /// A row is there that was not when it was read last: read again. Nothing was written.
+    Duplicate(String),
     /// It stood in another transaction's way: the same statement goes through now. Nothing was written.
     Again(String),
     /// No room on the server's disk. Nothing was written.
@@ -44,6 +46,7 @@ impl Fault {
         }
         // https://www.postgresql.org/docs/15/errcodes-appendix.html
         match answer.code() {
+            "23505" => Self::Duplicate(why),
             "40001" | "40P01" => Self::Again(why),
             "53100" => Self::Full(why),
             code => match &code[..code.len().min(2)] {
@@ -57,16 +60,19 @@ impl Fault {
     /// What it means to somebody who only read: nothing is lost by reading again later.
     pub(super) fn of_read(error: &sqlx::Error) -> StoreError {
         match Self::of(error) {
-            Self::Refused(why) | Self::Again(why) | Self::Full(why) | Self::Later(why) | Self::Lost(why) => {
-                StoreError::Unavailable(why)
-            }
+            Self::Refused(why)
+            | Self::Duplicate(why)
+            | Self::Again(why)
+            | Self::Full(why)
+            | Self::Later(why)
+            | Self::Lost(why) => StoreError::Unavailable(why),
         }
     }
 
     /// What it means to somebody who wrote, and not a batch.
     pub(super) fn into_store_error(self) -> StoreError {
         match self {
-            Self::Refused(why) => StoreError::Invalid(why),
+            Self::Refused(why) | Self::Duplicate(why) => StoreError::Invalid(why),
             Self::Full(why) => StoreError::Full(why),
             Self::Again(why) | Self::Later(why) => StoreError::Unavailable(why),
             Self::Lost(why) => StoreError::Unknown(why),

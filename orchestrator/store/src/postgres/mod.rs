@@ -41,12 +41,30 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Makes the schema in the database at `url`, or brings it up to date. Several processes may do so at once.
+    /// Makes the schema in the database at `url`, or brings it up to date, and answers what that took. Several processes
+    /// may do so at once.
     ///
     /// # Errors
     /// As [`PostgresError`] says. Migrations that were done stay done; the same call goes on from there.
-    pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<(), PostgresError> {
+    pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<Vec<i64>, PostgresError> {
         Server::new(url, options.time_limit)?.migrate(options.shards).await
+    }
+
+    /// Which migrations the database at `url` lacks.
+    ///
+    /// # Errors
+    /// As [`PostgresError`] says; nothing was changed.
+    pub async fn missing(url: &str, options: &PostgresOptions) -> Result<Vec<i64>, PostgresError> {
+        Server::new(url, options.time_limit)?.missing().await
+    }
+
+    /// For a database that was restored from a backup, before any node opens it: takes every shard from whoever had it,
+    /// and draws epochs far beyond all that may have been drawn since the backup was made. Answers the last one.
+    ///
+    /// # Errors
+    /// As [`PostgresError`] says; nothing was changed.
+    pub async fn after_restore(url: &str, options: &PostgresOptions) -> Result<i64, PostgresError> {
+        Server::new(url, options.time_limit)?.after_restore().await
     }
 
     /// Opens the store in the database at `url`, whose schema must be this version's.

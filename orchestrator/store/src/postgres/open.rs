@@ -4,14 +4,14 @@ use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, Row as _,
-    migrate::MigrateError,
+    migrate::{Migrate as _, Migrator},
     postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPool, PgPoolOptions},
 };
 
 /// The oldest server that is supported, as `server_version_num` tells it.
 const OLDEST: i32 = 130_000;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orchestrator/postgres");
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/orchestrator/postgres");
 
 /// How a [`PostgresStore`](crate::PostgresStore) is opened.
 #[derive(Debug, Clone)]
@@ -206,9 +206,8 @@ impl Server {
             .connect_lazy_with(self.limited())
     }
 
-    /// Makes the schema, or brings it up to date, and creates the shards of a new database. Several may do so at once:
-    /// one works and the others wait, for as long as it takes.
-    pub(super) async fn migrate(&self, shards: u16) -> Result<(), PostgresError> {
+    /// A connection without limits of time, for migrations.
+    async fn connect_patiently(&self) -> Result<PgConnection, PostgresError> {
         let settings = self.settings.clone().options([("synchronous_commit", "on")]);
         let connecting = PgConnection::connect_with(&settings);
         let mut conn = match tokio::time::timeout(self.time_limit, connecting).await {
@@ -219,31 +218,70 @@ impl Server {
             }
         };
         self.check(&mut conn).await?;
+        Ok(conn)
+    }
+
+    /// Makes the schema, or brings it up to date, and creates the shards of a new database. Several may do so at once:
+    /// one works and the others wait, for as long as it takes. Answers what was applied.
+    pub(super) async fn migrate(&self, shards: u16) -> Result<Vec<i64>, PostgresError> {
+        let mut conn = self.connect_patiently().await?;
+        // Under one lock, so that what is told as applied here was applied here.
+        conn.lock().await.map_err(|error| self.database(&error))?;
+        let missing = self.lacked_by(&mut conn).await?;
+        let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+        migrator.set_locking(false);
         // Not `run`: its bound on the connection is "not general enough" for a future that must be Send.
-        match MIGRATIONS.run_direct(None, &mut conn, false).await {
-            Ok(()) => {}
-            Err(MigrateError::VersionMissing(migration)) => {
-                return Err(PostgresError::Newer { database: self.name.clone(), migration });
-            }
-            Err(error) => return Err(self.database(&error)),
-        }
+        migrator.run_direct(None, &mut conn, false).await.map_err(|error| self.database(&error))?;
         sqlx::query(include_str!("sql/create_shards.sql"))
             .bind(i32::from(shards.max(1)))
             .execute(&mut conn)
             .await
             .map_err(|error| self.database(&error))?;
-        conn.close().await.map_err(|error| self.database(&error))
+        conn.unlock().await.map_err(|error| self.database(&error))?;
+        conn.close().await.map_err(|error| self.database(&error))?;
+        Ok(missing)
+    }
+
+    /// Which migrations are missing.
+    pub(super) async fn missing(&self) -> Result<Vec<i64>, PostgresError> {
+        let mut conn = self.connect_patiently().await?;
+        let missing = self.lacked_by(&mut conn).await?;
+        conn.close().await.map_err(|error| self.database(&error))?;
+        Ok(missing)
+    }
+
+    /// See [`PostgresStore::after_restore`](crate::PostgresStore::after_restore).
+    pub(super) async fn after_restore(&self) -> Result<i64, PostgresError> {
+        let mut conn = self.connect_patiently().await?;
+        self.check_schema(&mut conn).await?;
+        let answer = sqlx::query(include_str!("sql/after_restore.sql")).fetch_one(&mut conn).await;
+        let last = self.read(answer.and_then(|row| row.try_get(0)))?;
+        conn.close().await.map_err(|error| self.database(&error))?;
+        Ok(last)
     }
 
     /// Whether the schema is this version's; answers the number of shards.
     pub(super) async fn check_schema(&self, conn: &mut PgConnection) -> Result<u16, PostgresError> {
         let lacking = |migration| PostgresError::NotMigrated { database: self.name.clone(), migration };
-        let wanted: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        let first = wanted.first().copied().unwrap_or_default();
+        if let Some(migration) = self.lacked_by(conn).await?.first() {
+            return Err(lacking(*migration));
+        }
+        let shards = sqlx::query("SELECT count(*) FROM shards").fetch_one(&mut *conn).await;
+        let shards: i64 = self.read(shards.and_then(|row| row.try_get(0)))?;
+        match u16::try_from(shards) {
+            Ok(0) => Err(lacking(MIGRATIONS.iter().next().map_or(0, |first| first.version))),
+            Ok(shards) => Ok(shards),
+            Err(_) => Err(self.database(&format!("it has {shards} shards"))),
+        }
+    }
+
+    /// Which migrations this database lacks; one that has unknown ones is refused.
+    async fn lacked_by(&self, conn: &mut PgConnection) -> Result<Vec<i64>, PostgresError> {
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version);
         let there = sqlx::query("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *conn);
         let there: bool = self.read(there.await.and_then(|row| row.try_get(0)))?;
         if !there {
-            return Err(lacking(first));
+            return Ok(wanted.collect());
         }
         let applied = sqlx::query("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version");
         let applied: Vec<i64> = self
@@ -251,19 +289,12 @@ impl Server {
             .iter()
             .map(|row| self.read(row.try_get(0)))
             .collect::<Result<_, _>>()?;
-        if let Some(migration) = applied.iter().find(|version| !wanted.contains(version)) {
+        if let Some(migration) =
+            applied.iter().find(|version| !wanted.clone().any(|known| known == **version))
+        {
             return Err(PostgresError::Newer { database: self.name.clone(), migration: *migration });
         }
-        if let Some(migration) = wanted.iter().find(|version| !applied.contains(version)) {
-            return Err(lacking(*migration));
-        }
-        let shards = sqlx::query("SELECT count(*) FROM shards").fetch_one(&mut *conn).await;
-        let shards: i64 = self.read(shards.and_then(|row| row.try_get(0)))?;
-        match u16::try_from(shards) {
-            Ok(0) => Err(lacking(first)),
-            Ok(shards) => Ok(shards),
-            Err(_) => Err(self.database(&format!("it has {shards} shards"))),
-        }
+        Ok(wanted.filter(|version| !applied.contains(version)).collect())
     }
 
     /// Reads back what was set: whoever stands between us and the server may ignore it without a word.

@@ -59,7 +59,7 @@ impl Session {
         };
         // After an error the connection is as good as before, but for those that a new one may not have: the server
         // has become a standby, or has forgotten a statement.
-        if matches!(fault, Fault::Refused(_) | Fault::Again(_) | Fault::Full(_)) {
+        if matches!(fault, Fault::Refused(_) | Fault::Duplicate(_) | Fault::Again(_) | Fault::Full(_)) {
             self.conn = Some(conn);
         }
         Err(fault)
@@ -79,6 +79,11 @@ impl Session {
                 answer => return answer,
             }
         }
+    }
+
+    /// Gives the connection up, and with it a transaction that is open.
+    pub(super) fn hang_up(&mut self) {
+        self.conn = None;
     }
 
     /// A statement that only reads.

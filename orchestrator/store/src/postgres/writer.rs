@@ -15,13 +15,16 @@ use super::{
 use crate::{
     Append, StoreError, Verdict,
     door::{self, Group},
-    plan::{self, Facts, Winner},
+    plan::{self, Facts, Plan, Winner},
     rows::Rows,
     tails::Tails,
 };
 
 /// Far more often than anybody can lose a key or a shard within one commit.
 const ROUNDS: usize = 64;
+/// So often a row that is there all of a sudden is read again. It comes from a statement of ours that was given up and
+/// ran on, and that is one statement.
+const DUPLICATES: usize = 4;
 
 /// The writing connection and what is remembered of the database.
 pub(super) struct Writer {
@@ -34,17 +37,8 @@ pub(super) struct Writer {
 /// A saga of a batch that is not decided yet.
 struct Open {
     group: Group,
-    /// The database has refused it alone, after it was read anew.
-    refused: bool,
-}
-
-/// What became of the winners of a plan.
-#[derive(Default)]
-struct Written {
-    /// By place among the groups.
-    places: BTreeSet<usize>,
-    /// Refused, standing alone: place and reason.
-    culprits: Vec<(usize, String)>,
+    /// The database refuses it, standing alone.
+    refused: Option<String>,
 }
 
 impl Writer {
@@ -82,10 +76,6 @@ impl Writer {
     }
 
     /// As [`Store::commit`](crate::Store::commit).
-    ///
-    /// At first what is remembered is believed, and what can be written is written. Whoever could not be, or lost his
-    /// key or his shard in the statement, is decided on what is read anew, until everybody is decided. Until then
-    /// some of the batch may be committed: an error is `Unknown` after that, so that the whole batch comes again.
     pub(super) async fn commit(&mut self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
         let mut verdicts = vec![Verdict::Committed; batch.len()];
         if batch.is_empty() {
@@ -94,6 +84,7 @@ impl Writer {
         let mut wrote = false;
         match self.decide(batch, &mut verdicts, &mut wrote).await {
             Ok(()) => Ok(verdicts),
+            // The rest is committed already, so that all of it has to come again.
             Err(StoreError::Unavailable(why) | StoreError::Full(why)) if wrote => {
                 Err(StoreError::Unknown(format!("a part of the batch is committed, then: {why}")))
             }
@@ -101,6 +92,9 @@ impl Writer {
         }
     }
 
+    /// At first what is remembered is believed. A batch that is not wholly written on those grounds is decided again on
+    /// what is read. If it is refused then, who breaks a constraint is found and left out. Who loses his key or his
+    /// shard in the statement is decided once more, alone.
     async fn decide(
         &mut self,
         batch: &[Append],
@@ -112,53 +106,62 @@ impl Writer {
         let mut open = Vec::new();
         for group in door::groups(batch) {
             match door::check_group(batch, &group, shards) {
-                Ok(()) => open.push(Open { group, refused: false }),
-                Err(why) => tell(&group, &Verdict::Refused(why), verdicts),
+                Ok(()) => open.push(Open { group, refused: None }),
+                Err(why) => {
+                    group.members.iter().for_each(|&index| verdicts[index] = Verdict::Refused(why.clone()))
+                }
             }
         }
         for round in 0..ROUNDS {
+            let doubt = round > 0;
+            let plan = self.plan(batch, &open, doubt).await?;
+            if !doubt && plan.winners.len() < open.len() {
+                continue;
+            }
+            let lost = match self.send(batch, &plan.winners).await {
+                Ok(lost) => lost,
+                Err(Fault::Refused(_) | Fault::Duplicate(_)) if !doubt => continue,
+                Err(Fault::Duplicate(_)) if round < DUPLICATES => continue,
+                Err(Fault::Refused(_) | Fault::Duplicate(_)) => {
+                    for (place, why) in self.culprits(batch, &plan.winners).await? {
+                        open[place].refused = Some(why);
+                    }
+                    continue;
+                }
+                Err(fault) => return Err(fault.into_store_error()),
+            };
+            let mut written: HashSet<usize> = HashSet::with_capacity(plan.winners.len());
+            for winner in plan.winners.iter().filter(|winner| !lost.contains(&winner.group)) {
+                self.tails.put(batch[winner.members[0]].saga, winner.after);
+                written.insert(winner.group);
+                *wrote = true;
+            }
+            // Whoever was told that a loser has the key is decided again with the loser.
+            let mut place = 0..;
+            open.retain(|open| {
+                let decided = lost.is_empty() || place.next().is_some_and(|place| written.contains(&place));
+                for &index in open.group.members.iter().filter(|_| decided) {
+                    verdicts[index] = plan.verdicts[index].clone();
+                }
+                !decided
+            });
             if open.is_empty() {
                 return Ok(());
             }
-            let doubt = round > 0;
-            let groups: Vec<Group> = open.iter().map(|open| open.group.clone()).collect();
-            let facts = self.facts(batch, &groups, doubt).await?;
-            let plan = plan::decide(batch, &groups, &facts, &self.epochs);
-            let written = self.write(batch, &plan.winners, doubt, wrote).await?;
-            // Whoever is no winner was told so on what is remembered, or because of a winner that is none after all.
-            let settled = doubt && written.places.len() == plan.winners.len();
-            let winners: HashSet<usize> = plan.winners.iter().map(|winner| winner.group).collect();
-            let mut rest = Vec::new();
-            for (place, mut open) in open.into_iter().enumerate() {
-                let culprit = written.culprits.iter().find(|(group, _)| *group == place);
-                if written.places.contains(&place) || (settled && !winners.contains(&place)) {
-                    for &index in &open.group.members {
-                        verdicts[index] = plan.verdicts[index].clone();
-                    }
-                } else if let Some((_, why)) = culprit.filter(|_| open.refused) {
-                    let from = facts[place].there;
-                    let why = door::refusal(batch[open.group.members[0]].saga, why);
-                    open.group.members.drain(..from);
-                    tell(&open.group, &Verdict::Refused(why), verdicts);
-                } else {
-                    // Refused alone for the first time: perhaps what it brings was written meanwhile by a statement
-                    // of ours that was given up. It is read once more.
-                    open.refused |= culprit.is_some();
-                    rest.push(open);
-                }
-            }
-            open = rest;
         }
         Err(StoreError::Unavailable(format!("{} sagas are undecided after {ROUNDS} rounds", open.len())))
     }
 
-    async fn facts(
-        &mut self,
-        batch: &[Append],
-        groups: &[Group],
-        doubt: bool,
-    ) -> Result<Vec<Facts>, StoreError> {
-        let mut facts = vec![Facts::default(); groups.len()];
+    async fn plan(&mut self, batch: &[Append], open: &[Open], doubt: bool) -> Result<Plan, StoreError> {
+        let groups: Vec<Group> = open.iter().map(|open| open.group.clone()).collect();
+        let mut facts: Vec<Facts> = open
+            .iter()
+            .map(|open| {
+                let saga = batch[open.group.members[0]].saga;
+                let refused = open.refused.as_ref().map(|why| door::refusal(saga, why));
+                Facts { refused, ..Facts::default() }
+            })
+            .collect();
         let mut asked = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             let first = &batch[group.members[0]];
@@ -169,64 +172,75 @@ impl Writer {
             }
         }
         let session = &mut self.session;
-        lookup::tails(session, batch, groups, &asked, &mut facts).await?;
+        lookup::tails(session, batch, &groups, &asked, &mut facts).await?;
         for place in asked {
             if let Some(tail) = facts[place].tail {
                 self.tails.put(batch[groups[place].members[0]].saga, tail);
             }
         }
         if doubt {
-            lookup::keys(session, batch, groups, &mut facts).await?;
-            lookup::repeated(session, batch, groups, &mut facts).await?;
+            lookup::keys(session, batch, &groups, &mut facts).await?;
+            lookup::repeated(session, batch, &groups, &mut facts).await?;
             // Last: where an epoch is still ours now, nobody else has written what was read.
             self.learn_epochs().await?;
         }
-        Ok(facts)
+        Ok(plan::decide(batch, &groups, &facts, &self.epochs))
     }
 
-    /// Writes the winners, all in one commit. If that is refused and they were read anew, in halves, and those in
-    /// halves, until the culprit stands alone.
-    async fn write(
+    /// Which winners break a constraint, by halving: a part that is refused is taken back and halved, until the
+    /// culprit stands alone. Parts that are accepted stay while the rest is tried, so that a winner that only clashes
+    /// with another one is found too. All of it in a transaction that is rolled back: the only one that locks a shard
+    /// for longer than a statement, and the server ends it when we fall silent.
+    async fn culprits(
         &mut self,
         batch: &[Append],
         winners: &[Winner],
-        doubt: bool,
-        wrote: &mut bool,
-    ) -> Result<Written, StoreError> {
-        let mut written = Written::default();
+    ) -> Result<Vec<(usize, String)>, StoreError> {
+        let found = self.find_culprits(batch, winners).await;
+        if found.is_err() {
+            self.session.hang_up();
+        }
+        found.map_err(|fault| match fault.into_store_error() {
+            StoreError::Full(why) => StoreError::Full(why),
+            error => StoreError::Unavailable(error.to_string()),
+        })
+    }
+
+    async fn find_culprits(
+        &mut self,
+        batch: &[Append],
+        winners: &[Winner],
+    ) -> Result<Vec<(usize, String)>, Fault> {
+        let mut culprits = Vec::new();
+        self.session.run("BEGIN", Values::default()).await?;
         let mut parts = vec![winners];
         while let Some(part) = parts.pop() {
-            if part.is_empty() {
-                continue;
-            }
+            self.session.run("SAVEPOINT part", Values::default()).await?;
             match self.send(batch, part).await {
-                Ok(lost) => {
-                    for winner in part {
-                        let saga = batch[winner.members[0]].saga;
-                        if !lost.contains(&winner.group) {
-                            self.tails.put(saga, winner.after);
-                            written.places.insert(winner.group);
-                            *wrote = true;
+                Ok(_) => self.session.run("RELEASE part", Values::default()).await?,
+                Err(Fault::Refused(why) | Fault::Duplicate(why)) => {
+                    match part {
+                        [culprit] => culprits.push((culprit.group, why)),
+                        part => {
+                            let (left, right) = part.split_at(part.len() / 2);
+                            parts.push(right);
+                            parts.push(left);
                         }
                     }
+                    self.session.run("ROLLBACK TO part", Values::default()).await?
                 }
-                Err(Fault::Refused(_)) if !doubt => return Ok(written),
-                Err(Fault::Refused(why)) => match part {
-                    [culprit] => written.culprits.push((culprit.group, why)),
-                    part => {
-                        let (left, right) = part.split_at(part.len() / 2);
-                        parts.push(right);
-                        parts.push(left);
-                    }
-                },
-                Err(fault) => return Err(fault.into_store_error()),
-            }
+                Err(fault) => return Err(fault),
+            };
         }
-        Ok(written)
+        self.session.run("ROLLBACK", Values::default()).await?;
+        Ok(culprits)
     }
 
     /// One statement for these winners; answers the places of those that dropped out.
     async fn send(&mut self, batch: &[Append], winners: &[Winner]) -> Result<HashSet<usize>, Fault> {
+        if winners.is_empty() {
+            return Ok(HashSet::new());
+        }
         let leases: BTreeSet<(u16, i64)> = winners
             .iter()
             .map(|winner| &batch[winner.members[0]])
@@ -272,10 +286,4 @@ fn answer_of(rows: &[PgRow]) -> Result<(HashSet<u16>, HashSet<Uuid>), StoreError
     let held = get::<Vec<i32>>(row, 0)?.into_iter().map(shard).collect::<Result<_, _>>()?;
     let lost = get::<Vec<Id>>(row, 1)?.into_iter().map(|id| id.0).collect();
     Ok((held, lost))
-}
-
-fn tell(group: &Group, verdict: &Verdict, verdicts: &mut [Verdict]) {
-    for &index in &group.members {
-        verdicts[index] = verdict.clone();
-    }
 }

@@ -29,11 +29,16 @@ won AS (
     ON CONFLICT (scope, key) DO NOTHING
     RETURNING saga
 ),
--- A key that bears this saga already is found when the loser is decided again; then it is not brought.
+-- Of those that were not inserted, who has his key already from an earlier time has won it too.
 lost AS MATERIALIZED (
     SELECT saga FROM unnest($5::uuid[]) AS n (saga)
     EXCEPT
     SELECT saga FROM won
+    EXCEPT
+    SELECT n.saga
+    FROM unnest($3::text[], $4::text[], $5::uuid[]) AS n (scope, key, saga)
+    WHERE (SELECT count(*) FROM won) < cardinality($5)
+        AND (SELECT k.saga FROM keys k WHERE k.scope = n.scope AND k.key = n.key) = n.saga
 ),
 started AS (
     INSERT INTO sagas (id, root, shard, definition, version, status, started_at_ms, updated_at_ms, events)
