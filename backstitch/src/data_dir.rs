@@ -5,16 +5,21 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::databases::Databases;
+
 /// Holds databases for this process alone; the locks go with the process, however it ends.
 #[must_use = "the databases are free again when this is dropped"]
 pub(crate) struct Held {
     _files: Vec<File>,
 }
 
-/// Creates `directory` if it is missing and takes the lock of each of these databases in it.
-pub(crate) fn hold(directory: &Path, names: &[&str]) -> anyhow::Result<Held> {
+/// Creates the data directory if it is missing and takes the lock of each of these databases in it. One that is on a
+/// server may be several processes'.
+pub(crate) fn hold(databases: &Databases, names: &[&str]) -> anyhow::Result<Held> {
+    let directory = &databases.directory;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("creating the data directory {}", directory.display()))?;
+    let names = if databases.are_files() { names } else { &[] };
     lock(directory, names, File::options().create(true))
 }
 
