@@ -78,6 +78,11 @@ impl Customer {
         with(order_of(&self.key, self.kind.token), "/email", json!(self.email()))
     }
 
+    /// The request that starts the checkout.
+    pub(crate) fn request(&self, shop: &Shop) -> reqwest::RequestBuilder {
+        shop.checkout_request(&self.key, &self.body())
+    }
+
     /// One try, of which any part may be cut off; whether it was answered with a checkout.
     pub(crate) async fn ask(&mut self, shop: &Shop) -> reqwest::Result<bool> {
         if !self.filled {
@@ -90,7 +95,7 @@ impl Customer {
                 return Ok(false);
             }
         }
-        let sent = shop.checkout_request(&self.key, &self.body()).send().await?;
+        let sent = self.request(shop).send().await?;
         self.hear(&Answer::read(sent).await?);
         Ok(self.checkout.is_some())
     }

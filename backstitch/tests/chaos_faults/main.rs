@@ -13,6 +13,7 @@ mod common;
 
 mod books;
 mod calls;
+mod connections;
 mod customers;
 mod double;
 mod stage;
