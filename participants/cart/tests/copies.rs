@@ -10,6 +10,8 @@ use backstitch_services::{Redis, Service as _, redis_url};
 use common::{DAY_MS, Saga, Shop, lines};
 use participant_cart::RedisOptions;
 use redis::Connection;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 fn connect(url: &str) -> Connection {
     redis::Client::open(url).unwrap().get_connection().unwrap()
@@ -278,4 +280,48 @@ async fn without_redis_at_the_start_carts_work_and_use_it_once_it_is_there() {
     assert!(copy(&mut connect(&server.url()), "c").is_some());
     shop.free(saga, "c").await.unwrap();
     assert_eq!(shop.get("c").await, cart);
+}
+
+#[tokio::test]
+async fn a_change_that_was_not_marked_takes_every_copy_out_of_use() {
+    let server = Redis::start();
+    let (shop, mut redis, _) = shop(&server.url()).await;
+    for id in ["c", "d"] {
+        shop.put(id, &[("A", 1)]).await;
+    }
+    server.freeze();
+    // Its mark may arrive when the server goes on; the next change sends none.
+    shop.put("c", &[("A", 2)]).await;
+    let put = shop.put("d", &[("A", 2)]).await;
+    server.thaw();
+    // The old copy is still there, on the same server.
+    assert!(copy(&mut redis, "d").unwrap().1.contains(":1}"));
+    for _ in 0..3 {
+        shop.look_after_copies().await;
+        assert_eq!(shop.get("d").await, put);
+    }
+    falsify(&mut redis, "d", ":2}", ":7}");
+}
+
+#[tokio::test]
+async fn while_a_cart_is_being_changed_its_own_process_puts_no_copy_of_it() {
+    let (shop, mut redis, id) = shop(&redis_url()).await;
+    let before = shop.put(&id, &[("A", 1)]).await;
+    // Somebody holds the database, so that the change stays under way.
+    let file = SqliteConnectOptions::new().filename(shop.directory.path().join("cart.db"));
+    let mut holder = file.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let put = shop.put(&id, &[("A", 2)]);
+    let meanwhile = async {
+        while copy(&mut redis, &id).is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(shop.get(&id).await, before);
+        forget(&mut redis, &id);
+        assert_eq!(shop.get(&id).await, before);
+        assert_eq!(keys(&mut redis, &id), [""; 0]);
+        sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    };
+    let (after, ()) = tokio::join!(put, meanwhile);
+    assert_eq!(shop.get(&id).await, after);
 }
