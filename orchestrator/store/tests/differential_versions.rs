@@ -1,5 +1,5 @@
-//! One random history of announcements and switchings into the store in memory and into SQLite: equal answers, equal
-//! rows, and nothing on that was not on everywhere when it was switched.
+//! One random history of announcements and switchings into the store in memory, into SQLite and into Postgres: equal
+//! answers, equal rows, and nothing on that was not on everywhere when it was switched.
 //!
 //! `PROPTEST_CASES=10000 cargo test -p backstitch-store --test differential_versions` for a long run.
 
@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use backstitch_store::{
     Announced, Announcement, DefinitionRow, Store, Switch, Switched,
-    testing::{Subject as _, T0},
+    testing::{Subject, T0},
 };
-use common::{Memory, Sqlite};
+use common::{Memory, Postgres, Sqlite};
 use proptest::prelude::*;
 
 const WINDOW: i64 = 100;
@@ -71,50 +71,73 @@ fn is_everywhere(rows: &[DefinitionRow], switch: &Switch) -> bool {
     !runners.is_empty() && rows.iter().flat_map(live).all(|node| runners.contains(&node))
 }
 
-async fn step(op: &Op, now_ms: i64, memory: &dyn Store, sqlite: &dyn Store) -> Result<(), TestCaseError> {
-    let live_since_ms = now_ms - WINDOW;
-    match op {
-        Op::Announce { node, versions: bits, changed } => {
-            let definitions = versions(*bits, *changed);
-            let announcement =
-                Announcement { node: format!("node-{node}"), definitions, now_ms, live_since_ms };
-            prop_assert_eq!(memory.announce(&announcement).await, sqlite.announce(&announcement).await);
-        }
-        Op::Withdraw(node) => {
-            let node = format!("node-{node}");
-            prop_assert_eq!(memory.withdraw(&node).await, sqlite.withdraw(&node).await);
-        }
-        Op::Switch { name: of, version, on } => {
-            let (version, on, why) = (*version, *on, format!("at {now_ms}"));
-            let switch = Switch { name: name(*of), version, on, why, now_ms, live_since_ms };
-            let before = memory.definitions().await.unwrap();
-            let switched = memory.switch(&switch).await;
-            prop_assert_eq!(&switched, &sqlite.switch(&switch).await);
-            if switched == Ok(Switched::Switched) && on {
-                prop_assert!(is_everywhere(&before, &switch), "{:?} on {:?}", switch, before);
-            }
-        }
-        Op::Wait(_) | Op::Reopen => {}
+/// What all of them answer: the first is the model.
+fn same<T: PartialEq + std::fmt::Debug>(mut answers: Vec<T>) -> Result<T, TestCaseError> {
+    let model = answers.remove(0);
+    for (nth, answer) in (1..).zip(&answers) {
+        prop_assert_eq!(&model, answer, "store {}", nth);
     }
-    prop_assert_eq!(memory.definitions().await, sqlite.definitions().await);
-    Ok(())
+    Ok(model)
+}
+
+async fn step(op: &Op, now_ms: i64, stores: &[Arc<dyn Store>]) -> Result<(), TestCaseError> {
+    let live_since_ms = now_ms - WINDOW;
+    let before = stores[0].definitions().await.unwrap();
+    let mut switched = Vec::new();
+    for store in stores {
+        match op {
+            Op::Announce { node, versions: bits, changed } => {
+                let definitions = versions(*bits, *changed);
+                let announcement =
+                    Announcement { node: format!("node-{node}"), definitions, now_ms, live_since_ms };
+                switched.push(store.announce(&announcement).await.map(|refused| (refused, None)));
+            }
+            Op::Withdraw(node) => {
+                let gone = store.withdraw(&format!("node-{node}")).await;
+                switched.push(gone.map(|()| (Vec::new(), None)));
+            }
+            Op::Switch { name: of, version, on } => {
+                let (version, on, why) = (*version, *on, format!("at {now_ms}"));
+                let switch = Switch { name: name(*of), version, on, why, now_ms, live_since_ms };
+                let answer = store.switch(&switch).await;
+                if answer == Ok(Switched::Switched) && on {
+                    prop_assert!(is_everywhere(&before, &switch), "{:?} on {:?}", switch, before);
+                }
+                switched.push(answer.map(|switched| (Vec::new(), Some(switched))));
+            }
+            Op::Wait(_) | Op::Reopen => switched.push(Ok((Vec::new(), None))),
+        }
+    }
+    let answer = same(switched)?;
+    prop_assert!(answer.is_ok(), "{:?}", answer);
+    let mut rows = Vec::new();
+    for store in stores {
+        rows.push(store.definitions().await);
+    }
+    same(rows).map(drop)
 }
 
 async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
-    let (mut in_memory, mut in_file) = (Memory::default(), Sqlite::new());
-    let memory = in_memory.open().await;
-    let mut sqlite: Arc<dyn Store> = in_file.open().await;
+    let mut subjects: Vec<Box<dyn Subject>> =
+        vec![Box::<Memory>::default(), Box::new(Sqlite::new()), Box::new(Postgres::new())];
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for subject in &mut subjects {
+        stores.push(subject.open().await);
+    }
     let mut now_ms = T0;
     for op in &ops {
         match op {
             Op::Wait(ms) => now_ms += ms,
             Op::Reopen => {
-                drop(sqlite);
-                sqlite = in_file.open().await;
+                // The store in memory has nothing else to keep.
+                stores.truncate(1);
+                for subject in &mut subjects[1..] {
+                    stores.push(subject.open().await);
+                }
             }
             _ => {}
         }
-        step(op, now_ms, memory.as_ref(), sqlite.as_ref()).await?;
+        step(op, now_ms, &stores).await?;
     }
     Ok(())
 }
@@ -127,7 +150,7 @@ proptest! {
     })]
 
     #[test]
-    fn memory_and_sqlite_switch_alike(history in prop::collection::vec(ops(), 1..50)) {
+    fn every_store_switches_alike(history in prop::collection::vec(ops(), 1..50)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(history))?;
     }

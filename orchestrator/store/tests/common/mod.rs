@@ -36,6 +36,10 @@ impl Sqlite {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
+
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.0.path()
+    }
 }
 
 #[async_trait]
