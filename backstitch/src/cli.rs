@@ -9,10 +9,12 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
 use crate::conformance::ConformanceArgs;
+use crate::databases::{ServerOfAll, ServerOfOne};
 use crate::definitions::DefinitionsArgs;
 use crate::demo::DemoArgs;
 use crate::limits::Limits;
 use crate::logging::LogArgs;
+use crate::migrate::MigrateArgs;
 use crate::patience::Patience;
 use crate::roles::name::Name;
 
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Hold a participant in any language against the contract.
     Conformance(ConformanceArgs),
+    /// Create databases on a Postgres server and bring them up to date.
+    Migrate(MigrateArgs),
     /// List versions of definitions, and switch them on or off for new sagas.
     Definitions(DefinitionsArgs),
     /// The orchestrator alone.
@@ -79,6 +83,8 @@ pub(crate) struct UpArgs {
     /// Directory of the databases; created if it is missing.
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOfAll,
     #[command(flatten)]
     pub(crate) doors: Doors,
     #[command(flatten)]
@@ -160,6 +166,8 @@ pub(crate) struct OrchestratorArgs {
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
     #[command(flatten)]
+    pub(crate) server: ServerOfOne,
+    #[command(flatten)]
     pub(crate) doors: Doors,
     /// Where a participant is, once for each: inventory, shipping, payment, order, cart, notification.
     #[arg(
@@ -191,6 +199,8 @@ pub(crate) struct ParticipantsArgs {
     /// Directory of the databases; created if it is missing.
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOfAll,
     /// Address of the first; the others are on the ports that follow: inventory, shipping, payment, order, cart,
     /// notification. With port 0 each is on a free one.
     #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR")]
@@ -211,6 +221,8 @@ pub(crate) struct ParticipantArgs {
     /// Directory of the database; created if it is missing.
     #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOfOne,
     /// Address to be called at.
     // Its default is the participant's own; see `command`.
     #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", required = false)]

@@ -11,10 +11,12 @@ mod cli;
 mod client;
 mod conformance;
 mod data_dir;
+mod databases;
 mod definitions;
 mod demo;
 mod limits;
 mod logging;
+mod migrate;
 mod patience;
 mod ready;
 mod roles;
@@ -80,6 +82,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(args) => audit::run(&args).await,
+        Command::Migrate(args) => migrate::run(&args).await,
         Command::Conformance(args) => conformance::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),

@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::{UpArgs, say};
 use crate::data_dir::hold;
+use crate::databases::Databases;
+use crate::migrate;
 use crate::ready::Ready;
 use crate::roles::name::Name;
 use crate::roles::orchestrator::{Setup, metrics};
@@ -22,8 +24,10 @@ const BROKER_WINDOW: Duration = Duration::from_secs(3600);
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     args.mail.check()?;
-    let ports = orchestrator::bind(&args.doors, &args.data).await?;
-    let _held = hold(&args.data, &Name::all())?;
+    let databases = Databases::of_all(&args.data, &args.server)?;
+    let ports = orchestrator::bind(&args.doors, &databases).await?;
+    let _held = hold(&databases, &Name::all())?;
+    migrate::all(&databases).await?;
     let mut tasks = JoinSet::new();
 
     // It takes a moment and needs nobody: beside everything else.
@@ -31,9 +35,9 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&relays::TOPICS)));
 
     let with = Making { parts: &args.parts, mail: &args.mail };
-    let served = participants::serve_all(&mut tasks, &args.data, &with, &shutdown).await?;
+    let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
     let setup = Setup {
-        data: args.data.clone(),
+        databases,
         ports,
         participants: served
             .addresses

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,9 @@ use backstitch_engine::{Engine, FlowOptions, GrpcDispatcher, GrpcOptions, Option
 use backstitch_proto::services::service_of;
 use backstitch_sagas::Timings;
 use backstitch_server::{Clients, Server, channel};
-use backstitch_store::{LaneSource, SqliteOptions, SqliteStore, Store};
+use backstitch_store::{
+    LaneSource, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ use super::run::{announce, finish};
 use super::{relays, stop};
 use crate::cli::{Doors, OrchestratorArgs};
 use crate::data_dir::hold_existing;
+use crate::databases::Databases;
 use crate::ready::Ready;
 
 /// The discard port: a call there fails at once, as unreachable.
@@ -37,15 +39,15 @@ pub(crate) struct Ports {
 }
 
 /// Takes the ports. Where that fails because of another process on the same data directory, that is what is said.
-pub(crate) async fn bind(doors: &Doors, data: &Path) -> anyhow::Result<Ports> {
+pub(crate) async fn bind(doors: &Doors, databases: &Databases) -> anyhow::Result<Ports> {
     let bound = async {
         let http = listen("--http", doors.http).await?;
         let grpc = listen("--grpc", doors.grpc).await?;
         Ok(Ports { http, grpc })
     };
     let bound = bound.await;
-    if bound.is_err() {
-        drop(hold_existing(data, &["orchestrator"])?);
+    if bound.is_err() && databases.are_files() {
+        drop(hold_existing(&databases.directory, &["orchestrator"])?);
     }
     bound
 }
@@ -64,7 +66,7 @@ pub(super) fn cannot_listen(option: &str, at: SocketAddr) -> String {
 
 /// What an orchestrator is made of.
 pub(crate) struct Setup {
-    pub(crate) data: PathBuf,
+    pub(crate) databases: Databases,
     pub(crate) ports: Ports,
     /// Name and URI of each participant.
     pub(crate) participants: Vec<(&'static str, String)>,
@@ -111,9 +113,7 @@ pub(crate) async fn serve(
     });
     let dispatcher = Arc::new(GrpcDispatcher::new(targets.collect(), GrpcOptions::default())?);
 
-    let store =
-        SqliteStore::open(&setup.data, &SqliteOptions::default()).await.context("opening the saga store")?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = open(&setup.databases).await.context("opening the saga store")?;
     let options =
         Options { max_live: usize::try_from(setup.max_live)?, flow: setup.flow, ..Options::default() };
     let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog, Arc::new(SystemClock), options)
@@ -148,6 +148,14 @@ pub(crate) async fn serve(
         }
     });
     Ok(Served { http: http_at, grpc: grpc_at, lanes })
+}
+
+/// The store: a file, or a database that other nodes may share.
+async fn open(databases: &Databases) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match databases.on_server("orchestrator") {
+        Some(url) => Arc::new(PostgresStore::open(&url, &PostgresOptions::default()).await?),
+        None => Arc::new(SqliteStore::open(&databases.directory, &SqliteOptions::default()).await?),
+    })
 }
 
 /// The definitions to run: the business, and the synthetic saga of so many steps if there are any. With nobody to call
@@ -200,9 +208,10 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let catalog = catalog(args.synthetic_steps, &args.participants, &args.patience.timings())?;
     check(&args.participants, &catalog)?;
-    let ports = bind(&args.doors, &args.data).await?;
+    let databases = Databases::of_one(&args.data, &args.server)?;
+    let ports = bind(&args.doors, &databases).await?;
     let setup = Setup {
-        data: args.data,
+        databases,
         ports,
         participants: args.participants,
         catalog,

@@ -1,7 +1,7 @@
 //! The participants: opening each with its own database, and serving one or all of them.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::run::{announce, finish};
 use super::{relays, stop};
 use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts};
 use crate::data_dir::{hold, hold_existing};
+use crate::databases::Databases;
 use crate::ready::Ready;
 
 /// What participants are made of, beside their databases.
@@ -27,10 +28,13 @@ pub(crate) struct Making<'a> {
     pub(crate) mail: &'a Mail,
 }
 
-/// Opens one participant with its database in `directory`.
-pub(crate) async fn open(name: Name, directory: &Path, with: &Making<'_>) -> anyhow::Result<Participant> {
-    let url = |file: &str| format!("sqlite:{}", directory.join(file).display());
-    let (database_url, clock) = (url(&format!("{name}.db")), Arc::new(SystemClock));
+/// Opens one participant with its database.
+pub(crate) async fn open(
+    name: Name,
+    databases: &Databases,
+    with: &Making<'_>,
+) -> anyhow::Result<Participant> {
+    let (database_url, clock) = (databases.url(name.as_str()), Arc::new(SystemClock));
     let opened = match name {
         Name::Inventory => {
             participant_inventory::open(participant_inventory::Options { database_url, clock }).await
@@ -41,13 +45,14 @@ pub(crate) async fn open(name: Name, directory: &Path, with: &Making<'_>) -> any
         Name::Order => participant_order::open(participant_order::Options { database_url, clock }).await,
         Name::Cart => participant_cart::open(participant_cart::Options::new(database_url, clock)).await,
         Name::Payment => {
-            participant_payment::open(participant_payment::Options::new(database_url, url("sandbox.db")))
-                .await
+            // The bank's books are a file in any case: it stands for somebody else's database.
+            let sandbox = databases.file("sandbox");
+            participant_payment::open(participant_payment::Options::new(database_url, sandbox)).await
         }
         Name::Notification => {
             let mail_to = match &with.mail.smtp {
                 Some(smtp) => Transport::Smtp(smtp.clone()),
-                None => Transport::Directory(directory.join("mail")),
+                None => Transport::Directory(databases.directory.join("mail")),
             };
             let mail_from = with.mail.mail_from.clone();
             let options = participant_notification::Options { database_url, clock, mail_from, mail_to };
@@ -61,13 +66,18 @@ pub(crate) async fn open(name: Name, directory: &Path, with: &Making<'_>) -> any
 
 /// Where these participants will be called. Taken before anything is opened, so that a port that somebody else has
 /// leaves nothing behind. Where that fails because of another process on the same data directory, that is what is said.
-async fn bind(at: Vec<(Name, SocketAddr)>, data: &Path) -> anyhow::Result<Vec<(Name, TcpListener)>> {
+async fn bind(
+    at: Vec<(Name, SocketAddr)>,
+    databases: &Databases,
+) -> anyhow::Result<Vec<(Name, TcpListener)>> {
     let mut listeners = Vec::new();
     for (name, address) in at {
         match TcpListener::bind(address).await {
             Ok(listener) => listeners.push((name, listener)),
             Err(error) => {
-                drop(hold_existing(data, &[name.as_str()])?);
+                if databases.are_files() {
+                    drop(hold_existing(&databases.directory, &[name.as_str()])?);
+                }
                 return Err(error).with_context(|| format!("{name}: {}", cannot_listen("--listen", address)));
             }
         }
@@ -87,13 +97,13 @@ pub(crate) struct Served {
 async fn serve(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     listeners: Vec<(Name, TcpListener)>,
-    directory: &Path,
+    databases: &Databases,
     with: &Making<'_>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
     let mut served = Served { addresses: Vec::new(), outboxes: Vec::new() };
     for (name, listener) in listeners {
-        let participant = open(name, directory, with).await?;
+        let participant = open(name, databases, with).await?;
         served.addresses.push((name, listener.local_addr()?));
         served.outboxes.push(Outbox::of(&participant));
         let shutdown = shutdown.clone();
@@ -105,13 +115,13 @@ async fn serve(
 /// Opens and serves all six on free loopback ports until `shutdown`.
 pub(crate) async fn serve_all(
     tasks: &mut JoinSet<anyhow::Result<()>>,
-    directory: &Path,
+    databases: &Databases,
     with: &Making<'_>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listeners = bind(Name::ALL.map(|name| (name, anywhere)).into(), directory).await?;
-    serve(tasks, listeners, directory, with, shutdown).await
+    let listeners = bind(Name::ALL.map(|name| (name, anywhere)).into(), databases).await?;
+    serve(tasks, listeners, databases, with, shutdown).await
 }
 
 /// All six in one process.
@@ -123,28 +133,30 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
             Name::ALL.len()
         )
     })?;
-    run(at, &args.data, &Making { parts: &args.parts, mail: &args.mail }, args.ready_file).await
+    let databases = Databases::of_all(&args.data, &args.server)?;
+    run(at, &databases, &Making { parts: &args.parts, mail: &args.mail }, args.ready_file).await
 }
 
 /// One alone; `mail` is the notifications' business.
 pub(crate) async fn run_one(name: Name, args: ParticipantArgs, mail: Mail) -> anyhow::Result<()> {
     let with = Making { parts: &args.parts, mail: &mail };
-    run(vec![(name, args.listen)], &args.data, &with, args.ready_file).await
+    let databases = Databases::of_one(&args.data, &args.server)?;
+    run(vec![(name, args.listen)], &databases, &with, args.ready_file).await
 }
 
 async fn run(
     at: Vec<(Name, SocketAddr)>,
-    data: &Path,
+    databases: &Databases,
     with: &Making<'_>,
     ready_file: Option<PathBuf>,
 ) -> anyhow::Result<()> {
     let shutdown = stop::token();
     with.mail.check()?;
     let names: Vec<_> = at.iter().map(|(name, _)| name.as_str()).collect();
-    let listeners = bind(at, data).await?;
-    let _held = hold(data, &names)?;
+    let listeners = bind(at, databases).await?;
+    let _held = hold(databases, &names)?;
     let mut tasks = JoinSet::new();
-    let served = serve(&mut tasks, listeners, data, with, &shutdown).await?;
+    let served = serve(&mut tasks, listeners, databases, with, &shutdown).await?;
     if let Some(brokers) = &with.parts.kafka {
         relays::spawn(&mut tasks, served.outboxes, &relays::sink(brokers)?, None, &shutdown);
     }
