@@ -3,19 +3,22 @@
 use std::io::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
 use crate::conformance::ConformanceArgs;
+use crate::copies::Copies;
 use crate::databases::{ServerOfAll, ServerOfOne};
 use crate::definitions::DefinitionsArgs;
 use crate::demo::DemoArgs;
 use crate::limits::Limits;
 use crate::logging::LogArgs;
 use crate::migrate::MigrateArgs;
-use crate::patience::Patience;
+use crate::patience::{Patience, time};
+use crate::ping::PingArgs;
 use crate::roles::name::Name;
 
 /// Sender of mails unless told.
@@ -39,6 +42,10 @@ pub(crate) struct Cli {
     #[arg(value_parser = clap::value_parser!(u8).range(1..), hide_short_help = true)]
     #[arg(help_heading = "Options of every command")]
     pub(crate) threads: Option<u8>,
+    /// Say what is wrong with the settings of this command line, the environment and the file, and start nothing.
+    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(help_heading = "Options of every command")]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,8 +64,12 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// List versions of definitions, and switch them on or off for new sagas.
     Definitions(DefinitionsArgs),
+    /// Ask a running part whether it serves.
+    Ping(PingArgs),
     /// The orchestrator alone.
     Orchestrator(OrchestratorArgs),
+    /// The relay alone: moves events from every outbox to Kafka.
+    Relay(RelayArgs),
     /// All six participants in one process.
     Participants(ParticipantsArgs),
     /// Products, stock and reservations.
@@ -70,7 +81,7 @@ pub(crate) enum Command {
     /// Orders.
     Order(ParticipantArgs),
     /// Carts.
-    Cart(ParticipantArgs),
+    Cart(CartArgs),
     /// Messages to customers.
     Notification(NotificationArgs),
     /// A participant that answers at once, for measuring.
@@ -89,6 +100,8 @@ pub(crate) struct UpArgs {
     pub(crate) doors: Doors,
     #[command(flatten)]
     pub(crate) parts: Parts,
+    #[command(flatten)]
+    pub(crate) copies: Copies,
     #[command(flatten)]
     pub(crate) mail: Mail,
     #[command(flatten)]
@@ -113,13 +126,47 @@ pub(crate) struct Doors {
     pub(crate) grpc: SocketAddr,
 }
 
+/// How Kafka is used, where it is not a broker of `up`'s own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KafkaMore {
+    /// Partitions of a topic that is made because it is missing.
+    #[arg(
+        long,
+        env = "BACKSTITCH_KAFKA_PARTITIONS",
+        value_name = "N",
+        default_value_t = 12,
+        hide_short_help = true
+    )]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub(crate) kafka_partitions: i32,
+    /// On how many brokers each of its partitions is kept.
+    #[arg(
+        long,
+        env = "BACKSTITCH_KAFKA_REPLICATION",
+        value_name = "N",
+        default_value_t = 1,
+        hide_short_help = true
+    )]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub(crate) kafka_replication: i32,
+    /// Property of the connection, in librdkafka's words, e.g. security.protocol=sasl_plaintext.
+    #[arg(long, env = "BACKSTITCH_KAFKA_PROPERTY", value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[arg(value_parser = property, hide_env_values = true, hide_short_help = true)]
+    pub(crate) kafka_property: Vec<(String, String)>,
+}
+
 /// Real parts in place of built-in ones.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Parts {
-    /// Kafka brokers to publish events to. Without it `up` has a broker of its own, and single roles keep their events
-    /// in the outbox.
+    /// Kafka brokers to publish events to and read them from. Without it `up` has a broker of its own, and single roles
+    /// keep their events in the outbox.
     #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
+    #[command(flatten)]
+    pub(crate) kafka_more: KafkaMore,
+    /// Read events from --kafka and leave publishing them to `backstitch relay`.
+    #[arg(long, env = "BACKSTITCH_NO_RELAY", hide_short_help = true)]
+    pub(crate) no_relay: bool,
     /// How many days participants remember what they answered. The call of an older saga is answered as broken.
     #[arg(
         long,
@@ -182,6 +229,8 @@ pub(crate) struct OrchestratorArgs {
     #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
     pub(crate) kafka: Option<String>,
     #[command(flatten)]
+    pub(crate) kafka_more: KafkaMore,
+    #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) patience: Patience,
@@ -190,6 +239,35 @@ pub(crate) struct OrchestratorArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
     pub(crate) synthetic_steps: u32,
     /// Write the addresses here, as JSON, once everything is ready.
+    #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayArgs {
+    /// Directory of the databases to publish from, which nobody else may have open meanwhile.
+    #[arg(long, env = "BACKSTITCH_DATA", value_name = "DIR", default_value = "backstitch-data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOfAll,
+    /// Kafka brokers to publish to.
+    #[arg(long, env = "BACKSTITCH_KAFKA", value_name = "HOST:PORT,…", value_parser = brokers)]
+    pub(crate) kafka: String,
+    #[command(flatten)]
+    pub(crate) kafka_more: KafkaMore,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "BACKSTITCH_HTTP", value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    #[arg(value_parser = address)]
+    pub(crate) http: SocketAddr,
+    /// How long a relay on Postgres owns a lane without a renewal.
+    #[arg(long, env = "BACKSTITCH_LEASE", value_name = "TIME", default_value = "5s", value_parser = time)]
+    #[arg(hide_short_help = true)]
+    pub(crate) lease: Duration,
+    /// How long an event waits for Kafka's acknowledgement before it is sent again.
+    #[arg(long, env = "BACKSTITCH_MESSAGE_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(hide_short_help = true)]
+    pub(crate) message_timeout: Duration,
+    /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -209,6 +287,8 @@ pub(crate) struct ParticipantsArgs {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) parts: Parts,
+    #[command(flatten)]
+    pub(crate) copies: Copies,
     #[command(flatten)]
     pub(crate) mail: Mail,
     /// Write the addresses here, as JSON, once everything is ready.
@@ -233,6 +313,14 @@ pub(crate) struct ParticipantArgs {
     /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CartArgs {
+    #[command(flatten)]
+    pub(crate) participant: ParticipantArgs,
+    #[command(flatten)]
+    pub(crate) copies: Copies,
 }
 
 #[derive(Debug, Args)]
@@ -302,6 +390,14 @@ fn brokers(text: &str) -> Result<String, String> {
     match text.split(',').all(|part| broker(part).is_some()) {
         true => Ok(text.to_owned()),
         false => Err("give brokers as HOST:PORT, with commas between them".to_owned()),
+    }
+}
+
+/// `name=value`.
+fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give it as NAME=VALUE".to_owned()),
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod audit;
 mod bench;
+mod check;
 mod child;
 mod cli;
 mod client;
 mod conformance;
+mod copies;
 mod data_dir;
 mod databases;
 mod definitions;
@@ -18,6 +20,7 @@ mod limits;
 mod logging;
 mod migrate;
 mod patience;
+mod ping;
 mod ready;
 mod roles;
 mod settings;
@@ -28,6 +31,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 
 use cli::{Cli, Command, Mail, ParticipantArgs};
+use copies::Copies;
 use roles::name::Name;
 
 fn main() -> ExitCode {
@@ -39,10 +43,15 @@ fn main() -> ExitCode {
             Err(error) => return fail(&error),
         };
     }
-    let cli = match command.try_get_matches_from(args).and_then(|mut m| Cli::from_arg_matches_mut(&mut m)) {
-        Ok(cli) => cli,
+    let parsed = command.try_get_matches_from_mut(args);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
+    if cli.check {
+        return check::outcome(&command, &matches);
+    }
     if let Err(error) = logging::init(&cli.log) {
         return fail(error.as_ref());
     }
@@ -85,20 +94,33 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Conformance(args) => conformance::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
+        Command::Ping(args) => ping::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Relay(args) => roles::relay::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
-        Command::Inventory(args) => participant(Name::Inventory, args, Mail::default()).await,
-        Command::Shipping(args) => participant(Name::Shipping, args, Mail::default()).await,
-        Command::Payment(args) => participant(Name::Payment, args, Mail::default()).await,
-        Command::Order(args) => participant(Name::Order, args, Mail::default()).await,
-        Command::Cart(args) => participant(Name::Cart, args, Mail::default()).await,
-        Command::Notification(args) => participant(Name::Notification, args.participant, args.mail).await,
+        Command::Inventory(args) => {
+            participant(Name::Inventory, args, Mail::default(), Copies::default()).await
+        }
+        Command::Shipping(args) => {
+            participant(Name::Shipping, args, Mail::default(), Copies::default()).await
+        }
+        Command::Payment(args) => participant(Name::Payment, args, Mail::default(), Copies::default()).await,
+        Command::Order(args) => participant(Name::Order, args, Mail::default(), Copies::default()).await,
+        Command::Cart(args) => participant(Name::Cart, args.participant, Mail::default(), args.copies).await,
+        Command::Notification(args) => {
+            participant(Name::Notification, args.participant, args.mail, Copies::default()).await
+        }
         Command::Noop(args) => roles::noop::run(args).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
-async fn participant(name: Name, args: ParticipantArgs, mail: Mail) -> anyhow::Result<ExitCode> {
-    roles::participants::run_one(name, args, mail).await.map(|()| ExitCode::SUCCESS)
+async fn participant(
+    name: Name,
+    args: ParticipantArgs,
+    mail: Mail,
+    copies: Copies,
+) -> anyhow::Result<ExitCode> {
+    roles::participants::run_one(name, args, mail, copies).await.map(|()| ExitCode::SUCCESS)
 }
 
 /// Says what went wrong, with every cause, and fails.

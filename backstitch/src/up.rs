@@ -11,9 +11,11 @@ use crate::data_dir::hold;
 use crate::databases::Databases;
 use crate::migrate;
 use crate::ready::Ready;
+use crate::roles::kafka::{Kafka, MESSAGE_TIMEOUT, TOPICS};
 use crate::roles::name::Name;
 use crate::roles::orchestrator::{Setup, metrics};
 use crate::roles::participants::Making;
+use crate::roles::relays::Outbox;
 use crate::roles::run::finish;
 use crate::roles::{orchestrator, participants, relays, stop};
 
@@ -24,6 +26,7 @@ const BROKER_WINDOW: Duration = Duration::from_secs(3600);
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     args.mail.check()?;
+    args.copies.check()?;
     let databases = Databases::of_all(&args.data, &args.server)?;
     let ports = orchestrator::bind(&args.doors, &databases).await?;
     let _held = hold(&databases, &Name::all())?;
@@ -32,12 +35,12 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
 
     // It takes a moment and needs nobody: beside everything else.
     let embedded = args.parts.kafka.is_none();
-    let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&relays::TOPICS)));
+    let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&TOPICS)));
 
-    let with = Making { parts: &args.parts, mail: &args.mail };
+    let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies };
     let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
     let setup = Setup {
-        databases,
+        databases: databases.clone(),
         ports,
         participants: served
             .addresses
@@ -58,12 +61,18 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     };
     let brokers = broker.as_ref().map(EmbeddedBroker::bootstrap_servers).or(args.parts.kafka.as_deref());
     let brokers = brokers.unwrap_or_default().to_owned();
-    let sources = doors.lanes.into_iter().chain(served.outboxes).collect();
-    if let Some(brokers) = &args.parts.kafka {
-        relays::look_for(brokers);
-    }
+    let kafka = match &args.parts.kafka {
+        Some(brokers) => Kafka::at(brokers, &args.parts.kafka_more, MESSAGE_TIMEOUT)?,
+        None => Kafka::embedded(&brokers)?,
+    };
+    kafka.watch(&mut tasks, &shutdown);
+    relays::consume(&mut tasks, served.subscriptions, &kafka, &shutdown);
     let window = broker.as_ref().map(|_| BROKER_WINDOW);
-    relays::spawn(&mut tasks, sources, &relays::sink(&brokers)?, window, &shutdown);
+    if !args.parts.no_relay || embedded {
+        let again = |outboxes: Vec<Outbox>| outboxes.into_iter().map(|outbox| outbox.again(window)).collect();
+        let (outboxes, lanes) = (again(served.outboxes), again(doors.lanes));
+        relays::publish(&mut tasks, outboxes, lanes, &databases, &kafka, &shutdown).await?;
+    }
 
     let mut ready = Ready::new().with("http", doors.http).with("grpc", doors.grpc).with("kafka", &brokers);
     for (name, at) in &served.addresses {

@@ -12,14 +12,13 @@ use backstitch_engine::{Engine, FlowOptions, GrpcDispatcher, GrpcOptions, Option
 use backstitch_proto::services::service_of;
 use backstitch_sagas::Timings;
 use backstitch_server::{Clients, Server, channel};
-use backstitch_store::{
-    LaneSource, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store,
-};
+use backstitch_store::{LaneSource, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::kafka::{Kafka, MESSAGE_TIMEOUT};
 use super::relays::Outbox;
 use super::run::{announce, finish};
 use super::{relays, stop};
@@ -93,7 +92,9 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     backstitch_engine::describe_metrics();
     backstitch_server::describe_metrics();
     outbox_relay::names::describe();
+    outbox_relay::consumer::names::describe();
     participant_kit::describe_metrics();
+    participant_cart::describe_metrics();
     Ok(handle)
 }
 
@@ -122,7 +123,8 @@ pub(crate) async fn serve(
     engine.spawn_recovery();
     let lanes = (0..store.shards()).map(|shard| {
         let source = LaneSource::new(store.clone(), shard);
-        Outbox { wake: source.wake(), source: Arc::new(source) }
+        let wake = source.wake();
+        Outbox::new(Arc::new(source), wake)
     });
     let lanes = lanes.collect();
 
@@ -211,7 +213,7 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let databases = Databases::of_one(&args.data, &args.server)?;
     let ports = bind(&args.doors, &databases).await?;
     let setup = Setup {
-        databases,
+        databases: databases.clone(),
         ports,
         participants: args.participants,
         catalog,
@@ -222,7 +224,9 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     };
     let served = serve(&mut tasks, setup, &shutdown).await?;
     if let Some(brokers) = &args.kafka {
-        relays::spawn(&mut tasks, served.lanes, &relays::sink(brokers)?, None, &shutdown);
+        let kafka = Kafka::at(brokers, &args.kafka_more, MESSAGE_TIMEOUT)?;
+        kafka.watch(&mut tasks, &shutdown);
+        relays::publish(&mut tasks, Vec::new(), served.lanes, &databases, &kafka, &shutdown).await?;
     }
     announce(args.ready_file, &Ready::new().with("http", served.http).with("grpc", served.grpc))?;
     finish(tasks, &shutdown).await

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use outbox_relay::consumer::Subscription;
 use participant_kit::{Participant, SystemClock};
 use participant_notification::Transport;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::kafka::{Kafka, MESSAGE_TIMEOUT};
 use super::name::Name;
 use super::orchestrator::cannot_listen;
 use super::relays::Outbox;
 use super::run::{announce, finish};
 use super::{relays, stop};
 use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts};
+use crate::copies::Copies;
 use crate::data_dir::{hold, hold_existing};
 use crate::databases::Databases;
 use crate::ready::Ready;
@@ -26,6 +29,7 @@ use crate::ready::Ready;
 pub(crate) struct Making<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) mail: &'a Mail,
+    pub(crate) copies: &'a Copies,
 }
 
 /// Opens one participant with its database.
@@ -43,7 +47,11 @@ pub(crate) async fn open(
             participant_shipping::open(participant_shipping::Options { database_url, clock }).await
         }
         Name::Order => participant_order::open(participant_order::Options { database_url, clock }).await,
-        Name::Cart => participant_cart::open(participant_cart::Options::new(database_url, clock)).await,
+        Name::Cart => {
+            let redis = with.copies.options();
+            let options = participant_cart::Options::new(database_url, clock);
+            participant_cart::open(participant_cart::Options { redis, ..options }).await
+        }
         Name::Payment => {
             // The bank's books are a file in any case: it stands for somebody else's database.
             let sandbox = databases.file("sandbox");
@@ -91,6 +99,8 @@ pub(crate) struct Served {
     pub(crate) addresses: Vec<(Name, SocketAddr)>,
     /// Their outboxes.
     pub(crate) outboxes: Vec<Outbox>,
+    /// What they consume.
+    pub(crate) subscriptions: Vec<Subscription>,
 }
 
 /// Opens and serves these participants until `shutdown`.
@@ -101,11 +111,12 @@ async fn serve(
     with: &Making<'_>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
-    let mut served = Served { addresses: Vec::new(), outboxes: Vec::new() };
+    let mut served = Served { addresses: Vec::new(), outboxes: Vec::new(), subscriptions: Vec::new() };
     for (name, listener) in listeners {
-        let participant = open(name, databases, with).await?;
+        let mut participant = open(name, databases, with).await?;
         served.addresses.push((name, listener.local_addr()?));
         served.outboxes.push(Outbox::of(&participant));
+        served.subscriptions.append(&mut participant.subscriptions);
         let shutdown = shutdown.clone();
         tasks.spawn(async move { participant.serve(listener, shutdown).await.map_err(Into::into) });
     }
@@ -134,12 +145,23 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
         )
     })?;
     let databases = Databases::of_all(&args.data, &args.server)?;
-    run(at, &databases, &Making { parts: &args.parts, mail: &args.mail }, args.ready_file).await
+    run(
+        at,
+        &databases,
+        &Making { parts: &args.parts, mail: &args.mail, copies: &args.copies },
+        args.ready_file,
+    )
+    .await
 }
 
-/// One alone; `mail` is the notifications' business.
-pub(crate) async fn run_one(name: Name, args: ParticipantArgs, mail: Mail) -> anyhow::Result<()> {
-    let with = Making { parts: &args.parts, mail: &mail };
+/// One alone; `mail` is the notifications' business, `copies` is the carts'.
+pub(crate) async fn run_one(
+    name: Name,
+    args: ParticipantArgs,
+    mail: Mail,
+    copies: Copies,
+) -> anyhow::Result<()> {
+    let with = Making { parts: &args.parts, mail: &mail, copies: &copies };
     let databases = Databases::of_one(&args.data, &args.server)?;
     run(vec![(name, args.listen)], &databases, &with, args.ready_file).await
 }
@@ -152,13 +174,19 @@ async fn run(
 ) -> anyhow::Result<()> {
     let shutdown = stop::token();
     with.mail.check()?;
+    with.copies.check()?;
     let names: Vec<_> = at.iter().map(|(name, _)| name.as_str()).collect();
     let listeners = bind(at, databases).await?;
     let _held = hold(databases, &names)?;
     let mut tasks = JoinSet::new();
     let served = serve(&mut tasks, listeners, databases, with, &shutdown).await?;
     if let Some(brokers) = &with.parts.kafka {
-        relays::spawn(&mut tasks, served.outboxes, &relays::sink(brokers)?, None, &shutdown);
+        let kafka = Kafka::at(brokers, &with.parts.kafka_more, MESSAGE_TIMEOUT)?;
+        kafka.watch(&mut tasks, &shutdown);
+        relays::consume(&mut tasks, served.subscriptions, &kafka, &shutdown);
+        if !with.parts.no_relay {
+            relays::publish(&mut tasks, served.outboxes, Vec::new(), databases, &kafka, &shutdown).await?;
+        }
     }
     let ready = served.addresses.iter().fold(Ready::new(), |ready, (name, at)| ready.with(name.as_str(), at));
     announce(ready_file, &ready)?;
