@@ -42,6 +42,8 @@ pub(crate) struct Database {
     service: &'static str,
     url: String,
     dialect: Dialect,
+    /// The most pages that a file may have.
+    max_pages: Option<u32>,
 }
 
 impl Database {
@@ -50,13 +52,13 @@ impl Database {
         let config = |why: &str| OpenError::Config { option: "database-url", why: why.to_owned() };
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             postgres::place(url).map_err(|why| config(&why))?;
-            return Ok(Self { service, url: url.to_owned(), dialect: Dialect::Postgres });
+            return Ok(Self { service, url: url.to_owned(), dialect: Dialect::Postgres, max_pages: None });
         }
         let Some(rest) = url.strip_prefix("sqlite:") else {
             return Err(config("must begin with sqlite: or postgres://"));
         };
-        let url = sqlite::url(url, rest).map_err(config)?;
-        Ok(Self { service, url, dialect: Dialect::Sqlite })
+        let sqlite::Place { url, max_pages } = sqlite::place(url, rest).map_err(config)?;
+        Ok(Self { service, url, dialect: Dialect::Sqlite, max_pages })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -67,7 +69,7 @@ impl Database {
     pub(crate) async fn connect(&self) -> Result<AnyConnection, OpenError> {
         let connecting = async {
             let mut conn = AnyConnection::connect(&self.url).await?;
-            let wrong = settle(&mut conn, self.dialect, self.service).await?;
+            let wrong = self.settle(&mut conn).await?;
             Ok((conn, wrong))
         };
         let connected = match self.dialect {
@@ -86,11 +88,12 @@ impl Database {
 
     /// The pool for reading, each connection with the same settings.
     pub(crate) async fn readers(&self) -> Result<AnyPool, OpenError> {
-        let (dialect, service) = (self.dialect, self.service);
+        let this = self.clone();
         let options = AnyPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
         let options = options.after_connect(move |conn, _| {
+            let this = this.clone();
             Box::pin(async move {
-                match settle(conn, dialect, service).await? {
+                match this.settle(conn).await? {
                     None => Ok(()),
                     Some(Setting { name, wanted, found }) => {
                         Err(sqlx::Error::Configuration(format!("{name} = {found}, needs {wanted}").into()))
@@ -101,23 +104,19 @@ impl Database {
         options.connect(&self.url).await.map_err(|error| self.refused(error))
     }
 
+    /// Makes the settings and reads them back; the first one that did not take.
+    async fn settle(&self, conn: &mut AnyConnection) -> Result<Option<Setting>, sqlx::Error> {
+        match self.dialect {
+            Dialect::Sqlite => sqlite::settle(conn, self.max_pages).await,
+            Dialect::Postgres => postgres::settle(conn, self.service).await,
+        }
+    }
+
     /// Why there is no connection.
     pub(crate) fn refused(&self, source: sqlx::Error) -> OpenError {
         match self.dialect {
             Dialect::Sqlite => OpenError::Unreachable { service: self.service, source },
             Dialect::Postgres => postgres::refused(self.service, &self.url, source),
         }
-    }
-}
-
-/// Makes the settings and reads them back; the first one that did not take.
-async fn settle(
-    conn: &mut AnyConnection,
-    dialect: Dialect,
-    service: &str,
-) -> Result<Option<Setting>, sqlx::Error> {
-    match dialect {
-        Dialect::Sqlite => sqlite::settle(conn).await,
-        Dialect::Postgres => postgres::settle(conn, service).await,
     }
 }
