@@ -23,7 +23,8 @@ impl Process {
         Self::spawn_with(name, args, &[], directory)
     }
 
-    fn spawn_with(name: &str, args: &[&str], env: &[(&str, &str)], directory: &Path) -> Self {
+    /// As [`Process::spawn`], with these variables in its environment.
+    pub(crate) fn spawn_with(name: &str, args: &[&str], env: &[(&str, &str)], directory: &Path) -> Self {
         let (ready, log) = (ready_file(name, directory), directory.join(format!("{name}.log")));
         // A file of an earlier life would name addresses that nobody listens on.
         let _ = std::fs::remove_file(&ready);
@@ -49,7 +50,7 @@ impl Process {
         let mut process = Self::spawn_with(name, args, env, directory);
         let ready = ready_file(name, directory);
         let said: Value = until(&format!("{name} is ready"), async || {
-            if let Some(status) = process.child.try_wait().unwrap() {
+            if let Some(status) = process.has_ended() {
                 panic!("{name} ended at once ({status}):\n{}", process.said());
             }
             serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()
@@ -83,13 +84,33 @@ impl Process {
 
     /// SIGTERM without waiting for anything.
     pub(crate) fn ask_to_stop(&self) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        kill(self.pid(), Signal::SIGCONT).unwrap();
+    }
+
+    /// Whether it stands still by SIGSTOP.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // After the name, which may hold anything, in parentheses.
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
     /// Waits until it has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        until("the process ends", async || child.try_wait().unwrap()).await
+        until("the process ends", async || self.has_ended()).await
     }
 
     /// SIGTERM, and insists on a clean end.

@@ -1,0 +1,35 @@
+//! kill -9 at every boundary of a checkout, over real processes.
+//!
+//! For each place ([`points`]) a fresh shop in processes of its own is opened, one of them is told to die there, several
+//! customers check out at once, the process dies, another takes its place, and the customers ask again with the same
+//! keys. Then what the customers were told ([`customers`]), the bank's statement, the stock, the orders, the carts and
+//! the mailbox are compared ([`books`]), and the auditor reads the databases. A place that was not reached is a failure.
+//!
+//! `CHAOS_ROUNDS=30` does it all thirty times, `BACKSTITCH_SEED` plays a run again, `CHAOS_ONLY` names a part of the
+//! places. `BLESS=1` writes what was counted into docs/chaos.md.
+
+#![allow(clippy::unwrap_used)]
+
+mod books;
+#[path = "../common/mod.rs"]
+mod common;
+mod customers;
+mod dice;
+mod matrix;
+mod points;
+mod run;
+mod stage;
+mod table;
+
+use matrix::matrix;
+use stage::Engines;
+
+#[tokio::test]
+async fn a_killed_orchestrator_ends_every_checkout_once() {
+    matrix("orchestrator", &points::of_orchestrator(), &Engines::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_participant_ends_every_checkout_once() {
+    matrix("participants", &points::of_participants(), &Engines::Sqlite).await;
+}
