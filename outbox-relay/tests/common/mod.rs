@@ -10,7 +10,7 @@ use sqlx::any::AnyPoolOptions;
 pub(crate) struct Outbox {
     pub(crate) pool: AnyPool,
     pub(crate) source: TableSource,
-    _dir: Option<tempfile::TempDir>,
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Outbox {
@@ -45,7 +45,11 @@ impl Outbox {
     async fn over(pool: AnyPool, dir: Option<tempfile::TempDir>) -> Self {
         migrations().run(&pool).await.unwrap();
         let source = TableSource::new("test", pool.clone());
-        Self { pool, source, _dir: dir }
+        Self { pool, source, dir: dir }
+    }
+
+    pub(crate) fn on_sqlite(&self) -> bool {
+        self.dir.is_some()
     }
 
     /// One event, committed by itself.
