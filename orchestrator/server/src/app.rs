@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
+use crate::peers::Peers;
 use crate::under_way::UnderWay;
 
 /// Whose keys they are, until callers are told apart.
@@ -33,6 +34,7 @@ impl Default for Options {
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) clients: Clients,
+    pub(crate) peers: Peers,
     pub(crate) options: Options,
     pub(crate) under_way: UnderWay,
     pub(crate) metrics: Option<PrometheusHandle>,

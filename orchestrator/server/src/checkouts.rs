@@ -3,27 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstitch_core::Entry;
+use backstitch_core::{Entry, Status};
 use backstitch_engine::{Follow, SagaView};
 use backstitch_store::KeyRow;
 use futures::Stream;
 use futures::stream::unfold;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admission::Accepted;
 use crate::app::{App, KEY_SCOPE, now_ms};
 use crate::document::{self, CheckoutDocument};
 use crate::failures;
+use crate::peers::{self, Asker, CancelledBy, Verb};
 use crate::problem::{Problem, kind};
 use crate::salvage::{self, Salvage};
 
-/// How often a checkout that is in nobody's memory is looked at for somebody who watches it.
+/// How soon a checkout that is in nobody's memory here is looked at again for somebody who waits for it or watches it.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// And how often after a while.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A checkout's document, with the number of the last record in it.
 pub(crate) struct Seen {
     pub(crate) seq: u32,
     pub(crate) is_final: bool,
+    /// It has ended, is parked, or waits for the customer.
+    pub(crate) is_at_rest: bool,
     pub(crate) document: CheckoutDocument,
 }
 
@@ -32,6 +38,7 @@ impl Seen {
         Self {
             seq: view.state.seq,
             is_final: view.state.end.is_some(),
+            is_at_rest: is_rest(view.state.status()),
             document: document::of(&view.definition, &view.state, journal),
         }
     }
@@ -40,9 +47,14 @@ impl Seen {
         Self {
             seq: u32::try_from(salvage.lines.len()).unwrap_or(u32::MAX),
             is_final: salvage.status().is_final(),
+            is_at_rest: is_rest(salvage.status()),
             document: document::salvaged(salvage),
         }
     }
+}
+
+fn is_rest(status: Status) -> bool {
+    status.is_final() || matches!(status, Status::Parked | Status::Waiting)
 }
 
 /// The document as it is now. Sagas of other definitions are nobody's checkouts.
@@ -63,38 +75,73 @@ pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
 /// The document when the checkout has come to rest or waits for the customer, who has to be sent somewhere; or as it is
 /// when patience ends or the node stops.
 pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result<Seen, Problem> {
-    match app.engine.follow(id) {
-        Some(follow) => rested(app, id, follow, patience).await,
-        None => get(app, id).await,
-    }
+    rested(app, id, app.engine.follow(id), patience).await
 }
 
 /// The document of a checkout that was just accepted, as [`get_final`] has it.
 pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
     match accepted {
         Accepted::Earlier(id) => get_final(app, id, patience).await,
-        Accepted::New(id, follow) => rested(app, id, follow, patience).await,
+        Accepted::New(id, follow) => rested(app, id, Some(follow), patience).await,
     }
 }
 
-async fn rested(app: &App, id: Uuid, follow: Follow, patience: Duration) -> Result<Seen, Problem> {
-    let rested = tokio::select! {
-        rested = follow.halted(patience) => rested,
-        () = app.stopping.cancelled() => None,
-    };
-    // What ended is all in its last state. What is parked since when is in its journal.
-    match rested {
-        Some(view) if view.state.end.is_some() && view.definition.name == document::DEFINITION => {
-            Ok(Seen::of(&view, &[]))
+/// Follows it while it is in memory here. While another node has it, or nobody, the store is looked at again and again.
+async fn rested(
+    app: &App,
+    id: Uuid,
+    mut follow: Option<Follow>,
+    patience: Duration,
+) -> Result<Seen, Problem> {
+    let until = Instant::now() + patience;
+    let mut pauses = Pauses::default();
+    loop {
+        if let Some(follow) = follow.take() {
+            let rested = tokio::select! {
+                rested = follow.halted(until.saturating_duration_since(Instant::now())) => rested,
+                () = app.stopping.cancelled() => None,
+            };
+            // What ended is all in its last state. What is parked since when is in its journal.
+            if let Some(view) = rested
+                && view.state.end.is_some()
+                && view.definition.name == document::DEFINITION
+            {
+                return Ok(Seen::of(&view, &[]));
+            }
         }
-        _ => get(app, id).await,
+        let seen = get(app, id).await?;
+        if seen.is_at_rest || Instant::now() >= until || app.stopping.is_cancelled() {
+            return Ok(seen);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(until.min(Instant::now() + pauses.next())) => {}
+            () = app.stopping.cancelled() => {}
+        }
+        follow = app.engine.follow(id);
+    }
+}
+
+/// Between two looks at a checkout that is in nobody's memory here: soon at first, then less often.
+struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_LOOK)
+    }
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(LOOK_AGAIN);
+        pause
     }
 }
 
 /// Turns a checkout back. When this returns, that is durable, or it was so already.
-pub(crate) async fn cancel(app: &App, id: Uuid, why: &str) -> Result<Seen, Problem> {
+pub(crate) async fn cancel(app: &App, id: Uuid, by: CancelledBy, asker: Asker) -> Result<Seen, Problem> {
     get(app, id).await?;
-    if let Err(error) = app.engine.cancel(id, why).await
+    if let Err(error) = peers::done(app, id, &Verb::Cancel(by), asker).await
         && let Some(problem) = failures::verb(error, &kind::UNKNOWN_CHECKOUT, "checkout_id")
     {
         return Err(problem.with("checkout_id", id.to_string()).location(document::path(id)));
@@ -112,14 +159,16 @@ pub(crate) async fn cancel(app: &App, id: Uuid, why: &str) -> Result<Seen, Probl
 pub(crate) async fn give_up(app: &App, key: &str) -> Result<Option<Seen>, Problem> {
     match app.engine.store().block_key(KEY_SCOPE, key, now_ms()).await.map_err(failures::store)? {
         KeyRow { saga: None, .. } => Ok(None),
-        KeyRow { saga: Some(id), .. } => cancel(app, id, "its idempotency key was given up").await.map(Some),
+        KeyRow { saga: Some(id), .. } => {
+            cancel(app, id, CancelledBy::KeyGivenUp, Asker::Client).await.map(Some)
+        }
     }
 }
 
 /// Tells a checkout that something it waits for may have happened.
-pub(crate) async fn wake(app: &App, id: Uuid) -> Result<Seen, Problem> {
+pub(crate) async fn wake(app: &App, id: Uuid, asker: Asker) -> Result<Seen, Problem> {
     get(app, id).await?;
-    if let Err(error) = app.engine.wake(id).await
+    if let Err(error) = peers::done(app, id, &Verb::Wake, asker).await
         && let Some(problem) = failures::verb(error, &kind::UNKNOWN_CHECKOUT, "checkout_id")
     {
         return Err(problem);
@@ -135,7 +184,7 @@ pub(crate) async fn watch(
     // Followed before it is read: a change between the two is seen twice rather than never.
     let follow = app.engine.follow(id);
     let first = get(&app, id).await?;
-    let watching = Watching { app, id, follow, next: Some(first), told: 0 };
+    let watching = Watching { app, id, follow, next: Some(first), told: 0, pauses: Pauses::default() };
     Ok(unfold(Some(watching), async |watching| watching?.step().await))
 }
 
@@ -147,6 +196,7 @@ struct Watching {
     next: Option<Seen>,
     /// The last record told of.
     told: u32,
+    pauses: Pauses,
 }
 
 impl Watching {
@@ -162,6 +212,7 @@ impl Watching {
             };
             if seen.seq > self.told {
                 self.told = seen.seq;
+                self.pauses = Pauses::default();
                 let rest = (!seen.is_final).then_some(self);
                 return Some((Ok(seen), rest));
             }
@@ -182,7 +233,7 @@ impl Watching {
             return;
         }
         // It rests parked, or another node has it: nobody tells us.
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(self.pauses.next()).await;
         self.follow = self.app.engine.follow(self.id);
     }
 }

@@ -6,6 +6,7 @@ use backstitch_core::Illegal;
 use backstitch_engine::{CancelError, Engine, ReadError, StartError};
 use backstitch_store::StoreError;
 
+use crate::peers::NotDone;
 use crate::problem::{Kind, Problem, kind};
 use crate::salvage;
 
@@ -87,7 +88,11 @@ pub(crate) fn read(error: ReadError) -> Problem {
 }
 
 /// A cancel or a wake-up did not come through. `None`: the saga has ended, and its state says how.
-pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str) -> Option<Problem> {
+pub(crate) fn verb(not_done: NotDone, missing: &'static Kind, at: &'static str) -> Option<Problem> {
+    let error = match not_done {
+        NotDone::Here(error) => error,
+        NotDone::There(problem) => return Some(problem),
+    };
     match error {
         CancelError::NotFound => Some(Problem::new(missing, missing.title).at(at)),
         CancelError::TooLate => Some(too_late("The capture of the payment has begun.")),
@@ -103,16 +108,16 @@ pub(crate) fn verb(error: CancelError, missing: &'static Kind, at: &'static str)
 }
 
 /// An operator's verb did not come through.
-pub(crate) fn decision(error: CancelError) -> Problem {
-    match error {
-        CancelError::MovedOn { decided_on, now } => {
+pub(crate) fn decision(not_done: NotDone) -> Problem {
+    match not_done {
+        NotDone::Here(CancelError::MovedOn { decided_on, now }) => {
             let detail = format!("It was decided on record {decided_on}; the saga's last record is {now}.");
             Problem::new(&kind::MOVED_ON, detail).with("decided_on", decided_on).with("seq", now)
         }
-        CancelError::Illegal(Illegal::NotParked) => {
+        NotDone::Here(CancelError::Illegal(Illegal::NotParked)) => {
             Problem::new(&kind::NOT_PARKED, "It is under way, and nothing of it waits for a person.")
         }
-        error => verb(error, &kind::UNKNOWN_SAGA, "saga_id")
+        not_done => verb(not_done, &kind::UNKNOWN_SAGA, "saga_id")
             .unwrap_or_else(|| Problem::new(&kind::NOT_PARKED, "It has ended.")),
     }
 }
@@ -124,10 +129,13 @@ pub(crate) fn too_late(why: &'static str) -> Problem {
     Problem::new(&kind::TOO_LATE_TO_CANCEL, detail)
 }
 
+/// The part that is missing where nobody answers for a saga.
+pub(crate) const OWNER: &str = "owner";
+
 /// The saga is another node's, and that one is not heard of.
 pub(crate) fn elsewhere() -> Problem {
     let detail = "The node that has it does not answer; another one takes it over when its lease ends.";
-    Problem::new(&kind::UNAVAILABLE, detail).with("part", "owner").retry_after(SOON)
+    Problem::new(&kind::UNAVAILABLE, detail).with("part", OWNER).retry_after(SOON)
 }
 
 fn stopping() -> Problem {

@@ -6,6 +6,7 @@
 //! - `admission` turns a request and a cart into the snapshot that a checkout starts with.
 //! - `checkouts`, `sagas` and `ready` are the verbs; `document` and `operator` what they tell.
 //! - `problem` is the one table of everything that can be wrong with a request.
+//! - `peers` hands a verb on to the node that has the saga.
 //! - `faces` parse, call and convert.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,6 +24,7 @@ mod fields;
 mod json;
 mod operator;
 mod parked;
+mod peers;
 mod problem;
 mod ready;
 mod refusals;

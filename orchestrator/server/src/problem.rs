@@ -231,9 +231,10 @@ impl Problem {
         self
     }
 
-    /// Adds a fact that a program may use.
+    /// Adds a fact that a program may use; said again, the last one counts.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.extras.retain(|(said, _)| *said != name);
         self.0.extras.push((name, value.into()));
         self
     }

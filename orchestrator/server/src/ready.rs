@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch_core::CatalogError;
+use backstitch_engine::Standing;
 use backstitch_store::StoreError;
 use futures::FutureExt as _;
 
@@ -51,6 +52,22 @@ pub(crate) async fn look(app: &App) -> Readiness {
     }
     if !app.engine.has_room() {
         lacks("store", "is full: new work is refused, and what was accepted waits for room".to_owned());
+    }
+    match app.engine.standing() {
+        Standing::Alone | Standing::Sharing { shards: 1.., .. } => {}
+        Standing::Sharing { shards: 0, nodes } => lacks(
+            "this node",
+            format!("has no shard of the store yet, so nothing new starts here; {nodes} nodes share it"),
+        ),
+        Standing::Lapsed => lacks(
+            "this node",
+            "could not renew its leases in time and does nothing until the store answers".to_owned(),
+        ),
+        Standing::Replaced => lacks(
+            "this node",
+            "was replaced by another process under its name and has to end; give each its own --node"
+                .to_owned(),
+        ),
     }
     let patience = app.options.probe_patience;
     let asked = tokio::time::timeout(patience, app.engine.store().key(KEY_SCOPE, "readiness"));

@@ -1,10 +1,13 @@
 //! What operators can ask about sagas, whichever face asks.
 
+use backstitch_core::Saga;
+use backstitch_engine::{Home, Standing};
 use backstitch_store::{Cursor, ListFilter, SagaRow, Status};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::operator::{self, Detail, Listing, Summary};
+use crate::peers::{self, Asker, Verb};
 use crate::problem::{Problem, kind};
 use crate::{definitions, failures, fields, salvage};
 
@@ -72,19 +75,46 @@ pub(crate) async fn list(app: &App, wanted: Wanted) -> Result<Listing, Problem> 
 /// Everything about one saga.
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Detail, Problem> {
     let detail = match app.engine.inspect(id).await {
-        Ok(history) => history
-            .map(|history| operator::detail(&history.view.definition, &history.view.state, &history.records)),
+        Ok(Some(history)) => {
+            let mut detail =
+                operator::detail(&history.view.definition, &history.view.state, &history.records);
+            if let Some(owner) = owner(app, id, &history.view.state).await? {
+                let more = format!(" Node `{owner}` has it, and knows what it is doing right now.");
+                detail.explanation.push_str(&more);
+            }
+            Some(detail)
+        }
+        Ok(None) => None,
         Err(error) => salvage::of(app, id, error).await?.map(operator::salvaged),
     };
     detail.ok_or_else(|| Problem::new(&kind::UNKNOWN_SAGA, "No saga has this id.").at("saga_id"))
 }
 
+/// The node that has a saga, where that is another one.
+async fn owner(app: &App, id: Uuid, state: &Saga) -> Result<Option<String>, Problem> {
+    if state.end.is_some() || app.engine.standing() == Standing::Alone {
+        return Ok(None);
+    }
+    let stored = app.engine.store().load(id).await.map_err(failures::store)?;
+    Ok(match stored.map(|stored| app.engine.home(&stored.row)) {
+        Some(Home::There(owner)) => Some(owner.node),
+        Some(Home::Here | Home::Nowhere) | None => None,
+    })
+}
+
 /// Sets what is parked going again, for a reason on record, as decided on record number `seq`. When this returns, that
 /// is durable.
-pub(crate) async fn resume(app: &App, id: Uuid, reason: &str, seq: i64) -> Result<Detail, Problem> {
+pub(crate) async fn resume(
+    app: &App,
+    id: Uuid,
+    reason: &str,
+    seq: i64,
+    asker: Asker,
+) -> Result<Detail, Problem> {
     fields::words("/reason", reason, MAX_REASON)?;
     fields::number("/seq", seq, 1, u32::MAX.into())?;
     let seq = u32::try_from(seq).unwrap_or(u32::MAX);
-    app.engine.resume_at(id, seq, reason).await.map_err(failures::decision)?;
+    let verb = Verb::Resume { reason: reason.to_owned(), seq };
+    peers::done(app, id, &verb, asker).await.map_err(failures::decision)?;
     get(app, id).await
 }

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::app::{App, Options};
 use crate::clients::Clients;
 use crate::faces;
+use crate::peers::Peers;
 use crate::under_way::UnderWay;
 
 /// The faces of one engine.
@@ -39,6 +40,7 @@ impl Server {
             app: App {
                 engine,
                 clients,
+                peers: Peers::default(),
                 options,
                 under_way: UnderWay::default(),
                 metrics: None,

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstitch_core::Catalog;
-use backstitch_engine::{Engine, GrpcDispatcher, GrpcOptions, Options as EngineOptions, SystemClock, Target};
+use backstitch_engine::{
+    Engine, GrpcDispatcher, GrpcOptions, Options as EngineOptions, Sharing, SystemClock, Target,
+};
 use backstitch_server::{Clients, Options, ServeError, Server, channel};
 use backstitch_store::testing::MemoryStore;
 use backstitch_store::{Append, NewSaga, Store as _, Verdict};
@@ -54,6 +56,12 @@ pub struct Setup {
     pub catalog: Catalog,
     /// The store, where another node has used it.
     pub store: Arc<MemoryStore>,
+    /// How long a lease lasts, where other nodes use the store too.
+    pub sharing: Option<Duration>,
+    /// Where others are told that it is called, instead of where it is.
+    pub advertise: Option<&'static str>,
+    /// Participants that another node has already, and where they are.
+    pub participants: Option<(Participants, String)>,
 }
 
 impl Default for Setup {
@@ -68,6 +76,9 @@ impl Default for Setup {
             node: "local",
             catalog,
             store: Arc::default(),
+            sharing: None,
+            advertise: None,
+            participants: None,
         }
     }
 }
@@ -77,6 +88,8 @@ pub struct World {
     pub http: String,
     pub grpc: String,
     pub participants: Participants,
+    /// Where they are.
+    pub participants_at: String,
     pub store: Arc<MemoryStore>,
     pub engine: Engine,
     pub shutdown: CancellationToken,
@@ -90,19 +103,34 @@ impl World {
     }
 
     pub async fn with(setup: Setup) -> Self {
-        let (participants, at) = Participants::serve().await;
+        let (participants, at) = match setup.participants.clone() {
+            Some(there) => there,
+            None => Participants::serve().await,
+        };
+        let (http, grpc) = (listener().await, listener().await);
+        let (http_at, grpc_at) = (http.local_addr().unwrap(), grpc.local_addr().unwrap());
+        let sharing = setup.sharing.map(|term| Sharing {
+            address: setup.advertise.map_or_else(|| format!("http://{grpc_at}"), str::to_owned),
+            term,
+        });
         let uri = |name: &str| if setup.away.contains(&name) { NOWHERE.to_owned() } else { at.clone() };
         let targets =
             SERVICES.map(|(participant, service)| Target { participant, service, uri: uri(participant) });
         let dispatcher = GrpcDispatcher::new(targets.to_vec(), GrpcOptions::default()).unwrap();
         let store = setup.store.clone();
-        leave_behind(&store, setup.left_behind).await;
-        let options =
-            EngineOptions { max_live: setup.max_live, node: setup.node.to_owned(), ..Default::default() };
+        if !setup.left_behind.is_empty() {
+            leave_behind(&store, setup.left_behind).await;
+        }
+        let (max_live, node) = (setup.max_live, setup.node.to_owned());
+        let options = EngineOptions { max_live, node, sharing, ..Default::default() };
         let (dispatcher, clock) = (Arc::new(dispatcher), Arc::new(SystemClock));
         let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog.clone(), clock, options);
         let engine = engine.await.unwrap();
+        if setup.sharing.is_some() {
+            engine.spawn_recovery();
+        }
 
+        let participants_at = at.clone();
         let at = |name: &str| channel(&uri(name)).unwrap();
         let clients = Clients::new(at("inventory"), at("cart"), at("order"));
         let known = SERVICES.iter().map(|(name, _)| *name).filter(|name| !setup.unknown.contains(name));
@@ -111,14 +139,13 @@ impl World {
             Options { bench: setup.bench, drain_patience: Duration::from_secs(5), ..Default::default() };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let server = Server::new(engine.clone(), clients, options).with_metrics(metrics);
-        let (http, grpc) = (listener().await, listener().await);
         let shutdown = CancellationToken::new();
-        let (http_at, grpc_at) = (http.local_addr().unwrap(), grpc.local_addr().unwrap());
         let serving = tokio::spawn(server.serve(http, grpc, shutdown.clone()));
         Self {
             http: format!("http://{http_at}"),
             grpc: format!("http://{grpc_at}"),
             participants,
+            participants_at,
             store,
             engine,
             shutdown,

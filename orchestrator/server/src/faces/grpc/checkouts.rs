@@ -18,6 +18,7 @@ use crate::checkouts::{self, Seen};
 use crate::document::CheckoutDocument;
 use crate::faces::http::parse::{MAX_WAIT, traceparent};
 use crate::fields;
+use crate::peers::{Asker, CancelledBy};
 use crate::problem::{Problem, kind};
 use crate::request::CheckoutRequest;
 
@@ -103,12 +104,14 @@ impl Checkouts for CheckoutsFace {
     }
 
     async fn cancel(&self, request: Request<CancelCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let (by, asker) = (CancelledBy::of(request.metadata()), Asker::of(request.metadata()));
         let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
-        Ok(answer(checkouts::cancel(&self.0, id, "cancelled by the customer").await?))
+        Ok(answer(checkouts::cancel(&self.0, id, by, asker).await?))
     }
 
     async fn wake(&self, request: Request<GetCheckoutRequest>) -> Result<Response<Checkout>, Status> {
+        let asker = Asker::of(request.metadata());
         let id = fields::id("checkout_id", &request.into_inner().checkout_id)?;
-        Ok(answer(checkouts::wake(&self.0, id).await?))
+        Ok(answer(checkouts::wake(&self.0, id, asker).await?))
     }
 }

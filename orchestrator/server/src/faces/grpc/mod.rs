@@ -16,6 +16,7 @@ use tonic_health::server::HealthReporter;
 use crate::app::App;
 use checkouts::CheckoutsFace;
 use operator::OperatorFace;
+pub(crate) use problem::problem_of;
 
 /// The most bytes a message may have.
 const MESSAGE_LIMIT: usize = 1 << 20;

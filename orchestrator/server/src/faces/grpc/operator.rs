@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::definitions::{MAX_NAME, Node, Version};
 use crate::fields;
 use crate::operator::{self, Detail, Line, Step, Summary, Told, Undecodable};
+use crate::peers::Asker;
 use crate::problem::{Problem, kind};
 use crate::sagas::{self, Wanted};
 
@@ -65,9 +66,10 @@ impl Operator for OperatorFace {
     }
 
     async fn resume_saga(&self, request: Request<ResumeSagaRequest>) -> Result<Response<SagaDetail>, Status> {
+        let asker = Asker::of(request.metadata());
         let ResumeSagaRequest { saga_id, reason, seq } = request.into_inner();
         let id = fields::id("saga_id", &saga_id)?;
-        Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into()).await?)?))
+        Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into(), asker).await?)?))
     }
 }
 

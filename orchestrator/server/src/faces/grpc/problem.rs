@@ -1,15 +1,18 @@
 //! Problems as gRPC statuses with `google.rpc` details.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::problem::{Problem, kind};
+use crate::problem::{ALL, Problem, kind};
 
 /// The `ErrorInfo.domain` of the statuses here. No participant's: none of them is a verdict of the contract.
 const DOMAIN: &str = "orchestrator.backstitch";
+/// When a node that did not answer may.
+const SOON: Duration = Duration::from_secs(1);
 
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
@@ -22,6 +25,36 @@ impl From<Problem> for Status {
             details.set_retry_info(Some(after));
         }
         Status::with_error_details(problem.kind().code, problem.detail(), details)
+    }
+}
+
+/// Facts that a problem may carry, by name.
+const FACTS: [&str; 6] = ["checkout_id", "decided_on", "seq", "part", "nodes", "limit_bytes"];
+
+/// The problem that a status of another node tells: the same that its clients are told there. Any other status says
+/// nothing about what was done.
+pub(crate) fn problem_of(status: &Status) -> Problem {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN);
+    let kind = info.and_then(|info| ALL.iter().find(|kind| reason(kind.slug) == info.reason));
+    let (Some(info), Some(kind)) = (info, kind) else {
+        let detail =
+            format!("The node that has it did not answer ({:?}: {}).", status.code(), status.message());
+        return Problem::new(&kind::UNAVAILABLE, detail).with("part", "owner").retry_after(SOON);
+    };
+    let mut problem = Problem::new(kind, status.message().to_owned());
+    for name in FACTS {
+        if let Some(text) = info.metadata.get(name) {
+            let value = serde_json::from_str(text).ok().filter(|value: &Value| !value.is_string());
+            problem = problem.with(name, value.unwrap_or_else(|| Value::String(text.clone())));
+        }
+    }
+    if let Some(violation) = details.bad_request().and_then(|bad| bad.field_violations.first()) {
+        problem = problem.at(violation.field.clone());
+    }
+    match details.retry_info().and_then(|info| info.retry_delay) {
+        Some(after) => problem.retry_after(after),
+        None => problem,
     }
 }
 
@@ -87,6 +120,23 @@ mod tests {
         let violation = &details.bad_request().unwrap().field_violations[0];
         assert_eq!(violation.field, "items[3].quantity");
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_another_node_says_is_said_again() {
+        let problem = || {
+            Problem::new(&kind::MOVED_ON, "It was decided on record 3; the saga's last record is 5.")
+                .with("decided_on", 3)
+                .with("seq", 5)
+        };
+        let again = problem_of(&Status::from(problem()));
+        assert_eq!((again.kind(), again.detail()), (problem().kind(), problem().detail()));
+        assert_eq!(again.extras(), problem().extras());
+        let missing = Problem::new(&kind::UNKNOWN_SAGA, "None.").at("saga_id").with("checkout_id", "7");
+        let again = problem_of(&Status::from(missing).clone());
+        assert_eq!((again.kind().slug, again.field()), ("unknown-saga", Some("saga_id")));
+        let strange = problem_of(&Status::internal("a proxy's page"));
+        assert_eq!((strange.kind().slug, strange.after()), ("unavailable", Some(SOON)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::reply;
 use crate::admission;
 use crate::app::App;
 use crate::checkouts::{self, Seen};
+use crate::peers::{Asker, CancelledBy};
 use crate::problem::{Problem, kind};
 use crate::request::CheckoutRequest;
 use crate::{document, fields, json};
@@ -101,7 +102,7 @@ pub(super) async fn cancel(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = checkout_id.id("checkout_id")?;
-    let seen = checkouts::cancel(&app, id, "cancelled by the customer").await?;
+    let seen = checkouts::cancel(&app, id, CancelledBy::Customer, Asker::Client).await?;
     match parse::wait(&headers) {
         Some(wait) if !seen.is_final => Ok(applied(told(&checkouts::get_final(&app, id, wait).await?), wait)),
         _ => Ok(told(&seen)),
@@ -110,7 +111,7 @@ pub(super) async fn cancel(
 
 /// `POST /api/v1/checkouts/{checkout_id}/wake`
 pub(super) async fn wake(State(app): State<Arc<App>>, checkout_id: Segment) -> Result<Response, Problem> {
-    let seen = checkouts::wake(&app, checkout_id.id("checkout_id")?).await?;
+    let seen = checkouts::wake(&app, checkout_id.id("checkout_id")?, Asker::Client).await?;
     Ok(told(&seen))
 }
 

@@ -10,6 +10,7 @@ use super::parse::{JsonBody, Parameters, Segment};
 use super::reply;
 use crate::app::App;
 use crate::json;
+use crate::peers::Asker;
 use crate::problem::Problem;
 use crate::sagas::{self, MAX_PAGE, Wanted};
 
@@ -42,5 +43,5 @@ pub(super) async fn resume(
     let mut decision = json::object(&body)?;
     let (reason, seq) = (decision.text("reason")?, decision.int("seq")?);
     decision.finish()?;
-    Ok(reply::json(StatusCode::OK, &sagas::resume(&app, id, &reason, seq).await?))
+    Ok(reply::json(StatusCode::OK, &sagas::resume(&app, id, &reason, seq, Asker::Client).await?))
 }

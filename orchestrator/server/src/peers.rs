@@ -1,0 +1,188 @@
+//! Verbs for a saga that another node has: they are handed on to that node, once.
+//!
+//! Reading needs nobody, since every node reads the same store. A verb is done where the saga's task is; whoever was
+//! asked tries here, asks the owner by its gRPC API if it is elsewhere, and bridges the moment in which a shard changes
+//! hands. What was handed on is not handed on again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use backstitch_engine::CancelError;
+use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
+use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest};
+use backstitch_proto::operator::ResumeSagaRequest;
+use backstitch_proto::operator::operator_client::OperatorClient;
+use tokio::time::Instant;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clients::channel;
+use crate::faces::grpc::problem_of;
+use crate::failures;
+use crate::problem::Problem;
+
+/// On a verb that a node hands on: it is not handed on again.
+const HANDED_ON: &str = "x-backstitch-handed-on";
+/// On a cancel that a node hands on: why.
+const CANCELLED_BY: &str = "x-backstitch-cancelled-by";
+
+/// How long a shard that changes hands is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks at who has it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long the owner may take: its record has to be durable.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Who asks for a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A client or an operator.
+    Client,
+    /// Another node, which takes this one for the owner.
+    Node,
+}
+
+impl Asker {
+    /// Who sent a request with this metadata.
+    pub(crate) fn of(metadata: &MetadataMap) -> Self {
+        if metadata.contains_key(HANDED_ON) { Asker::Node } else { Asker::Client }
+    }
+}
+
+/// Why a checkout is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CancelledBy {
+    Customer,
+    /// Its idempotency key was given up.
+    KeyGivenUp,
+}
+
+impl CancelledBy {
+    const KEY: &'static str = "key";
+
+    /// As a request with this metadata says.
+    pub(crate) fn of(metadata: &MetadataMap) -> Self {
+        match metadata.get(CANCELLED_BY) {
+            Some(value) if value == Self::KEY => CancelledBy::KeyGivenUp,
+            _ => CancelledBy::Customer,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            CancelledBy::Customer => "cancelled by the customer",
+            CancelledBy::KeyGivenUp => "its idempotency key was given up",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Verb {
+    Cancel(CancelledBy),
+    Wake,
+    Resume { reason: String, seq: u32 },
+}
+
+/// Why a verb was not done.
+pub(crate) enum NotDone {
+    /// As this node's engine says.
+    Here(CancelError),
+    /// As the owner says, or because it cannot be asked.
+    There(Problem),
+}
+
+impl Verb {
+    async fn here(&self, app: &App, id: Uuid) -> Result<(), CancelError> {
+        match self {
+            Verb::Cancel(by) => app.engine.cancel(id, by.reason()).await,
+            Verb::Wake => app.engine.wake(id).await,
+            Verb::Resume { reason, seq } => app.engine.resume_at(id, *seq, reason).await,
+        }
+    }
+
+    async fn there(&self, owner: Channel, id: Uuid) -> Result<(), Status> {
+        let (id, mut checkouts) = (id.to_string(), CheckoutsClient::new(owner.clone()));
+        match self {
+            Verb::Cancel(by) => {
+                let mut request = handed_on(CancelCheckoutRequest { checkout_id: id });
+                if *by == CancelledBy::KeyGivenUp {
+                    let key = MetadataValue::from_static(CancelledBy::KEY);
+                    request.metadata_mut().insert(CANCELLED_BY, key);
+                }
+                checkouts.cancel(request).await.map(drop)
+            }
+            Verb::Wake => checkouts.wake(handed_on(GetCheckoutRequest { checkout_id: id })).await.map(drop),
+            Verb::Resume { reason, seq } => {
+                // No journal is that long; if one were, the owner would say that it moved on.
+                let seq = i32::try_from(*seq).unwrap_or(i32::MAX);
+                let request = ResumeSagaRequest { saga_id: id, reason: reason.clone(), seq };
+                OperatorClient::new(owner).resume_saga(handed_on(request)).await.map(drop)
+            }
+        }
+    }
+}
+
+fn handed_on<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    request.metadata_mut().insert(HANDED_ON, MetadataValue::from_static("1"));
+    request
+}
+
+/// The other nodes, as they are called.
+#[derive(Default)]
+pub(crate) struct Peers {
+    channels: Mutex<HashMap<String, Channel>>,
+}
+
+impl Peers {
+    /// None if a node does not say where it is called, or not in a way that can be.
+    fn at(&self, address: &str) -> Option<Channel> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = channels.get(address) {
+            return Some(known.clone());
+        }
+        let new = channel(address).ok()?;
+        channels.insert(address.to_owned(), new.clone());
+        Some(new)
+    }
+}
+
+/// Has a verb done, wherever the saga is. When this returns, what follows from it is durable.
+pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Result<(), NotDone> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let owner = match verb.here(app, id).await {
+            Err(CancelError::Elsewhere { owner }) => owner,
+            done => return done.map_err(NotDone::Here),
+        };
+        if asker == Asker::Node {
+            return Err(NotDone::There(failures::elsewhere()));
+        }
+        if let Some(owner) = owner.and_then(|owner| app.peers.at(&owner.address)) {
+            match verb.there(owner, id).await {
+                Ok(()) => return Ok(()),
+                Err(status) if is_gone(&status) => {}
+                Err(status) => return Err(NotDone::There(problem_of(&status))),
+            }
+        }
+        // Repeating is safe: a verb says again what it said, or was decided on a record that is the last one still.
+        if Instant::now() >= until || app.stopping.is_cancelled() {
+            return Err(NotDone::There(failures::elsewhere()));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether nobody is there, or somebody who does not have the saga (any more).
+fn is_gone(status: &Status) -> bool {
+    let info = status.get_details_error_info();
+    let part = info.as_ref().and_then(|info| info.metadata.get("part"));
+    status.code() == Code::Unavailable && part.is_none_or(|part| part == failures::OWNER)
+}
