@@ -60,6 +60,15 @@ impl DatabaseUrl {
     }
 }
 
+/// How large databases may grow where they are files.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Room {
+    /// The most pages of 4 KiB that each database may have; beyond it work is refused.
+    // For whoever wants to see what a full disk does without filling one.
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) max_pages: Option<u32>,
+}
+
 /// Of a command with several owners.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerOfAll {
@@ -68,6 +77,8 @@ pub(crate) struct ServerOfAll {
     #[arg(long, env = "BACKSTITCH_DATABASE_URL", value_name = "URL")]
     #[arg(hide_env_values = true, hide_default_value = true)]
     pub(crate) database_url: Option<DatabaseUrl>,
+    #[command(flatten)]
+    pub(crate) room: Room,
 }
 
 /// Of a command with one owner.
@@ -77,6 +88,8 @@ pub(crate) struct ServerOfOne {
     #[arg(long, env = "BACKSTITCH_DATABASE_URL", value_name = "URL")]
     #[arg(hide_env_values = true, hide_default_value = true)]
     pub(crate) database_url: Option<DatabaseUrl>,
+    #[command(flatten)]
+    pub(crate) room: Room,
 }
 
 /// Where the databases of a process are.
@@ -85,6 +98,8 @@ pub(crate) struct Databases {
     /// The data directory: of the files, and of what is a file in any case (mails, the sandbox bank's books).
     pub(crate) directory: PathBuf,
     server: Option<Server>,
+    /// The most pages that each file may have.
+    pub(crate) max_pages: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -98,23 +113,24 @@ enum Server {
 impl Databases {
     /// Those of several owners.
     pub(crate) fn of_all(directory: &Path, server: &ServerOfAll) -> anyhow::Result<Self> {
-        Self::checked(directory, server.database_url.clone(), Server::Each)
+        Self::checked(directory, server.database_url.clone(), Server::Each, server.room)
     }
 
     /// That of one owner.
     pub(crate) fn of_one(directory: &Path, server: &ServerOfOne) -> anyhow::Result<Self> {
-        Self::checked(directory, server.database_url.clone(), Server::Whole)
+        Self::checked(directory, server.database_url.clone(), Server::Whole, server.room)
     }
 
     fn checked(
         directory: &Path,
         url: Option<DatabaseUrl>,
         server: impl Fn(DatabaseUrl) -> Server,
+        room: Room,
     ) -> anyhow::Result<Self> {
         if let Some(url) = &url {
             url.check()?;
         }
-        Ok(Self { directory: directory.to_owned(), server: url.map(server) })
+        Ok(Self { directory: directory.to_owned(), server: url.map(server), max_pages: room.max_pages })
     }
 
     /// The URL of an owner's database on the server, if there is one.
@@ -132,7 +148,11 @@ impl Databases {
 
     /// The URL of an owner's database, a file or not.
     pub(crate) fn url(&self, owner: &str) -> String {
-        self.on_server(owner).unwrap_or_else(|| self.file(owner))
+        let file = || match self.max_pages {
+            Some(pages) => format!("{}?max_page_count={pages}", self.file(owner)),
+            None => self.file(owner),
+        };
+        self.on_server(owner).unwrap_or_else(file)
     }
 
     /// The URL of a file in the data directory.
@@ -164,12 +184,15 @@ mod tests {
 
     #[test]
     fn one_owner_s_url_is_taken_as_it_is() {
-        let server = ServerOfOne { database_url: Some(url("postgres://h/mine")) };
+        let server = ServerOfOne { database_url: Some(url("postgres://h/mine")), room: Room::default() };
         let one = Databases::of_one(Path::new("d"), &server).unwrap();
         assert_eq!((one.url("cart").as_str(), one.are_files()), ("postgres://h/mine", false));
         let none = Databases::of_all(Path::new("d"), &ServerOfAll::default()).unwrap();
         assert_eq!((none.url("cart").as_str(), none.are_files()), ("sqlite:d/cart.db", true));
         assert_eq!(none.on_server("cart"), None);
+        let room = Room { max_pages: Some(90) };
+        let small = Databases::of_all(Path::new("d"), &ServerOfAll { database_url: None, room }).unwrap();
+        assert_eq!(small.url("cart"), "sqlite:d/cart.db?max_page_count=90");
     }
 
     #[test]

@@ -156,7 +156,10 @@ pub(crate) async fn serve(
 async fn open(databases: &Databases) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match databases.on_server("orchestrator") {
         Some(url) => Arc::new(PostgresStore::open(&url, &PostgresOptions::default()).await?),
-        None => Arc::new(SqliteStore::open(&databases.directory, &SqliteOptions::default()).await?),
+        None => {
+            let options = SqliteOptions { max_pages: databases.max_pages, ..SqliteOptions::default() };
+            Arc::new(SqliteStore::open(&databases.directory, &options).await?)
+        }
     })
 }
 

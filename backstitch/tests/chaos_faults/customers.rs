@@ -83,12 +83,17 @@ impl Customer {
         shop.checkout_request(&self.key, &self.body())
     }
 
+    /// Puts into the cart what is wanted.
+    pub(crate) async fn fill(&self, shop: &Shop) -> reqwest::Result<Answer> {
+        let items = json!({"items": [item(self.kind.sku, 1)]});
+        let put = shop.request(Method::PUT, &format!("/api/v1/carts/{}", self.key)).json(&items);
+        Answer::read(put.send().await?).await
+    }
+
     /// One try, of which any part may be cut off; whether it was answered with a checkout.
     pub(crate) async fn ask(&mut self, shop: &Shop) -> reqwest::Result<bool> {
         if !self.filled {
-            let items = json!({"items": [item(self.kind.sku, 1)]});
-            let put = shop.request(Method::PUT, &format!("/api/v1/carts/{}", self.key)).json(&items);
-            let answer = Answer::read(put.send().await?).await?;
+            let answer = self.fill(shop).await?;
             self.filled = answer.status == 200;
             if !self.filled {
                 self.hear(&answer);

@@ -15,6 +15,7 @@ mod books;
 mod calls;
 mod connections;
 mod customers;
+mod disk;
 mod double;
 mod stage;
 mod table;
