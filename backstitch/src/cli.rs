@@ -20,6 +20,7 @@ use crate::migrate::MigrateArgs;
 use crate::patience::{Patience, time};
 use crate::ping::PingArgs;
 use crate::roles::name::Name;
+use crate::sharing::Node;
 
 /// Sender of mails unless told.
 const MAIL_FROM: &str = "Backstitch <shop@localhost>";
@@ -98,6 +99,8 @@ pub(crate) struct UpArgs {
     pub(crate) server: ServerOfAll,
     #[command(flatten)]
     pub(crate) doors: Doors,
+    #[command(flatten)]
+    pub(crate) node: Node,
     #[command(flatten)]
     pub(crate) parts: Parts,
     #[command(flatten)]
@@ -216,6 +219,8 @@ pub(crate) struct OrchestratorArgs {
     pub(crate) server: ServerOfOne,
     #[command(flatten)]
     pub(crate) doors: Doors,
+    #[command(flatten)]
+    pub(crate) node: Node,
     /// Where a participant is, once for each: inventory, shipping, payment, order, cart, notification.
     #[arg(
         long = "participant",
@@ -356,6 +361,11 @@ fn participant_at(text: &str) -> Result<(&'static str, String), String> {
         text.split_once('=').ok_or("give it as NAME=URI, e.g. inventory=http://127.0.0.1:50051")?;
     let name = known.into_iter().find(|known| *known == name);
     let name = name.ok_or_else(|| format!("no participant is called so; there are {}", known.join(", ")))?;
+    Ok((name, self::uri(uri)?))
+}
+
+/// Where somebody is called.
+pub(crate) fn uri(uri: &str) -> Result<String, String> {
     if !(uri.starts_with("http://") || uri.starts_with("https://")) {
         return Err(format!("`{uri}` must begin with http:// or https://"));
     }
@@ -363,7 +373,7 @@ fn participant_at(text: &str) -> Result<(&'static str, String), String> {
     if parsed.host().is_none_or(str::is_empty) {
         return Err(format!("`{uri}` has no host"));
     }
-    Ok((name, uri.to_owned()))
+    Ok(uri.to_owned())
 }
 
 /// Where to listen: an address, or a name, of which the first address counts.

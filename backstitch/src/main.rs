@@ -24,6 +24,7 @@ mod ping;
 mod ready;
 mod roles;
 mod settings;
+mod sharing;
 mod up;
 
 use std::process::ExitCode;

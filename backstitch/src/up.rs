@@ -42,6 +42,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let setup = Setup {
         databases: databases.clone(),
         ports,
+        node: args.node,
         participants: served
             .addresses
             .iter()

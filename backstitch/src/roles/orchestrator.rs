@@ -26,9 +26,13 @@ use crate::cli::{Doors, OrchestratorArgs};
 use crate::data_dir::hold_existing;
 use crate::databases::Databases;
 use crate::ready::Ready;
+use crate::sharing::Node;
 
 /// The discard port: a call there fails at once, as unreachable.
 const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// How long anything may take on a Postgres server, however long a lease is.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the orchestrator will be called. Taken before anything is opened, so that a port that somebody else has
 /// leaves nothing behind.
@@ -67,6 +71,7 @@ pub(super) fn cannot_listen(option: &str, at: SocketAddr) -> String {
 pub(crate) struct Setup {
     pub(crate) databases: Databases,
     pub(crate) ports: Ports,
+    pub(crate) node: Node,
     /// Name and URI of each participant.
     pub(crate) participants: Vec<(&'static str, String)>,
     /// The definitions to run.
@@ -114,9 +119,15 @@ pub(crate) async fn serve(
     });
     let dispatcher = Arc::new(GrpcDispatcher::new(targets.collect(), GrpcOptions::default())?);
 
-    let store = open(&setup.databases).await.context("opening the saga store")?;
-    let options =
-        Options { max_live: usize::try_from(setup.max_live)?, flow: setup.flow, ..Options::default() };
+    let store = open(&setup.databases, setup.node.lease).await.context("opening the saga store")?;
+    let options = Options {
+        sharing: setup.node.sharing(!setup.databases.are_files(), grpc_at),
+        node: setup.node.node,
+        max_live: usize::try_from(setup.max_live)?,
+        flow: setup.flow,
+        ..Options::default()
+    };
+    let name = options.node.clone();
     let engine = Engine::start_up(store.clone(), dispatcher, setup.catalog, Arc::new(SystemClock), options)
         .await
         .context("starting the engine")?;
@@ -131,7 +142,7 @@ pub(crate) async fn serve(
     let faces = backstitch_server::Options { bench: setup.bench, ..Default::default() };
     let server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
     let (stopping, ending) = (shutdown.clone(), shutdown.clone());
-    let fatal = engine.fatal();
+    let (fatal, replaced) = (engine.fatal(), engine.replaced());
     tasks.spawn(async move {
         let served = server.serve(http, grpc, stopping).await;
         // Doors first, then the engine: nothing new comes in while what is in flight comes to rest.
@@ -140,11 +151,14 @@ pub(crate) async fn serve(
     });
     tasks.spawn(async move {
         let mut upkeep = tokio::time::interval(Duration::from_secs(5));
-        tokio::pin!(fatal);
+        tokio::pin!(fatal, replaced);
         loop {
             tokio::select! {
                 () = ending.cancelled() => return Ok(()),
                 () = &mut fatal => anyhow::bail!("the saga store can no longer tell what is durable; see the log"),
+                () = &mut replaced => anyhow::bail!(
+                    "another process uses the database as orchestrator `{name}`; give each one a --node of its own"
+                ),
                 _ = upkeep.tick() => setup.metrics.run_upkeep(),
             }
         }
@@ -153,9 +167,11 @@ pub(crate) async fn serve(
 }
 
 /// The store: a file, or a database that other nodes may share.
-async fn open(databases: &Databases) -> anyhow::Result<Arc<dyn Store>> {
+async fn open(databases: &Databases, lease: Duration) -> anyhow::Result<Arc<dyn Store>> {
+    // Whatever hangs is given up well before a lease is lost by it.
+    let options = PostgresOptions { time_limit: (lease / 2).min(TIME_LIMIT), ..PostgresOptions::default() };
     Ok(match databases.on_server("orchestrator") {
-        Some(url) => Arc::new(PostgresStore::open(&url, &PostgresOptions::default()).await?),
+        Some(url) => Arc::new(PostgresStore::open(&url, &options).await?),
         None => {
             let options = SqliteOptions { max_pages: databases.max_pages, ..SqliteOptions::default() };
             Arc::new(SqliteStore::open(&databases.directory, &options).await?)
@@ -218,6 +234,7 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let setup = Setup {
         databases: databases.clone(),
         ports,
+        node: args.node,
         participants: args.participants,
         catalog,
         bench: args.synthetic_steps > 0,
