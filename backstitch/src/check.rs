@@ -2,25 +2,62 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use crate::cli::{complain, say};
+use crate::cli::{self, say};
+use crate::databases::Databases;
 
-/// What `--check` says of settings that could be read: all of them, as a section of a configuration file.
-pub(crate) fn outcome(command: &Command, chosen: &ArgMatches) -> ExitCode {
+/// What `--check` says of settings that could be parsed: all of them, as a section of a configuration file.
+pub(crate) fn run(cli: &cli::Command, command: &Command, chosen: &ArgMatches) -> anyhow::Result<ExitCode> {
+    usable(cli)?;
     // A name that is no text is not ours.
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let unread = unread(command, chosen, variables);
     let verb = chosen.subcommand_name().unwrap_or_default();
-    for name in &unread {
-        complain(&format!("backstitch: {name} is set, and no option of `{verb}` reads it"));
-    }
-    if !unread.is_empty() {
-        return ExitCode::FAILURE;
-    }
+    ensure!(
+        unread.is_empty(),
+        "no option of `{verb}` reads {}, which the environment has",
+        unread.join(", ")
+    );
     say(&format!("[{verb}]\n{}", settings(command, chosen).join("\n")));
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a role looks at before it opens anything.
+fn usable(command: &cli::Command) -> anyhow::Result<()> {
+    use cli::Command::{
+        Cart, Inventory, Migrate, Notification, Orchestrator, Order, Participants, Payment, Relay,
+    };
+    use cli::Command::{Shipping, Up};
+    match command {
+        Up(args) => {
+            Databases::of_all(&args.data, &args.server)?;
+            args.mail.check()?;
+            args.copies.check()
+        }
+        Participants(args) => {
+            Databases::of_all(&args.data, &args.server)?;
+            args.mail.check()?;
+            args.copies.check()
+        }
+        Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
+        Migrate(args) => args.url()?.check(),
+        Orchestrator(args) => Databases::of_one(&args.data, &args.server).map(drop),
+        Inventory(args) | Shipping(args) | Payment(args) | Order(args) => {
+            Databases::of_one(&args.data, &args.server).map(drop)
+        }
+        Cart(args) => {
+            Databases::of_one(&args.participant.data, &args.participant.server)?;
+            args.copies.check()
+        }
+        Notification(args) => {
+            Databases::of_one(&args.participant.data, &args.participant.server)?;
+            args.mail.check()
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line for each option that has a value, with where it comes from; secrets stay hidden.

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     if cli.check {
-        return check::outcome(&command, &matches);
+        return check::run(&cli.command, &command, &matches).unwrap_or_else(|error| fail(error.as_ref()));
     }
     if let Err(error) = logging::init(&cli.log) {
         return fail(error.as_ref());

@@ -6,7 +6,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use backstitch_store::{PostgresOptions, PostgresStore};
 use clap::Args;
 use participant_kit::Schema;
@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::cli::say;
-use crate::databases::{Databases, ServerOfAll};
+use crate::databases::{DatabaseUrl, Databases, ServerOfAll};
 use crate::roles::name::Name;
 
 /// Create databases on a Postgres server and bring them up to date. Safe from several machines at once.
@@ -32,6 +32,14 @@ pub(crate) struct MigrateArgs {
     /// right of a node from before, and use no number of such a right again.
     #[arg(long, conflicts_with_all = ["pending", "only"])]
     after_restore: bool,
+}
+
+impl MigrateArgs {
+    /// Of the server.
+    pub(crate) fn url(&self) -> anyhow::Result<&DatabaseUrl> {
+        let missing = "--database-url is missing: name the Postgres server, e.g. postgres://user:password@host/backstitch";
+        self.server.database_url.as_ref().context(missing)
+    }
 }
 
 /// Whose database.
@@ -82,11 +90,7 @@ fn schema(name: Name) -> &'static Schema {
 
 /// Does as the options say; fails if something is missing and is only looked for.
 pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    let Some(url) = &args.server.database_url else {
-        bail!(
-            "--database-url is missing: name the Postgres server, e.g. postgres://user:password@host/backstitch"
-        );
-    };
+    let url = args.url()?;
     url.check()?;
     if args.after_restore {
         let last = PostgresStore::after_restore(&url.of("orchestrator"), &PostgresOptions::default()).await?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use common::{program, run};
 
 /// Each manual and the arguments that print it.
-const MANUALS: [(&str, &[&str]); 12] = [
+const MANUALS: [(&str, &[&str]); 16] = [
     ("backstitch", &["--help"]),
     ("up", &["up", "--help"]),
     ("demo", &["demo", "--help"]),
@@ -20,9 +20,13 @@ const MANUALS: [(&str, &[&str]); 12] = [
     ("conformance", &["conformance", "--help"]),
     ("definitions", &["definitions", "--help"]),
     ("definitions-switch-on", &["definitions", "switch-on", "--help"]),
+    ("migrate", &["migrate", "--help"]),
+    ("ping", &["ping", "--help"]),
     ("orchestrator", &["orchestrator", "--help"]),
+    ("relay", &["relay", "--help"]),
     ("participants", &["participants", "--help"]),
     ("payment", &["payment", "--help"]),
+    ("cart", &["cart", "--help"]),
     ("notification", &["notification", "--help"]),
 ];
 
