@@ -138,8 +138,11 @@ impl Server {
         }
         let settings = PgConnectOptions::from_str(url)
             .map_err(|error| PostgresError::Address(error.to_string()))?
-            .application_name("backstitch")
             .disable_statement_logging();
+        let settings = match settings.get_application_name() {
+            Some(_) => settings,
+            None => settings.application_name("backstitch"),
+        };
         let database = settings.get_database().unwrap_or(settings.get_username());
         let name = match settings.get_socket() {
             Some(socket) => format!("{}:{}/{database}", socket.display(), settings.get_port()),
@@ -364,6 +367,41 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_setting_that_did_not_take_effect_is_refused_by_name() {
+        let server = Server::new(&backstitch_services::fresh_schema("open"), Duration::from_secs(2)).unwrap();
+        for (statement, setting, value) in [
+            ("SET synchronous_commit = off", "synchronous_commit", "off"),
+            ("SET synchronous_commit = local", "synchronous_commit", "local"),
+            ("SET default_transaction_isolation = serializable", "transaction_isolation", "serializable"),
+        ] {
+            let mut conn = server.connect_writer().await.unwrap();
+            sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
+            match server.check(&mut conn).await {
+                Err(PostgresError::Unsafe { setting: named, found, .. }) => {
+                    assert_eq!((named, found.as_str()), (setting, value));
+                }
+                other => panic!("{statement}: {other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_ends_before_the_time_limit() {
+        let server = Server::new(&backstitch_services::fresh_schema("open"), Duration::from_secs(2)).unwrap();
+        let mut conn = server.connect_writer().await.unwrap();
+        for (setting, value) in [
+            ("statement_timeout", "1500ms"),
+            ("lock_timeout", "1s"),
+            ("idle_in_transaction_session_timeout", "2s"),
+            // In milliseconds, as the system keeps it.
+            ("tcp_user_timeout", "2000"),
+        ] {
+            let row = sqlx::query("SELECT current_setting($1)").bind(setting).fetch_one(&mut conn).await;
+            assert_eq!(row.unwrap().get::<String, _>(0), value, "{setting}");
+        }
+    }
 
     fn server(url: &str) -> Server {
         Server::new(url, Duration::from_secs(1)).unwrap()
