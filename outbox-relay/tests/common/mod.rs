@@ -45,7 +45,7 @@ impl Outbox {
     async fn over(pool: AnyPool, dir: Option<tempfile::TempDir>) -> Self {
         migrations().run(&pool).await.unwrap();
         let source = TableSource::new("test", pool.clone());
-        Self { pool, source, dir: dir }
+        Self { pool, source, dir }
     }
 
     pub(crate) fn on_sqlite(&self) -> bool {
