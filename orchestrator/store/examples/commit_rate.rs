@@ -1,9 +1,11 @@
-//! How fast the SQLite store commits on this machine: `cargo run --release -p backstitch-store --example
-//! commit_rate [SECONDS_PER_LINE [DIRECTORY [BATCH,BATCH,…]]]`.
+//! How fast a store commits on this machine: `cargo run --release -p backstitch-store --example commit_rate
+//! [SECONDS_PER_LINE [DIRECTORY|URL [BATCH,BATCH,…]]]`. A directory is for SQLite; `postgres://…` names a database of
+//! one's own, which is migrated and filled.
 //!
 //! Each line keeps so many sagas in flight and commits one append of each per batch: a start with a key, then one
 //! record of 300 bytes at a time, then the end with its event. Sagas are out of step, as in a running node, so
-//! that every batch has a bit of everything.
+//! that every batch has a bit of everything. The last column is what Postgres wrote to its log for each saga that
+//! ended, with the whole pages that it writes after a checkpoint.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -15,9 +17,11 @@ use std::{
 };
 
 use backstitch_store::{
-    Append, Lease, NewEvent, NewSaga, SqliteOptions, SqliteStore, Status, Store as _, Summary, Verdict,
+    Append, Lease, NewEvent, NewSaga, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Status,
+    Store, Summary, Verdict,
 };
 use bytes::Bytes;
+use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 /// Records of one saga: its start, seven steps, the intent of the pivot, its end.
@@ -32,30 +36,65 @@ async fn main() -> Result<(), Problem> {
     let mut arguments = std::env::args().skip(1);
     let seconds = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let temporary = tempfile::tempdir()?;
-    let directory = arguments.next().map_or_else(|| temporary.path().to_owned(), Into::into);
+    let place = arguments.next().unwrap_or_else(|| temporary.path().display().to_string());
     let batches = arguments.next().unwrap_or_else(|| "1,4,16,32,64,256,1024".to_owned());
     let batches: Vec<usize> = batches.split(',').map(str::parse).collect::<Result<_, _>>()?;
-    std::fs::create_dir_all(&directory)?;
+    let in_postgres = place.starts_with("postgres");
 
-    println!("one write of 4 KiB with fdatasync: {:.0} µs", sync_cost(&directory)?);
+    if !in_postgres {
+        std::fs::create_dir_all(&place)?;
+        println!("one write of 4 KiB with fdatasync: {:.0} µs", sync_cost(Path::new(&place))?);
+    }
     println!(
-        "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>13} {:>10}",
-        "batch", "commits/s", "rows/s", "sagas/s", "µs/commit", "p99 µs", "CPU µs/commit", "CPU µs/row"
+        "{:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>13} {:>10} {:>12}",
+        "batch",
+        "commits/s",
+        "rows/s",
+        "sagas/s",
+        "µs/commit",
+        "p99 µs",
+        "CPU µs/commit",
+        "CPU µs/row",
+        "log B/saga"
     );
+    let time = Duration::from_secs(seconds);
+    if in_postgres {
+        PostgresStore::migrate(&place, &PostgresOptions::default()).await?;
+        let store = PostgresStore::open(&place, &PostgresOptions::default()).await?;
+        let mut log = PgConnection::connect(&place).await?;
+        for batch in batches {
+            run(&store, batch, time, Some(&mut log)).await?;
+        }
+        store.close().await;
+        return Ok(());
+    }
     for batch in batches {
-        let home = directory.join(format!("batch-{batch}"));
+        let home = Path::new(&place).join(format!("batch-{batch}"));
         let store = SqliteStore::open(&home, &SqliteOptions::default()).await?;
-        run(&store, batch, Duration::from_secs(seconds)).await?;
+        run(&store, batch, time, None).await?;
         store.close().await?;
     }
     Ok(())
 }
 
-async fn run(store: &SqliteStore, width: usize, time: Duration) -> Result<(), Problem> {
+/// How many bytes Postgres has ever written to its log.
+async fn logged(log: &mut Option<&mut PgConnection>) -> Result<f64, Problem> {
+    let Some(log) = log else { return Ok(f64::NAN) };
+    let text = "SELECT (pg_current_wal_insert_lsn() - '0/0')::double precision";
+    Ok(sqlx::query(text).fetch_one(&mut **log).await?.try_get(0)?)
+}
+
+async fn run(
+    store: &dyn Store,
+    width: usize,
+    time: Duration,
+    mut log: Option<&mut PgConnection>,
+) -> Result<(), Problem> {
     let leases = store.acquire("commit_rate", 0).await?;
     let mut sagas: Vec<Flight> = (0..width).map(|place| Flight::new(&leases, place)).collect();
     let mut commits = Vec::new();
     let (mut rows, mut ended) = (0_usize, 0_usize);
+    let before_log = logged(&mut log).await?;
     let cpu = cpu_us();
     let begin = Instant::now();
     while begin.elapsed() < time {
@@ -79,11 +118,12 @@ async fn run(store: &SqliteStore, width: usize, time: Duration) -> Result<(), Pr
     }
     let elapsed = begin.elapsed().as_secs_f64();
     let cpu = cpu_us() - cpu;
+    let bytes = logged(&mut log).await? - before_log;
     commits.sort_unstable();
     let count = |count: usize| count.to_string().parse::<f64>();
     let busy = commits.iter().sum::<Duration>().as_secs_f64() * 1e6;
     println!(
-        "{width:>6} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>13.0} {:>10.1}",
+        "{width:>6} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>10.0} {:>13.0} {:>10.1} {:>12.0}",
         count(commits.len())? / elapsed,
         count(rows)? / elapsed,
         count(ended)? / elapsed,
@@ -91,6 +131,7 @@ async fn run(store: &SqliteStore, width: usize, time: Duration) -> Result<(), Pr
         commits[commits.len() * 99 / 100].as_secs_f64() * 1e6,
         cpu / count(commits.len())?,
         cpu / count(rows)?,
+        bytes / count(ended)?,
     );
     Ok(())
 }
