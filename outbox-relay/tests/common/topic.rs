@@ -1,4 +1,6 @@
 //! What is in a topic of a real Kafka, read from outside.
+// Every test binary uses a part of this.
+#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
