@@ -5,21 +5,26 @@ mod cpu;
 mod load;
 mod raw;
 mod report;
+mod schema;
 mod shop;
 mod syncs;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use tokio::task::JoinHandle;
 
 use load::Load;
+use report::Disk;
 pub(crate) use report::Report;
+use schema::Schema;
 
 use crate::child::Process;
 use crate::cli::complain;
+use crate::databases::DatabaseUrl;
 
 /// What a synthetic saga carries: about as much as an id and an amount.
 pub(crate) const PAYLOAD: &[u8] = b"{\"order\":\"bench\",\"amount_minor\":4200,\"currency\":\"GBP\"}";
@@ -40,6 +45,8 @@ pub(crate) enum Participants {
 pub(crate) enum StoreKind {
     /// The embedded store, synchronous=FULL.
     Sqlite,
+    /// A Postgres server, synchronous_commit=on, in a schema of its own that is gone afterwards.
+    Postgres,
 }
 
 /// Measure this machine: rate, latency, and their ratio to the same calls with no durability at all.
@@ -54,6 +61,11 @@ pub(crate) struct BenchArgs {
     /// Where sagas are durable.
     #[arg(long, value_enum, default_value = "sqlite")]
     pub(crate) store: StoreKind,
+    /// The Postgres database for `--store postgres`, e.g. postgres://user:password@host/database. It should have nothing
+    /// else to do meanwhile.
+    #[arg(long, env = "BACKSTITCH_DATABASE_URL", value_name = "URL")]
+    #[arg(hide_env_values = true, hide_default_value = true)]
+    pub(crate) database_url: Option<DatabaseUrl>,
     /// What answers the calls.
     #[arg(long, value_enum, default_value = "noop")]
     pub(crate) participants: Participants,
@@ -63,6 +75,16 @@ pub(crate) struct BenchArgs {
     /// One JSON document instead of the table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl BenchArgs {
+    /// The database that a benchmark on a server needs.
+    fn database(&self) -> anyhow::Result<&DatabaseUrl> {
+        self.database_url.as_ref().context(
+            "--database-url is missing: name a Postgres database that has nothing else to do, \
+             e.g. postgres://user:password@host/database",
+        )
+    }
 }
 
 /// Latencies of one phase, in microseconds per saga.
@@ -99,8 +121,12 @@ impl Measured {
 
 /// Runs the benchmark in a directory that is gone afterwards.
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
-    complain(&plan(args));
     let directory = tempfile::tempdir()?;
+    let disk = match args.store {
+        StoreKind::Sqlite => Disk::Log(syncs::log(&directory.path().join("data"))),
+        StoreKind::Postgres => Disk::Server(Schema::create(args.database()?).await?),
+    };
+    complain(&plan(args));
     let noop = Process::start("noop", &["noop", "--listen", "127.0.0.1:0"], directory.path()).await?;
     let noop_address = noop.ready.address("noop")?.to_owned();
     let seconds = Duration::from_secs(args.seconds.into());
@@ -112,13 +138,13 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<Report> {
     let (measured, usage) = match args.participants {
         Participants::Noop => {
             let more = ["--synthetic-steps", &args.steps.to_string()];
-            measure(Load::Synthetic, &noop, &more, directory.path(), in_flight, seconds).await?
+            measure(Load::Synthetic, &noop, &more, directory.path(), disk, in_flight, seconds).await?
         }
         Participants::Real => {
             let data = directory.path().join("participants");
             let role = ["participants", "--listen", "127.0.0.1:0", "--data", &data.to_string_lossy()];
             let shop = Process::start("participants", &role, directory.path()).await?;
-            measure(Load::Checkouts, &shop, &[], directory.path(), in_flight, seconds).await?
+            measure(Load::Checkouts, &shop, &[], directory.path(), disk, in_flight, seconds).await?
         }
     };
     let after = raw::measure(&noop_address, calls, in_flight, seconds / 2).await?;
@@ -142,6 +168,7 @@ async fn measure(
     participants: &Process,
     more: &[&str],
     directory: &Path,
+    disk: Disk,
     in_flight: usize,
     seconds: Duration,
 ) -> anyhow::Result<(Measured, report::Usage)> {
@@ -153,11 +180,21 @@ async fn measure(
         vec!["orchestrator", "--data", &data_text, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
     args.extend(at.iter().flat_map(|at| ["--participant", at]));
     args.extend(more);
+    let url = match &disk {
+        Disk::Log(_) => None,
+        Disk::Server(schema) => Some(schema.url().to_owned()),
+    };
+    args.extend(url.iter().flat_map(|url| ["--database-url", url]));
     let orchestrator = Process::start("orchestrator", &args, directory).await?;
     let http = orchestrator.ready.address("http")?;
     load.prepare(http, in_flight).await?;
     let pids = [("orchestrator", orchestrator.pid()), ("participants", participants.pid())];
-    let meter = report::Meter::start(http, &pids, &syncs::log(&data)).await?;
+    let meter = report::Meter::start(http, &pids, disk).await?;
     let measured = load.run(http, in_flight, seconds).await?;
-    Ok((measured, meter.stop().await?))
+    let (usage, disk) = meter.stop().await?;
+    drop(orchestrator);
+    if let Disk::Server(schema) = disk {
+        schema.remove().await?;
+    }
+    Ok((measured, usage))
 }
