@@ -90,7 +90,7 @@ async fn until_waiting(
          direct AS (SELECT pid FROM waits WHERE {pid} = ANY (waits.for)) \
          SELECT count(*) FROM waits WHERE {pid} = ANY (waits.for) OR waits.for && ARRAY(SELECT pid FROM direct)"
     );
-    for _ in 0..2_000 {
+    for _ in 0..20_000 {
         let done = std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx).is_ready())).await;
         if done {
             return false;

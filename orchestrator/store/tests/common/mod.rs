@@ -87,9 +87,9 @@ pub(crate) struct Postgres {
     migrated: bool,
 }
 
-/// As few shards as the other stores have, and few connections: many tests share one server.
+/// As few shards as the other stores have, few connections, and much time: many tests share one server.
 pub(crate) fn postgres_options() -> PostgresOptions {
-    PostgresOptions { shards: 4, readers: 2, ..PostgresOptions::default() }
+    PostgresOptions { shards: 4, readers: 2, time_limit: std::time::Duration::from_secs(30) }
 }
 
 impl Postgres {
