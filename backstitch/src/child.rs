@@ -8,6 +8,10 @@ use anyhow::{Context as _, bail};
 
 use crate::ready::Ready;
 
+/// Settings of this process that are its children's too.
+const INHERITED: [&str; 4] =
+    ["BACKSTITCH_LOG", "BACKSTITCH_LOG_FORMAT", "BACKSTITCH_OTLP", "BACKSTITCH_THREADS"];
+
 /// A child process of this program. Killed when dropped: nothing is left behind.
 pub(crate) struct Process {
     child: Child,
@@ -27,7 +31,16 @@ impl Process {
             _ => {}
         }
         let output = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // What is set for its parent is not meant for it: it has everything from its arguments, but how much is logged
+        // and how many threads work.
+        for (variable, _) in std::env::vars_os() {
+            let variable = variable.to_string_lossy();
+            if variable.starts_with("BACKSTITCH_") && !INHERITED.contains(&&*variable) {
+                command.env_remove(&*variable);
+            }
+        }
+        let child = command
             .args(args)
             .arg("--ready-file")
             .arg(&ready_file)
