@@ -469,37 +469,46 @@ async fn what_is_not_answered_in_time_is_unknown_and_goes_on_when_the_network_do
     assert_eq!((t.length(saga).await, t.numbers().await), (2, vec![1]));
 }
 
-/// Wherever the line is cut: before the batch has arrived, before its commit, before its answer.
+/// Wherever the line is cut: before the batch has arrived, before its commit, before its answer, or when the one who
+/// lost his key in it is decided again.
 #[tokio::test]
 async fn a_line_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
     let direct = migrated().await;
     let (proxy, url) = behind_a_proxy(&direct).await;
     let mut t = trial(&url).await;
     let seen = PostgresStore::open(&direct, &postgres_options()).await.unwrap();
+    good(seen.block_key("", "blocked", T0).await);
     let (mut written, mut lost) = (0, 0);
     let mut sagas = Vec::new();
-    // A batch and its answer are some hundreds of bytes.
-    for after in (0..1_500).step_by(50) {
-        let saga = t.id();
+    // A batch, its answer, and what is read for the loser are a few thousand bytes.
+    for after in (0..6_000).step_by(100) {
+        let (saga, loser) = (t.id(), t.id());
         sagas.push(saga);
-        let batch = [t.start(saga).key(&saga.to_string()).event("e")];
+        let batch =
+            [t.start(saga).key(&saga.to_string()).event("e"), t.start(loser).key("blocked").event("e")];
         proxy.set(Weather::Cut { after, how: Break::Reset });
         let answer = t.store().commit(&batch).await;
         proxy.set(Weather::Clear);
         let there = good(seen.load(saga).await).is_some();
         match answer {
-            Ok(verdicts) => assert_eq!((verdicts, there), (vec![Verdict::Committed], true)),
+            Ok(verdicts) => assert!(is_won_and_lost(&verdicts) && there, "{verdicts:?}"),
             Err(StoreError::Unknown(_)) if there => written += 1,
             Err(StoreError::Unknown(_)) => lost += 1,
-            Err(error) => panic!("{error}"),
+            Err(error) => panic!("after {after} bytes: {error}"),
         }
-        t.accept(&batch).await;
+        let verdicts = t.commit(&batch).await;
+        assert!(is_won_and_lost(&verdicts), "{verdicts:?}");
+        assert_eq!(t.length(loser).await, 0);
     }
     assert!(written > 0 && lost > 0, "{written} unknown ones were written, {lost} were not");
     for saga in &sagas {
         assert_eq!(t.length(*saga).await, 1);
     }
     assert_eq!(t.numbers().await.len(), sagas.len());
+}
+
+fn is_won_and_lost(verdicts: &[Verdict]) -> bool {
+    matches!(verdicts, [Verdict::Committed, Verdict::KeyTaken(row)] if row.saga.is_none())
 }
 
 #[tokio::test]
