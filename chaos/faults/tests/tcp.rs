@@ -138,6 +138,19 @@ async fn what_is_broken_at_once_is_broken_for_all_and_for_nobody_after() {
 }
 
 #[tokio::test]
+async fn a_reset_behind_the_proxy_is_one_before_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = TcpProxy::before(&listener.local_addr().unwrap().to_string()).await.unwrap();
+    let mut near = TcpStream::connect(proxy.address()).await.unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    far.set_zero_linger().unwrap();
+    drop(far);
+    // Although it has nothing to say itself.
+    let heard = tokio::time::timeout(Duration::from_secs(10), near.read_u8()).await.unwrap();
+    assert_eq!(heard.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
 async fn slow_is_late_and_whole() {
     let (proxy, mut stream) = proxied().await;
     proxy.set(Weather::Slow(Duration::from_millis(40)));

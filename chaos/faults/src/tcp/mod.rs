@@ -5,6 +5,7 @@ mod storm;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -73,6 +74,7 @@ pub struct TcpProxy {
     address: SocketAddr,
     orders: watch::Sender<Orders>,
     tally: Tally,
+    upstream: Arc<Mutex<String>>,
     accepting: JoinHandle<()>,
     /// Bound and never listening: whoever connects while nobody listens is refused, and nobody else gets the port.
     _port: TcpSocket,
@@ -90,16 +92,22 @@ impl TcpProxy {
         let address = port.local_addr()?;
         let (orders, told) = watch::channel(Orders { weather: Weather::Clear, breaks: 0, how: Break::Close });
         let tally = Tally::default();
-        let line = Line { upstream: upstream.to_owned(), told, tally: tally.clone() };
+        let upstream = Arc::new(Mutex::new(upstream.to_owned()));
+        let line = Line { upstream: upstream.clone(), told, tally: tally.clone() };
         // Listening when this returns.
         let listener = listen(address)?;
         let accepting = tokio::spawn(accept(address, listener, line));
-        Ok(Self { address, orders, tally, accepting, _port: port })
+        Ok(Self { address, orders, tally, upstream, accepting, _port: port })
     }
 
     /// Where to connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on, leads who connects to another address: one that was not known when the proxy's had to be.
+    pub fn lead_to(&self, upstream: &str) {
+        upstream.clone_into(&mut self.upstream.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// What happened so far: connections by `connected`, `broken`, `unreachable`, and changes of weather by their word.

@@ -1,6 +1,7 @@
 //! One connection through the proxy.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,15 +18,17 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// What a connection needs to know of its proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    pub(super) upstream: String,
+    pub(super) upstream: Arc<Mutex<String>>,
     pub(super) told: watch::Receiver<Orders>,
     pub(super) tally: Tally,
 }
 
 /// Why a connection is no more.
 enum End {
-    /// One side hung up, or was gone.
+    /// Both sides hung up.
     Over,
+    /// One side was gone, which the other must not take for a word of its.
+    Gone,
     /// We did it.
     Broken(Break),
 }
@@ -34,7 +37,8 @@ impl Line {
     /// Passes bytes both ways until somebody hangs up or the weather ends it.
     pub(super) async fn serve(mut self, mut near: TcpStream) {
         let breaks = self.told.borrow().breaks;
-        let reached = tokio::time::timeout(CONNECT, TcpStream::connect(&self.upstream)).await;
+        let upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reached = tokio::time::timeout(CONNECT, TcpStream::connect(upstream)).await;
         let Ok(Ok(mut far)) = reached else {
             self.tally.note("unreachable");
             // Whoever is in front must not take this for an orderly end.
@@ -52,16 +56,14 @@ impl Line {
                 // First of all: a cut is taken before the next byte.
                 biased;
                 end = cut(&mut self.told, breaks, &passed) => end,
-                (there, back) = async { tokio::join!(there, back) } => {
-                    if let Err(End::Broken(how)) = there.and(back) { End::Broken(how) } else { End::Over }
-                }
+                ended = async { tokio::try_join!(there, back) } => ended.err().unwrap_or(End::Over),
             }
         };
-        if let End::Broken(how) = end {
+        if let End::Broken(_) = end {
             self.tally.note("broken");
-            if how == Break::Reset {
-                let _ = (near.set_zero_linger(), far.set_zero_linger());
-            }
+        }
+        if matches!(end, End::Gone | End::Broken(Break::Reset)) {
+            let _ = (near.set_zero_linger(), far.set_zero_linger());
         }
     }
 }
@@ -130,5 +132,5 @@ async fn pump(
 }
 
 fn gone(_: io::Error) -> End {
-    End::Over
+    End::Gone
 }
