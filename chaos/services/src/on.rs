@@ -24,7 +24,7 @@ impl On {
 }
 
 /// Tests each of these laws, `async fn(on: On)`, on every database. `2 threads:` before them gives each a runtime of
-/// two threads.
+/// two threads; `blocking:` is for laws that are no async functions.
 #[macro_export]
 macro_rules! each_database {
     ($threads:literal threads: $($law:ident),+ $(,)?) => { $(
@@ -37,6 +37,19 @@ macro_rules! each_database {
             #[tokio::test(flavor = "multi_thread", worker_threads = $threads)]
             async fn on_postgres() {
                 super::$law($crate::On::Postgres).await;
+            }
+        }
+    )+ };
+    (blocking: $($law:ident),+ $(,)?) => { $(
+        mod $law {
+            #[test]
+            fn on_sqlite() {
+                super::$law($crate::On::Sqlite);
+            }
+
+            #[test]
+            fn on_postgres() {
+                super::$law($crate::On::Postgres);
             }
         }
     )+ };

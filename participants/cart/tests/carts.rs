@@ -4,12 +4,28 @@
 
 mod common;
 
+use backstitch_services::{On, each_database};
 use common::{DAY_MS, HOUR_MS, Saga, Shop, field, lines, reason};
 use tonic::Code;
 
-#[tokio::test]
-async fn a_cart_is_what_was_put_last_and_every_put_raises_its_version() {
-    let shop = Shop::open().await;
+each_database!(
+    a_cart_is_what_was_put_last_and_every_put_raises_its_version,
+    a_cart_keeps_its_customer,
+    a_cart_that_cannot_be_is_refused_by_field_and_nothing_is_written,
+    a_cart_may_have_a_thousand_lines_and_not_one_more,
+    a_deleted_cart_is_gone_and_its_versions_never_come_back,
+    a_held_cart_is_not_deleted,
+    a_merge_adds_the_guests_items_and_takes_the_guests_cart_away,
+    a_repeated_merge_adds_nothing_twice,
+    a_merge_is_refused_while_either_cart_is_held,
+    a_merge_that_cannot_be_changes_neither_cart,
+    a_guests_cart_stays_a_day_and_a_customers_a_week_after_its_last_change,
+    a_cart_that_somebody_holds_does_not_expire_and_lives_on_after_it_is_freed,
+    a_tick_removes_a_bounded_number_and_says_that_there_are_more,
+);
+
+async fn a_cart_is_what_was_put_last_and_every_put_raises_its_version(on: On) {
+    let shop = Shop::open(on).await;
     assert_eq!(shop.try_get("c").await, None);
     let first = shop.try_put("c", "zoë", &[("B", 1), ("A", 2), ("B", 3)]).await.unwrap();
     assert_eq!(first.items, lines(&[("B", 4), ("A", 2)]));
@@ -21,9 +37,8 @@ async fn a_cart_is_what_was_put_last_and_every_put_raises_its_version() {
     assert_eq!(shop.reopen().await.get("c").await, third);
 }
 
-#[tokio::test]
-async fn a_cart_keeps_its_customer() {
-    let shop = Shop::open().await;
+async fn a_cart_keeps_its_customer(on: On) {
+    let shop = Shop::open(on).await;
     shop.put("c", &[("A", 1)]).await;
     assert_eq!(shop.try_put("c", "ann", &[("A", 1)]).await.unwrap().customer_id, "ann");
     assert_eq!(shop.put("c", &[("A", 2)]).await.customer_id, "ann");
@@ -32,9 +47,8 @@ async fn a_cart_keeps_its_customer() {
     assert_eq!(shop.get("c").await.items, lines(&[("A", 2)]));
 }
 
-#[tokio::test]
-async fn a_cart_that_cannot_be_is_refused_by_field_and_nothing_is_written() {
-    let shop = Shop::open().await;
+async fn a_cart_that_cannot_be_is_refused_by_field_and_nothing_is_written(on: On) {
+    let shop = Shop::open(on).await;
     let bad: [(&[(&str, i64)], &str); 7] = [
         (&[], "items"),
         (&[("A", 1), ("A", 1), ("A", 1), ("A", 0)], "items[3].quantity"),
@@ -53,9 +67,8 @@ async fn a_cart_that_cannot_be_is_refused_by_field_and_nothing_is_written() {
     assert_eq!(shop.try_get("c").await, None);
 }
 
-#[tokio::test]
-async fn a_cart_may_have_a_thousand_lines_and_not_one_more() {
-    let shop = Shop::open().await;
+async fn a_cart_may_have_a_thousand_lines_and_not_one_more(on: On) {
+    let shop = Shop::open(on).await;
     let skus: Vec<_> = (0..1001).map(|i| format!("{i:064}")).collect();
     let all: Vec<_> = skus.iter().map(|sku| (sku.as_str(), 1_000_000)).collect();
     let cart = shop.put("c", &all[..1000]).await;
@@ -68,9 +81,8 @@ async fn a_cart_may_have_a_thousand_lines_and_not_one_more() {
     assert_eq!(shop.get("c").await.items, []);
 }
 
-#[tokio::test]
-async fn a_deleted_cart_is_gone_and_its_versions_never_come_back() {
-    let shop = Shop::open().await;
+async fn a_deleted_cart_is_gone_and_its_versions_never_come_back(on: On) {
+    let shop = Shop::open(on).await;
     let mut last = 0;
     for _ in 0..3 {
         shop.put("c", &[("A", 1)]).await;
@@ -85,9 +97,8 @@ async fn a_deleted_cart_is_gone_and_its_versions_never_come_back() {
     assert!(shop.put("c", &[("A", 1)]).await.version > last);
 }
 
-#[tokio::test]
-async fn a_held_cart_is_not_deleted() {
-    let shop = Shop::open().await;
+async fn a_held_cart_is_not_deleted(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -97,9 +108,8 @@ async fn a_held_cart_is_not_deleted() {
     shop.delete("c").await.unwrap();
 }
 
-#[tokio::test]
-async fn a_merge_adds_the_guests_items_and_takes_the_guests_cart_away() {
-    let shop = Shop::open().await;
+async fn a_merge_adds_the_guests_items_and_takes_the_guests_cart_away(on: On) {
+    let shop = Shop::open(on).await;
     let guest = shop.put("g", &[("A", 1), ("B", 2)]).await;
     let customers = shop.try_put("c", "ann", &[("C", 1), ("A", 4)]).await.unwrap();
     let merged = shop.merge("g", "c", "ann").await.unwrap();
@@ -110,9 +120,8 @@ async fn a_merge_adds_the_guests_items_and_takes_the_guests_cart_away() {
     assert!(shop.put("g", &[("A", 1)]).await.version > guest.version);
 }
 
-#[tokio::test]
-async fn a_repeated_merge_adds_nothing_twice() {
-    let shop = Shop::open().await;
+async fn a_repeated_merge_adds_nothing_twice(on: On) {
+    let shop = Shop::open(on).await;
     shop.put("g", &[("A", 1)]).await;
     let merged = shop.merge("g", "c", "ann").await.unwrap();
     assert_eq!((merged.customer_id.as_str(), merged.items.clone()), ("ann", lines(&[("A", 1)])));
@@ -120,9 +129,8 @@ async fn a_repeated_merge_adds_nothing_twice() {
     assert_eq!(shop.get("c").await, merged);
 }
 
-#[tokio::test]
-async fn a_merge_is_refused_while_either_cart_is_held() {
-    let shop = Shop::open().await;
+async fn a_merge_is_refused_while_either_cart_is_held(on: On) {
+    let shop = Shop::open(on).await;
     let guest = shop.put("g", &[("A", 1)]).await;
     let customers = shop.try_put("c", "ann", &[("A", 1)]).await.unwrap();
     for (id, version) in [("g", guest.version), ("c", customers.version)] {
@@ -135,9 +143,8 @@ async fn a_merge_is_refused_while_either_cart_is_held() {
     shop.merge("g", "c", "ann").await.unwrap();
 }
 
-#[tokio::test]
-async fn a_merge_that_cannot_be_changes_neither_cart() {
-    let shop = Shop::open().await;
+async fn a_merge_that_cannot_be_changes_neither_cart(on: On) {
+    let shop = Shop::open(on).await;
     let guest = shop.put("g", &[("A", 1_000_000)]).await;
     let ann = shop.try_put("ann", "ann", &[("A", 1)]).await.unwrap();
     let bob = shop.try_put("bob", "bob", &[("A", 1)]).await.unwrap();
@@ -154,9 +161,8 @@ async fn a_merge_that_cannot_be_changes_neither_cart() {
     assert_eq!((shop.get("g").await, shop.get("ann").await, shop.get("bob").await), (guest, ann, bob));
 }
 
-#[tokio::test]
-async fn a_guests_cart_stays_a_day_and_a_customers_a_week_after_its_last_change() {
-    let shop = Shop::open().await;
+async fn a_guests_cart_stays_a_day_and_a_customers_a_week_after_its_last_change(on: On) {
+    let shop = Shop::open(on).await;
     let guest = shop.put("g", &[("A", 1)]).await;
     shop.try_put("c", "ann", &[("A", 1)]).await.unwrap();
     shop.clock.advance(DAY_MS - 1);
@@ -176,9 +182,8 @@ async fn a_guests_cart_stays_a_day_and_a_customers_a_week_after_its_last_change(
     assert_eq!(shop.try_get("c").await, None);
 }
 
-#[tokio::test]
-async fn a_cart_that_somebody_holds_does_not_expire_and_lives_on_after_it_is_freed() {
-    let shop = Shop::open().await;
+async fn a_cart_that_somebody_holds_does_not_expire_and_lives_on_after_it_is_freed(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("g", &[("A", 1)]).await;
     let saga = Saga::new();
     shop.hold(saga, "g", cart.version).await.unwrap();
@@ -192,9 +197,8 @@ async fn a_cart_that_somebody_holds_does_not_expire_and_lives_on_after_it_is_fre
     assert_eq!(shop.tick().await.done, 1);
 }
 
-#[tokio::test]
-async fn a_tick_removes_a_bounded_number_and_says_that_there_are_more() {
-    let shop = Shop::open().await;
+async fn a_tick_removes_a_bounded_number_and_says_that_there_are_more(on: On) {
+    let shop = Shop::open(on).await;
     let ids: Vec<_> = (0..501).map(|i| format!("cart {i}")).collect();
     for batch in ids.chunks(100) {
         futures::future::join_all(batch.iter().map(|id| shop.put(id, &[("A", 1)]))).await;

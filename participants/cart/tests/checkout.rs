@@ -5,12 +5,29 @@
 mod common;
 
 use backstitch_proto::contract::{Op, Verdict};
+use backstitch_services::{On, each_database};
 use common::{Saga, Shop, lines};
 use futures::future::join_all;
 
-#[tokio::test]
-async fn of_checkouts_of_one_cart_at_once_one_holds_it_and_the_others_learn_who() {
-    let shop = Shop::open().await;
+each_database!(
+    of_checkouts_of_one_cart_at_once_one_holds_it_and_the_others_learn_who,
+    a_cart_is_held_only_on_the_version_that_was_loaded,
+    a_cart_that_is_gone_is_refused,
+    a_repeated_hold_holds_once_and_a_stored_refusal_stays,
+    a_free_ends_nobody_elses_hold,
+    a_free_before_its_hold_succeeds_and_forbids_the_hold,
+    a_hold_after_its_free_is_superseded,
+    the_same_key_with_another_body_is_broken,
+    a_request_that_cannot_be_is_broken_and_names_the_field,
+    clearing_takes_out_what_was_bought_frees_the_cart_and_raises_the_version,
+    edits_made_while_the_cart_is_held_survive_the_clearing,
+    edits_made_while_the_cart_is_held_survive_the_freeing,
+    clearing_never_refuses,
+    a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens,
+);
+
+async fn of_checkouts_of_one_cart_at_once_one_holds_it_and_the_others_learn_who(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let sagas: Vec<_> = (0..20).map(|_| Saga::new()).collect();
     let answers = join_all(sagas.iter().map(|saga| shop.hold(*saga, "c", cart.version))).await;
@@ -26,9 +43,8 @@ async fn of_checkouts_of_one_cart_at_once_one_holds_it_and_the_others_learn_who(
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
 }
 
-#[tokio::test]
-async fn a_cart_is_held_only_on_the_version_that_was_loaded() {
-    let shop = Shop::open().await;
+async fn a_cart_is_held_only_on_the_version_that_was_loaded(on: On) {
+    let shop = Shop::open(on).await;
     let old = shop.put("c", &[("A", 1)]).await;
     let new = shop.put("c", &[("A", 2)]).await;
     for version in [old.version, new.version + 1, 0, -1, i64::MAX] {
@@ -46,9 +62,8 @@ async fn a_cart_is_held_only_on_the_version_that_was_loaded() {
     assert_eq!(second.refusal(&shop.hold(second, "c", old.version).await).reason, "CART_IN_CHECKOUT");
 }
 
-#[tokio::test]
-async fn a_cart_that_is_gone_is_refused() {
-    let shop = Shop::open().await;
+async fn a_cart_that_is_gone_is_refused(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     shop.delete("c").await.unwrap();
     for id in ["c", "never"] {
@@ -57,9 +72,8 @@ async fn a_cart_that_is_gone_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_repeated_hold_holds_once_and_a_stored_refusal_stays() {
-    let shop = Shop::open().await;
+async fn a_repeated_hold_holds_once_and_a_stored_refusal_stays(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let (first, second) = (Saga::new(), Saga::new());
     for _ in 0..3 {
@@ -76,9 +90,8 @@ async fn a_repeated_hold_holds_once_and_a_stored_refusal_stays() {
     shop.hold(Saga::new(), "c", cart.version).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_free_ends_nobody_elses_hold() {
-    let shop = Shop::open().await;
+async fn a_free_ends_nobody_elses_hold(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 2)]).await;
     let (first, second) = (Saga::new(), Saga::new());
     shop.hold(first, "c", cart.version).await.unwrap();
@@ -93,9 +106,8 @@ async fn a_free_ends_nobody_elses_hold() {
     assert_eq!(shop.get("c").await.held_by, third.0.to_string());
 }
 
-#[tokio::test]
-async fn a_free_before_its_hold_succeeds_and_forbids_the_hold() {
-    let shop = Shop::open().await;
+async fn a_free_before_its_hold_succeeds_and_forbids_the_hold(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let saga = Saga::new();
     shop.free(saga, "c").await.unwrap();
@@ -104,9 +116,8 @@ async fn a_free_before_its_hold_succeeds_and_forbids_the_hold() {
     assert_eq!(shop.get("c").await.held_by, "");
 }
 
-#[tokio::test]
-async fn a_hold_after_its_free_is_superseded() {
-    let shop = Shop::open().await;
+async fn a_hold_after_its_free_is_superseded(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -116,9 +127,8 @@ async fn a_hold_after_its_free_is_superseded() {
     assert_eq!(shop.get("c").await.held_by, "");
 }
 
-#[tokio::test]
-async fn the_same_key_with_another_body_is_broken() {
-    let shop = Shop::open().await;
+async fn the_same_key_with_another_body_is_broken(on: On) {
+    let shop = Shop::open(on).await;
     let (cart, other) = (shop.put("c", &[("A", 1)]).await, shop.put("d", &[("A", 1)]).await);
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -133,9 +143,8 @@ async fn the_same_key_with_another_body_is_broken() {
     assert!(matches!(saga.verdict("clear_cart", Op::Do, &answer), Verdict::Broken(_)));
 }
 
-#[tokio::test]
-async fn a_request_that_cannot_be_is_broken_and_names_the_field() {
-    let shop = Shop::open().await;
+async fn a_request_that_cannot_be_is_broken_and_names_the_field(on: On) {
+    let shop = Shop::open(on).await;
     let saga = Saga::new();
     let answer = shop.hold(saga, "", 1).await;
     let verdict = saga.verdict("hold_cart", Op::Do, &answer);
@@ -145,9 +154,8 @@ async fn a_request_that_cannot_be_is_broken_and_names_the_field() {
     assert!(matches!(verdict, Verdict::Broken(why) if why.contains("items[0].quantity")));
 }
 
-#[tokio::test]
-async fn clearing_takes_out_what_was_bought_frees_the_cart_and_raises_the_version() {
-    let shop = Shop::open().await;
+async fn clearing_takes_out_what_was_bought_frees_the_cart_and_raises_the_version(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 2), ("B", 1)]).await;
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -162,9 +170,8 @@ async fn clearing_takes_out_what_was_bought_frees_the_cart_and_raises_the_versio
     assert_eq!(events, [("com.backstitch.cart.cleared.v1".to_owned(), payload)]);
 }
 
-#[tokio::test]
-async fn edits_made_while_the_cart_is_held_survive_the_clearing() {
-    let shop = Shop::open().await;
+async fn edits_made_while_the_cart_is_held_survive_the_clearing(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 2), ("B", 1), ("C", 5)]).await;
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -180,9 +187,8 @@ async fn edits_made_while_the_cart_is_held_survive_the_clearing() {
     shop.hold(Saga::new(), "c", after.version).await.unwrap();
 }
 
-#[tokio::test]
-async fn edits_made_while_the_cart_is_held_survive_the_freeing() {
-    let shop = Shop::open().await;
+async fn edits_made_while_the_cart_is_held_survive_the_freeing(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 2)]).await;
     let saga = Saga::new();
     shop.hold(saga, "c", cart.version).await.unwrap();
@@ -195,9 +201,8 @@ async fn edits_made_while_the_cart_is_held_survive_the_freeing() {
     );
 }
 
-#[tokio::test]
-async fn clearing_never_refuses() {
-    let shop = Shop::open().await;
+async fn clearing_never_refuses(on: On) {
+    let shop = Shop::open(on).await;
     // The cart is gone, as after its database was lost.
     shop.clear(Saga::new(), "gone", &[("A", 1)]).await.unwrap();
     assert_eq!(shop.try_get("gone").await, None);
@@ -210,9 +215,8 @@ async fn clearing_never_refuses() {
     assert_eq!((after.items, after.held_by), (lines(&[("A", 2)]), holder.0.to_string()));
 }
 
-#[tokio::test]
-async fn a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens() {
-    let shop = Shop::open().await;
+async fn a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens(on: On) {
+    let shop = Shop::open(on).await;
     let cart = shop.put("c", &[("A", 1)]).await;
     let close = async |saga: Saga| {
         let message = backstitch_proto::cart::HoldCartRequest { cart_id: "c".into(), version: cart.version };

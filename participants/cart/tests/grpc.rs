@@ -11,14 +11,16 @@ use backstitch_proto::cart::{
     ClearCartRequest, FreeCartRequest, GetCartRequest, HoldCartRequest, PutCartRequest,
 };
 use backstitch_proto::contract::{Op, Verdict};
+use backstitch_services::{On, each_database};
 use common::{Saga, Shop, lines};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-#[tokio::test]
-async fn a_cart_is_put_held_refused_freed_and_cleared_over_the_wire() {
-    let Shop { participant, directory: _directory, .. } = Shop::open().await;
+each_database!(a_cart_is_put_held_refused_freed_and_cleared_over_the_wire,);
+
+async fn a_cart_is_put_held_refused_freed_and_cleared_over_the_wire(on: On) {
+    let Shop { participant, directory: _directory, .. } = Shop::open(on).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

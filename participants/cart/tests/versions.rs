@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use backstitch_proto::cart::Cart;
 use backstitch_proto::common::Item;
+use backstitch_services::On;
 use common::{DAY_MS, Saga, Shop};
 use proptest::prelude::*;
 
@@ -61,8 +62,8 @@ impl Seen {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let mut shop = Shop::open().await;
+async fn run(on: On, steps: Vec<Step>) {
+    let mut shop = Shop::open(on).await;
     let mut seen = Seen::default();
     let mut holders: [Option<Saga>; CARTS.len()] = [None; CARTS.len()];
     for step in steps {
@@ -116,12 +117,26 @@ async fn run(steps: Vec<Step>) {
     }
 }
 
+fn check(on: On, steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(run(on, steps));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn a_version_is_never_used_twice(steps in prop::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(steps));
+        check(On::Sqlite, steps);
+    }
+}
+
+proptest! {
+    // The same law; a database on a server takes longer to make.
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_version_is_never_used_twice_on_a_server(steps in prop::collection::vec(step(), 1..40)) {
+        check(On::Postgres, steps);
     }
 }

@@ -9,14 +9,16 @@ use std::time::Duration;
 use backstitch_proto::contract::{Op, Verdict};
 use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::inventory::{CommitRequest, GetProductRequest, ReleaseRequest};
+use backstitch_services::{On, each_database};
 use common::{Saga, Shop, product, refused};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-#[tokio::test]
-async fn a_reservation_is_made_refused_released_and_committed_over_the_wire() {
-    let Shop { participant, client: _, directory: _directory } = Shop::open().await;
+each_database!(a_reservation_is_made_refused_released_and_committed_over_the_wire,);
+
+async fn a_reservation_is_made_refused_released_and_committed_over_the_wire(on: On) {
+    let Shop { participant, directory: _directory, .. } = Shop::open(on).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use backstitch_proto::contract::{Op, Verdict};
 use backstitch_proto::inventory::PutProductRequest;
+use backstitch_services::On;
 use common::{Saga, Shop, product};
 use proptest::prelude::*;
 use tonic::Status;
@@ -228,25 +229,39 @@ async fn both(shop: &Shop, model: &mut Model, sagas: &[Saga], step: &Step) -> (A
     }
 }
 
+fn check(on: On, steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let shop = Shop::open(on).await;
+        let sagas: Vec<_> = (0..SAGAS).map(|_| Saga::new()).collect();
+        let mut model = Model::default();
+        for step in steps {
+            let (real, expected) = both(&shop, &mut model, &sagas, step).await;
+            assert_eq!(real, expected, "{step:?}");
+        }
+        for (sku, stock) in &model.stock {
+            let Stock { on_hand, reserved, sold, .. } = *stock;
+            assert_eq!(shop.stock(sku).await, (on_hand, reserved, sold), "{sku}");
+        }
+        shop.audit().await;
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_agrees_with_the_model(steps in prop::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let shop = Shop::open().await;
-            let sagas: Vec<_> = (0..SAGAS).map(|_| Saga::new()).collect();
-            let mut model = Model::default();
-            for step in &steps {
-                let (real, expected) = both(&shop, &mut model, &sagas, step).await;
-                assert_eq!(real, expected, "{step:?}");
-            }
-            for (sku, stock) in &model.stock {
-                let Stock { on_hand, reserved, sold, .. } = *stock;
-                assert_eq!(shop.stock(sku).await, (on_hand, reserved, sold), "{sku}");
-            }
-            shop.audit().await;
-        });
+        check(On::Sqlite, &steps);
+    }
+}
+
+proptest! {
+    // The same law; a database on a server takes longer to make.
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_on_a_server_agrees_with_the_model(steps in prop::collection::vec(step(), 1..40)) {
+        check(On::Postgres, &steps);
     }
 }

@@ -8,10 +8,26 @@ use backstitch_proto::common::Money;
 use backstitch_proto::inventory::{
     GetProductRequest, ListProductsRequest, Product, PutProductRequest, ValidateItemsRequest,
 };
+use backstitch_services::{On, each_database};
 use common::{Saga, Shop, item, product};
 use futures::future::join_all;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+
+each_database!(
+    the_first_put_sets_the_stock_and_its_retry_changes_nothing,
+    a_retried_put_never_restocks_what_was_sold_meanwhile,
+    a_count_corrects_what_is_on_hand_and_leaves_what_is_reserved_and_sold,
+    a_count_that_finds_the_books_right_is_no_correction,
+    the_etag_changes_with_the_product_and_with_what_is_on_hand_and_never_comes_back,
+    new_terms_move_no_stock,
+    a_product_that_is_not_there_matches_no_etag,
+    of_counts_on_one_etag_one_wins,
+    of_concurrent_first_puts_one_sets_the_stock,
+    a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written,
+    pages_show_every_product_once_in_order,
+    validation_prices_every_line_or_names_every_line_that_cannot_be,
+);
 
 fn counted(sku: &str, stock: i64, etag: &str) -> PutProductRequest {
     PutProductRequest { if_match: etag.into(), ..product(sku, stock) }
@@ -28,9 +44,8 @@ fn field(status: &Status) -> String {
     status.get_details_bad_request().unwrap().field_violations[0].field.clone()
 }
 
-#[tokio::test]
-async fn the_first_put_sets_the_stock_and_its_retry_changes_nothing() {
-    let shop = Shop::open().await;
+async fn the_first_put_sets_the_stock_and_its_retry_changes_nothing(on: On) {
+    let shop = Shop::open(on).await;
     let first = shop.put(product("A", 10)).await.unwrap();
     assert_eq!((first.on_hand, first.reserved, first.sold, first.stated_stock), (10, 0, 0, 10));
     assert_eq!(shop.put(product("A", 10)).await.unwrap(), first);
@@ -41,9 +56,8 @@ async fn the_first_put_sets_the_stock_and_its_retry_changes_nothing() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_retried_put_never_restocks_what_was_sold_meanwhile() {
-    let shop = Shop::open().await;
+async fn a_retried_put_never_restocks_what_was_sold_meanwhile(on: On) {
+    let shop = Shop::open(on).await;
     let first = shop.put(product("A", 10)).await.unwrap();
     let saga = Saga::new();
     shop.reserve(&saga, &[("A", 4)]).await.unwrap();
@@ -63,9 +77,8 @@ async fn a_retried_put_never_restocks_what_was_sold_meanwhile() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_count_corrects_what_is_on_hand_and_leaves_what_is_reserved_and_sold() {
-    let shop = Shop::open().await;
+async fn a_count_corrects_what_is_on_hand_and_leaves_what_is_reserved_and_sold(on: On) {
+    let shop = Shop::open(on).await;
     shop.put(product("A", 10)).await.unwrap();
     let (reserved, sold) = (Saga::new(), Saga::new());
     shop.reserve(&reserved, &[("A", 2)]).await.unwrap();
@@ -86,9 +99,8 @@ async fn a_count_corrects_what_is_on_hand_and_leaves_what_is_reserved_and_sold()
     assert_eq!(by, [10, -5, 1_000_000_000, 7 - 1_000_000_000, -2]);
 }
 
-#[tokio::test]
-async fn a_count_that_finds_the_books_right_is_no_correction() {
-    let shop = Shop::open().await;
+async fn a_count_that_finds_the_books_right_is_no_correction(on: On) {
+    let shop = Shop::open(on).await;
     let first = shop.put(product("A", 10)).await.unwrap();
     shop.reserve(&Saga::new(), &[("A", 3)]).await.unwrap();
     let seen = shop.get("A").await;
@@ -99,9 +111,8 @@ async fn a_count_that_finds_the_books_right_is_no_correction() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn the_etag_changes_with_the_product_and_with_what_is_on_hand_and_never_comes_back() {
-    let shop = Shop::open().await;
+async fn the_etag_changes_with_the_product_and_with_what_is_on_hand_and_never_comes_back(on: On) {
+    let shop = Shop::open(on).await;
     let mut seen = vec![shop.put(product("A", 10)).await.unwrap().etag];
     let renamed = PutProductRequest { name: "Other".into(), ..product("A", 10) };
     seen.push(shop.put(renamed).await.unwrap().etag);
@@ -115,9 +126,8 @@ async fn the_etag_changes_with_the_product_and_with_what_is_on_hand_and_never_co
     assert_eq!(distinct.len(), seen.len(), "{seen:?}");
 }
 
-#[tokio::test]
-async fn new_terms_move_no_stock() {
-    let shop = Shop::open().await;
+async fn new_terms_move_no_stock(on: On) {
+    let shop = Shop::open(on).await;
     shop.put(product("A", 10)).await.unwrap();
     shop.reserve(&Saga::new(), &[("A", 3)]).await.unwrap();
     let price = Some(Money { amount_minor: 1, currency: "JPY".into() });
@@ -129,17 +139,15 @@ async fn new_terms_move_no_stock() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_product_that_is_not_there_matches_no_etag() {
-    let shop = Shop::open().await;
+async fn a_product_that_is_not_there_matches_no_etag(on: On) {
+    let shop = Shop::open(on).await;
     assert_eq!(reason(shop.put(counted("A", 10, "1")).await), "ETAG_MISMATCH");
     let status = shop.client.clone().get_product(GetProductRequest { sku: "A".into() }).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn of_counts_on_one_etag_one_wins() {
-    let shop = Shop::open().await;
+async fn of_counts_on_one_etag_one_wins(on: On) {
+    let shop = Shop::open(on).await;
     let seen = shop.put(product("A", 10)).await.unwrap();
     let puts = (0..10).map(|i| shop.put(counted("A", 100 + i, &seen.etag)));
     let answers = join_all(puts).await;
@@ -147,18 +155,16 @@ async fn of_counts_on_one_etag_one_wins() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn of_concurrent_first_puts_one_sets_the_stock() {
-    let shop = Shop::open().await;
+async fn of_concurrent_first_puts_one_sets_the_stock(on: On) {
+    let shop = Shop::open(on).await;
     let answers = join_all((0..10).map(|_| shop.put(product("A", 10)))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(shop.stock("A").await, (10, 0, 0));
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written() {
-    let shop = Shop::open().await;
+async fn a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written(on: On) {
+    let shop = Shop::open(on).await;
     let price = |amount_minor, currency: &str| Some(Money { amount_minor, currency: currency.into() });
     let bad = [
         (PutProductRequest { price: price(0, "GBP"), ..product("A", 1) }, "price.amount_minor"),
@@ -180,9 +186,8 @@ async fn a_product_that_cannot_be_is_refused_by_field_and_nothing_is_written() {
     assert!(list.into_inner().products.is_empty());
 }
 
-#[tokio::test]
-async fn pages_show_every_product_once_in_order() {
-    let shop = Shop::open().await;
+async fn pages_show_every_product_once_in_order(on: On) {
+    let shop = Shop::open(on).await;
     for i in 0..7 {
         shop.put(product(&format!("SKU {i}"), i)).await.unwrap();
     }
@@ -205,9 +210,8 @@ async fn pages_show_every_product_once_in_order() {
     }
 }
 
-#[tokio::test]
-async fn validation_prices_every_line_or_names_every_line_that_cannot_be() {
-    let shop = Shop::open().await;
+async fn validation_prices_every_line_or_names_every_line_that_cannot_be(on: On) {
+    let shop = Shop::open(on).await;
     shop.put(product("A", 0)).await.unwrap();
     shop.put(product("B", 5)).await.unwrap();
     let validate = async |items| {

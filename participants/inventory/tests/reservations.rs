@@ -5,20 +5,39 @@
 mod common;
 
 use backstitch_proto::contract::{Op, Verdict};
+use backstitch_services::{On, each_database};
 use common::{Saga, Shop, product, refused};
 use futures::future::join_all;
 
-async fn shop(stock: &[(&str, i64)]) -> Shop {
-    let shop = Shop::open().await;
+each_database!(
+    one_unit_is_never_sold_twice_however_many_want_it_at_once,
+    reservations_that_contend_for_crossing_lines_take_exactly_what_there_is,
+    all_lines_are_reserved_or_none,
+    lines_of_one_product_are_wanted_together,
+    a_repeated_call_has_its_effect_once_and_the_same_answer,
+    concurrent_repetitions_of_one_call_have_one_effect,
+    an_event_tells_what_moved,
+    a_refusal_is_kept_even_when_stock_arrives_later,
+    an_undo_before_its_do_succeeds_and_forbids_the_do,
+    a_do_after_its_undo_is_superseded,
+    the_same_key_with_another_body_is_broken_and_moves_nothing,
+    a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens,
+    only_its_own_saga_commits_a_reservation_that_is_there,
+    what_is_sold_is_not_released,
+    a_thousand_lines_are_one_reservation_and_one_more_is_too_many,
+    a_request_that_cannot_be_is_broken_and_names_the_field,
+);
+
+async fn shop(on: On, stock: &[(&str, i64)]) -> Shop {
+    let shop = Shop::open(on).await;
     for &(sku, on_hand) in stock {
         shop.put(product(sku, on_hand)).await.unwrap();
     }
     shop
 }
 
-#[tokio::test]
-async fn one_unit_is_never_sold_twice_however_many_want_it_at_once() {
-    let shop = shop(&[("A", 1)]).await;
+async fn one_unit_is_never_sold_twice_however_many_want_it_at_once(on: On) {
+    let shop = shop(on, &[("A", 1)]).await;
     let sagas: Vec<_> = (0..40).map(|_| Saga::new()).collect();
     let answers = join_all(sagas.iter().map(|saga| shop.reserve(saga, &[("A", 1)]))).await;
     let won = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -30,9 +49,8 @@ async fn one_unit_is_never_sold_twice_however_many_want_it_at_once() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn reservations_that_contend_for_crossing_lines_take_exactly_what_there_is() {
-    let shop = shop(&[("A", 10), ("B", 10)]).await;
+async fn reservations_that_contend_for_crossing_lines_take_exactly_what_there_is(on: On) {
+    let shop = shop(on, &[("A", 10), ("B", 10)]).await;
     let sagas: Vec<_> = (0..30).map(|_| Saga::new()).collect();
     let calls = sagas.iter().enumerate().map(|(i, saga)| {
         let wish = if i % 2 == 0 { [("A", 1), ("B", 2)] } else { [("B", 1), ("A", 2)] };
@@ -45,9 +63,8 @@ async fn reservations_that_contend_for_crossing_lines_take_exactly_what_there_is
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn all_lines_are_reserved_or_none() {
-    let shop = shop(&[("A", 5), ("B", 1)]).await;
+async fn all_lines_are_reserved_or_none(on: On) {
+    let shop = shop(on, &[("A", 5), ("B", 1)]).await;
     let saga = Saga::new();
     let answer = shop.reserve(&saga, &[("A", 2), ("B", 2)]).await;
     let facts = [("available", "1"), ("sku", "B"), ("wanted", "2")].map(|(k, v)| (k.into(), v.into()));
@@ -65,9 +82,8 @@ async fn all_lines_are_reserved_or_none() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn lines_of_one_product_are_wanted_together() {
-    let shop = shop(&[("A", 3)]).await;
+async fn lines_of_one_product_are_wanted_together(on: On) {
+    let shop = shop(on, &[("A", 3)]).await;
     let saga = Saga::new();
     let answer = shop.reserve(&saga, &[("A", 2), ("A", 2)]).await;
     assert_eq!(refused(saga.reserve_verdict(&answer)).0, "OUT_OF_STOCK");
@@ -76,9 +92,8 @@ async fn lines_of_one_product_are_wanted_together() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_repeated_call_has_its_effect_once_and_the_same_answer() {
-    let shop = shop(&[("A", 5)]).await;
+async fn a_repeated_call_has_its_effect_once_and_the_same_answer(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let (saga, key) = (Saga::new(), |saga: Saga| saga.0.to_string());
     for _ in 0..3 {
         shop.reserve(&saga, &[("A", 2)]).await.unwrap();
@@ -107,9 +122,8 @@ async fn a_repeated_call_has_its_effect_once_and_the_same_answer() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn concurrent_repetitions_of_one_call_have_one_effect() {
-    let shop = shop(&[("A", 50)]).await;
+async fn concurrent_repetitions_of_one_call_have_one_effect(on: On) {
+    let shop = shop(on, &[("A", 50)]).await;
     let saga = Saga::new();
     let answers = join_all((0..20).map(|_| shop.reserve(&saga, &[("A", 2)]))).await;
     assert!(answers.iter().any(Result::is_ok));
@@ -118,9 +132,8 @@ async fn concurrent_repetitions_of_one_call_have_one_effect() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn an_event_tells_what_moved() {
-    let shop = shop(&[("A", 5), ("B", 5)]).await;
+async fn an_event_tells_what_moved(on: On) {
+    let shop = shop(on, &[("A", 5), ("B", 5)]).await;
     let saga = Saga::new();
     shop.reserve(&saga, &[("B", 1), ("A", 2)]).await.unwrap();
     shop.release(&saga).await.unwrap();
@@ -135,9 +148,8 @@ async fn an_event_tells_what_moved() {
     );
 }
 
-#[tokio::test]
-async fn a_refusal_is_kept_even_when_stock_arrives_later() {
-    let shop = shop(&[("A", 0)]).await;
+async fn a_refusal_is_kept_even_when_stock_arrives_later(on: On) {
+    let shop = shop(on, &[("A", 0)]).await;
     let saga = Saga::new();
     let first = shop.reserve(&saga, &[("A", 1)]).await;
     let seen = shop.get("A").await;
@@ -149,9 +161,8 @@ async fn a_refusal_is_kept_even_when_stock_arrives_later() {
     assert_eq!(shop.stock("A").await, (9, 0, 0));
 }
 
-#[tokio::test]
-async fn an_undo_before_its_do_succeeds_and_forbids_the_do() {
-    let shop = shop(&[("A", 5)]).await;
+async fn an_undo_before_its_do_succeeds_and_forbids_the_do(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let saga = Saga::new();
     shop.release(&saga).await.unwrap();
     let answer = shop.reserve(&saga, &[("A", 1)]).await;
@@ -161,9 +172,8 @@ async fn an_undo_before_its_do_succeeds_and_forbids_the_do() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_do_after_its_undo_is_superseded() {
-    let shop = shop(&[("A", 5)]).await;
+async fn a_do_after_its_undo_is_superseded(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let saga = Saga::new();
     shop.reserve(&saga, &[("A", 1)]).await.unwrap();
     shop.release(&saga).await.unwrap();
@@ -173,9 +183,8 @@ async fn a_do_after_its_undo_is_superseded() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn the_same_key_with_another_body_is_broken_and_moves_nothing() {
-    let shop = shop(&[("A", 5), ("B", 5)]).await;
+async fn the_same_key_with_another_body_is_broken_and_moves_nothing(on: On) {
+    let shop = shop(on, &[("A", 5), ("B", 5)]).await;
     let saga = Saga::new();
     shop.reserve(&saga, &[("A", 1)]).await.unwrap();
     for other in [&[("A", 2)][..], &[("B", 1)], &[("A", 1), ("B", 1)]] {
@@ -186,9 +195,8 @@ async fn the_same_key_with_another_body_is_broken_and_moves_nothing() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens() {
-    let shop = shop(&[("A", 5)]).await;
+async fn a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let done = Saga::new();
     shop.reserve(&done, &[("A", 1)]).await.unwrap();
     shop.close_reserve(&done, &[("A", 1)]).await.unwrap();
@@ -202,9 +210,8 @@ async fn a_close_answers_the_stored_done_or_makes_sure_that_it_never_happens() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn only_its_own_saga_commits_a_reservation_that_is_there() {
-    let shop = shop(&[("A", 5)]).await;
+async fn only_its_own_saga_commits_a_reservation_that_is_there(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let (owner, thief) = (Saga::new(), Saga::new());
     shop.reserve(&owner, &[("A", 1)]).await.unwrap();
     let answer = shop.commit_reservation(&thief, owner.reservation()).await;
@@ -217,9 +224,8 @@ async fn only_its_own_saga_commits_a_reservation_that_is_there() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn what_is_sold_is_not_released() {
-    let shop = shop(&[("A", 5)]).await;
+async fn what_is_sold_is_not_released(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let saga = Saga::new();
     shop.reserve(&saga, &[("A", 1)]).await.unwrap();
     shop.commit(&saga).await.unwrap();
@@ -231,9 +237,8 @@ async fn what_is_sold_is_not_released() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_thousand_lines_are_one_reservation_and_one_more_is_too_many() {
-    let shop = Shop::open().await;
+async fn a_thousand_lines_are_one_reservation_and_one_more_is_too_many(on: On) {
+    let shop = Shop::open(on).await;
     let skus: Vec<_> = (0..1001).map(|i| format!("SKU-{i:04}")).collect();
     for batch in skus.chunks(100) {
         let puts = join_all(batch.iter().map(|sku| shop.put(product(sku, 3)))).await;
@@ -266,9 +271,8 @@ async fn a_thousand_lines_are_one_reservation_and_one_more_is_too_many() {
     shop.audit().await;
 }
 
-#[tokio::test]
-async fn a_request_that_cannot_be_is_broken_and_names_the_field() {
-    let shop = shop(&[("A", 5)]).await;
+async fn a_request_that_cannot_be_is_broken_and_names_the_field(on: On) {
+    let shop = shop(on, &[("A", 5)]).await;
     let cases: [(&[(&str, i64)], &str); 5] = [
         (&[], "items"),
         (&[("A", 1), ("A", 0)], "items[1].quantity"),

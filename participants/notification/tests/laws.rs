@@ -12,6 +12,7 @@ use std::sync::Arc;
 use backstitch_proto::contract::{Op, Verdict};
 use backstitch_proto::notification::notifications_client::NotificationsClient;
 use backstitch_proto::notification::{ListNotificationsRequest, Notification, NotifyRequest};
+use backstitch_services::{On, each_database};
 use participant_kit::{ManualClock, OpenError};
 use participant_notification::{Options, Transport};
 use tempfile::TempDir;
@@ -20,6 +21,18 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use harness::{Call, Served, call};
+
+each_database!(
+    a_notification_is_done_before_it_is_sent_and_then_it_is_sent,
+    any_call_may_be_repeated_and_one_mail_goes_out,
+    the_same_key_with_another_body_is_broken,
+    a_notification_id_is_given_once,
+    a_closed_notification_is_never_sent,
+    an_address_with_more_in_it_than_an_address_is_broken,
+    a_parameter_cannot_add_a_header_or_a_line,
+    a_letter_that_cannot_be_written_is_broken_and_stores_nothing,
+    the_list_is_newest_first_and_as_long_as_asked,
+);
 
 const NOW_MS: i64 = 1_790_000_000_000;
 
@@ -30,9 +43,9 @@ struct House {
     directory: TempDir,
 }
 
-fn options(directory: &TempDir, clock: &ManualClock) -> Options {
+fn options(url: &str, directory: &TempDir, clock: &ManualClock) -> Options {
     Options {
-        database_url: harness::database(directory.path()),
+        database_url: url.to_owned(),
         clock: Arc::new(clock.clone()),
         mail_from: "The shop <shop@example.com>".into(),
         mail_to: Transport::Directory(directory.path().join("mail")),
@@ -40,10 +53,11 @@ fn options(directory: &TempDir, clock: &ManualClock) -> Options {
 }
 
 impl House {
-    async fn open() -> Self {
+    async fn open(on: On) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let url = harness::database(on, directory.path(), &participant_notification::SCHEMA).await;
         let clock = ManualClock::new(NOW_MS);
-        let participant = participant_notification::open(options(&directory, &clock)).await.unwrap();
+        let participant = participant_notification::open(options(&url, &directory, &clock)).await.unwrap();
         let served = Served::start(participant).await;
         Self { client: NotificationsClient::new(served.channel.clone()), served, clock, directory }
     }
@@ -102,9 +116,8 @@ fn broken(call: &Call, result: Result<impl std::fmt::Debug, Status>) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_notification_is_done_before_it_is_sent_and_then_it_is_sent() {
-    let house = House::open().await;
+async fn a_notification_is_done_before_it_is_sent_and_then_it_is_sent(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let id = house.notify(&notify(saga), &request(saga)).await.unwrap();
     let [queued] = &house.list("", 0).await.unwrap()[..] else { panic!("not one") };
@@ -131,9 +144,8 @@ async fn a_notification_is_done_before_it_is_sent_and_then_it_is_sent() {
     }
 }
 
-#[tokio::test]
-async fn any_call_may_be_repeated_and_one_mail_goes_out() {
-    let house = House::open().await;
+async fn any_call_may_be_repeated_and_one_mail_goes_out(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let id = house.notify(&notify(saga), &request(saga)).await.unwrap();
     assert_eq!(house.notify(&notify(saga), &request(saga)).await.unwrap(), id);
@@ -145,9 +157,8 @@ async fn any_call_may_be_repeated_and_one_mail_goes_out() {
     assert_eq!((house.mails().len(), house.list("", 0).await.unwrap().len()), (1, 1));
 }
 
-#[tokio::test]
-async fn the_same_key_with_another_body_is_broken() {
-    let house = House::open().await;
+async fn the_same_key_with_another_body_is_broken(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.notify(&notify(saga), &request(saga)).await.unwrap();
     let other = NotifyRequest { to: "eve@example.com".into(), ..request(saga) };
@@ -158,18 +169,16 @@ async fn the_same_key_with_another_body_is_broken() {
     assert_eq!(house.list("", 0).await.unwrap()[0].to, "ada@example.com");
 }
 
-#[tokio::test]
-async fn a_notification_id_is_given_once() {
-    let house = House::open().await;
+async fn a_notification_id_is_given_once(on: On) {
+    let house = House::open(on).await;
     let (mine, yours) = (Uuid::now_v7(), Uuid::now_v7());
     house.notify(&notify(mine), &request(mine)).await.unwrap();
     let stolen = NotifyRequest { notification_id: request(mine).notification_id, ..request(yours) };
     broken(&notify(yours), house.notify(&notify(yours), &stolen).await);
 }
 
-#[tokio::test]
-async fn a_closed_notification_is_never_sent() {
-    let house = House::open().await;
+async fn a_closed_notification_is_never_sent(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let close = call(saga, "notify", Op::Close);
     let closed = house.notify(&close, &request(saga)).await.unwrap_err();
@@ -179,9 +188,8 @@ async fn a_closed_notification_is_never_sent() {
     assert_eq!(house.tick(i64::MAX).await, 0);
 }
 
-#[tokio::test]
-async fn an_address_with_more_in_it_than_an_address_is_broken() {
-    let house = House::open().await;
+async fn an_address_with_more_in_it_than_an_address_is_broken(on: On) {
+    let house = House::open(on).await;
     for to in [
         "ada@example.com\r\nBcc: all@example.com",
         "ada@example.com, eve@example.com",
@@ -197,9 +205,8 @@ async fn an_address_with_more_in_it_than_an_address_is_broken() {
     assert!(house.list("", 0).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_parameter_cannot_add_a_header_or_a_line() {
-    let house = House::open().await;
+async fn a_parameter_cannot_add_a_header_or_a_line(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let mut evil = request(saga);
     let injected = "BS-1\r\nBcc: all@example.com\r\n\r\nYou have won";
@@ -217,9 +224,8 @@ async fn a_parameter_cannot_add_a_header_or_a_line() {
     assert!(!body.lines().any(|l| l.starts_with("You have won") || l.starts_with("Bcc:")), "{body}");
 }
 
-#[tokio::test]
-async fn a_letter_that_cannot_be_written_is_broken_and_stores_nothing() {
-    let house = House::open().await;
+async fn a_letter_that_cannot_be_written_is_broken_and_stores_nothing(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let unknown = NotifyRequest { template: "order_eaten".into(), ..request(saga) };
     broken(&notify(saga), house.notify(&notify(saga), &unknown).await);
@@ -229,9 +235,8 @@ async fn a_letter_that_cannot_be_written_is_broken_and_stores_nothing() {
     house.notify(&notify(saga), &request(saga)).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_list_is_newest_first_and_as_long_as_asked() {
-    let house = House::open().await;
+async fn the_list_is_newest_first_and_as_long_as_asked(on: On) {
+    let house = House::open(on).await;
     let mut ids = Vec::new();
     for n in 0..5 {
         let saga = Uuid::now_v7();
@@ -254,6 +259,8 @@ async fn the_list_is_newest_first_and_as_long_as_asked() {
 async fn a_wrong_mail_option_is_named_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new(NOW_MS);
+    let url = On::Sqlite.url(directory.path(), "notification");
+    let options = |directory, clock| options(&url, directory, clock);
     let from = Options { mail_from: "nobody".into(), ..options(&directory, &clock) };
     let smtp = Options { mail_to: Transport::Smtp("mail.example.com".into()), ..options(&directory, &clock) };
     for (options, wrong) in [(from, "mail_from"), (smtp, "smtp")] {

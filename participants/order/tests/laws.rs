@@ -1,4 +1,4 @@
-//! What the order participant promises, over its real server and a real file.
+//! What the order participant promises, over its real server and a real database.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -13,6 +13,7 @@ use backstitch_proto::order::orders_client::OrdersClient;
 use backstitch_proto::order::{
     CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse, GetOrderRequest, Order,
 };
+use backstitch_services::{On, each_database};
 use participant_kit::ManualClock;
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -21,35 +22,55 @@ use uuid::Uuid;
 
 use harness::{Call, Served, call};
 
+each_database!(
+    an_order_is_pending_until_it_is_confirmed_and_then_it_stands,
+    confirming_publishes_exactly_one_event_however_often_it_is_asked,
+    any_call_may_be_repeated_across_a_restart_too_and_changes_nothing,
+    the_same_key_with_another_body_is_broken_and_the_order_stays_as_it_was,
+    a_checkout_has_one_order_even_if_two_are_asked_for_at_once,
+    an_order_id_is_given_once,
+    an_undo_that_comes_before_its_do_keeps_the_order_from_ever_being,
+    a_do_that_comes_after_its_undo_does_not_bring_the_order_back,
+    closing_an_order_that_never_was_refuses_it_for_good,
+    confirming_what_cannot_stand_is_broken_and_never_refused,
+    a_confirmed_order_cannot_be_cancelled,
+    an_order_that_does_not_add_up_is_broken_and_takes_no_number,
+    numbers_are_given_once_each_however_many_ask_at_once,
+    a_thousand_lines_are_kept_in_their_order,
+    a_guest_s_order_has_no_customer,
+    asking_for_what_is_no_id_or_no_order_is_told_apart,
+);
+
 const NOW_MS: i64 = 1_790_000_000_000;
 
 struct House {
     served: Served,
     orders: OrdersClient<Channel>,
     clock: ManualClock,
+    url: String,
     directory: TempDir,
 }
 
 impl House {
-    async fn open() -> Self {
-        Self::open_in(tempfile::tempdir().unwrap()).await
+    async fn open(on: On) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = harness::database(on, directory.path(), &participant_order::SCHEMA).await;
+        Self::open_at(url, directory).await
     }
 
-    async fn open_in(directory: TempDir) -> Self {
+    async fn open_at(url: String, directory: TempDir) -> Self {
         let clock = ManualClock::new(NOW_MS);
-        let options = participant_order::Options {
-            database_url: harness::database(directory.path()),
-            clock: Arc::new(clock.clone()),
-        };
+        let options =
+            participant_order::Options { database_url: url.clone(), clock: Arc::new(clock.clone()) };
         let served = Served::start(participant_order::open(options).await.unwrap()).await;
-        Self { orders: OrdersClient::new(served.channel.clone()), served, clock, directory }
+        Self { orders: OrdersClient::new(served.channel.clone()), served, clock, url, directory }
     }
 
-    /// Another process over the same file.
+    /// Another process over the same database.
     async fn restart(self) -> Self {
         drop(self.orders);
         self.served.stop().await;
-        Self::open_in(self.directory).await
+        Self::open_at(self.url, self.directory).await
     }
 
     async fn create(&self, call: &Call, order: &CreateOrderRequest) -> Result<CreateOrderResponse, Status> {
@@ -137,9 +158,8 @@ fn broken(call: &Call, result: Result<impl std::fmt::Debug, Status>) -> String {
     }
 }
 
-#[tokio::test]
-async fn an_order_is_pending_until_it_is_confirmed_and_then_it_stands() {
-    let house = House::open().await;
+async fn an_order_is_pending_until_it_is_confirmed_and_then_it_stands(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let created = house.create(&create(saga), &order(saga)).await.unwrap();
     assert_eq!(created.order_number, "BS-000001");
@@ -166,9 +186,8 @@ async fn an_order_is_pending_until_it_is_confirmed_and_then_it_stands() {
     assert_eq!(history, [("pending", NOW_MS), ("confirmed", NOW_MS + 1_000)]);
 }
 
-#[tokio::test]
-async fn confirming_publishes_exactly_one_event_however_often_it_is_asked() {
-    let house = House::open().await;
+async fn confirming_publishes_exactly_one_event_however_often_it_is_asked(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.create(&create(saga), &order(saga)).await.unwrap();
     for _ in 0..3 {
@@ -188,9 +207,8 @@ async fn confirming_publishes_exactly_one_event_however_often_it_is_asked() {
     assert_eq!((placed.order_number.as_str(), placed.checkout_id), ("BS-000001", saga.to_string()));
 }
 
-#[tokio::test]
-async fn any_call_may_be_repeated_across_a_restart_too_and_changes_nothing() {
-    let house = House::open().await;
+async fn any_call_may_be_repeated_across_a_restart_too_and_changes_nothing(on: On) {
+    let house = House::open(on).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let answer = house.create(&create(first), &order(first)).await.unwrap();
     assert_eq!(house.create(&create(first), &order(first)).await.unwrap(), answer);
@@ -208,9 +226,8 @@ async fn any_call_may_be_repeated_across_a_restart_too_and_changes_nothing() {
     assert!(house.served.events().await.is_empty(), "nobody was told of it, so nobody is told of its end");
 }
 
-#[tokio::test]
-async fn the_same_key_with_another_body_is_broken_and_the_order_stays_as_it_was() {
-    let house = House::open().await;
+async fn the_same_key_with_another_body_is_broken_and_the_order_stays_as_it_was(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.create(&create(saga), &order(saga)).await.unwrap();
     let other = CreateOrderRequest { email: "eve@example.com".into(), ..order(saga) };
@@ -218,9 +235,8 @@ async fn the_same_key_with_another_body_is_broken_and_the_order_stays_as_it_was(
     assert_eq!(house.get(order_id(saga)).await.unwrap().email, "ada@example.com");
 }
 
-#[tokio::test]
-async fn a_checkout_has_one_order_even_if_two_are_asked_for_at_once() {
-    let house = House::open().await;
+async fn a_checkout_has_one_order_even_if_two_are_asked_for_at_once(on: On) {
+    let house = House::open(on).await;
     let checkout = Uuid::now_v7();
     let attempts = (0..8).map(|_| {
         let saga = Uuid::now_v7();
@@ -237,9 +253,8 @@ async fn a_checkout_has_one_order_even_if_two_are_asked_for_at_once() {
     }
 }
 
-#[tokio::test]
-async fn an_order_id_is_given_once() {
-    let house = House::open().await;
+async fn an_order_id_is_given_once(on: On) {
+    let house = House::open(on).await;
     let (mine, yours) = (Uuid::now_v7(), Uuid::now_v7());
     house.create(&create(mine), &order(mine)).await.unwrap();
     let stolen = CreateOrderRequest { order_id: order_id(mine).to_string(), ..order(yours) };
@@ -249,9 +264,8 @@ async fn an_order_id_is_given_once() {
     assert_eq!(house.create(&create(next), &order(next)).await.unwrap().order_number, "BS-000002");
 }
 
-#[tokio::test]
-async fn an_undo_that_comes_before_its_do_keeps_the_order_from_ever_being() {
-    let house = House::open().await;
+async fn an_undo_that_comes_before_its_do_keeps_the_order_from_ever_being(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.cancel(saga, order_id(saga)).await.unwrap();
     let late = house.create(&create(saga), &order(saga)).await.unwrap_err();
@@ -259,9 +273,8 @@ async fn an_undo_that_comes_before_its_do_keeps_the_order_from_ever_being() {
     assert_eq!(house.get(order_id(saga)).await.unwrap_err().code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn a_do_that_comes_after_its_undo_does_not_bring_the_order_back() {
-    let house = House::open().await;
+async fn a_do_that_comes_after_its_undo_does_not_bring_the_order_back(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.create(&create(saga), &order(saga)).await.unwrap();
     house.cancel(saga, order_id(saga)).await.unwrap();
@@ -270,9 +283,8 @@ async fn a_do_that_comes_after_its_undo_does_not_bring_the_order_back() {
     assert_eq!(house.get(order_id(saga)).await.unwrap().status, "cancelled");
 }
 
-#[tokio::test]
-async fn closing_an_order_that_never_was_refuses_it_for_good() {
-    let house = House::open().await;
+async fn closing_an_order_that_never_was_refuses_it_for_good(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let closed = house.create(&close(saga), &order(saga)).await.unwrap_err();
     assert!(matches!(close(saga).verdict(&closed, "order"), Verdict::Refused(_)), "{closed:?}");
@@ -280,9 +292,8 @@ async fn closing_an_order_that_never_was_refuses_it_for_good() {
     assert!(matches!(create(saga).verdict(&late, "order"), Verdict::Superseded(_)), "{late:?}");
 }
 
-#[tokio::test]
-async fn confirming_what_cannot_stand_is_broken_and_never_refused() {
-    let house = House::open().await;
+async fn confirming_what_cannot_stand_is_broken_and_never_refused(on: On) {
+    let house = House::open(on).await;
     let [cancelled, unknown, other, mine] = [(); 4].map(|()| Uuid::now_v7());
     house.create(&create(cancelled), &order(cancelled)).await.unwrap();
     house.cancel(cancelled, order_id(cancelled)).await.unwrap();
@@ -300,9 +311,8 @@ async fn confirming_what_cannot_stand_is_broken_and_never_refused() {
     house.confirm(mine, order_id(mine)).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_confirmed_order_cannot_be_cancelled() {
-    let house = House::open().await;
+async fn a_confirmed_order_cannot_be_cancelled(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.create(&create(saga), &order(saga)).await.unwrap();
     house.confirm(saga, order_id(saga)).await.unwrap();
@@ -311,9 +321,8 @@ async fn a_confirmed_order_cannot_be_cancelled() {
     assert_eq!(house.get(order_id(saga)).await.unwrap().status, "confirmed");
 }
 
-#[tokio::test]
-async fn an_order_that_does_not_add_up_is_broken_and_takes_no_number() {
-    let house = House::open().await;
+async fn an_order_that_does_not_add_up_is_broken_and_takes_no_number(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let wrong = CreateOrderRequest { total: gbp(1235), ..order(saga) };
     let why = broken(&create(saga), house.create(&create(saga), &wrong).await);
@@ -323,9 +332,8 @@ async fn an_order_that_does_not_add_up_is_broken_and_takes_no_number() {
     assert_eq!(house.create(&create(saga), &order(saga)).await.unwrap().order_number, "BS-000001");
 }
 
-#[tokio::test]
-async fn numbers_are_given_once_each_however_many_ask_at_once() {
-    let house = House::open().await;
+async fn numbers_are_given_once_each_however_many_ask_at_once(on: On) {
+    let house = House::open(on).await;
     let sagas: Vec<Uuid> = (0..50).map(|_| Uuid::now_v7()).collect();
     let created = sagas.iter().map(|&saga| {
         let house = &house;
@@ -337,9 +345,8 @@ async fn numbers_are_given_once_each_however_many_ask_at_once() {
     assert_eq!(numbers, expected);
 }
 
-#[tokio::test]
-async fn a_thousand_lines_are_kept_in_their_order() {
-    let house = House::open().await;
+async fn a_thousand_lines_are_kept_in_their_order(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let items: Vec<_> = (0..1000).map(|n| item(&format!("SKU-{n}"), n % 7 + 1, n)).collect();
     let total: i64 = items.iter().map(|i| i.quantity * i.unit_price.as_ref().unwrap().amount_minor).sum();
@@ -353,18 +360,16 @@ async fn a_thousand_lines_are_kept_in_their_order() {
     broken(&create(too_long), house.create(&create(too_long), &request).await);
 }
 
-#[tokio::test]
-async fn a_guest_s_order_has_no_customer() {
-    let house = House::open().await;
+async fn a_guest_s_order_has_no_customer(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let guest = CreateOrderRequest { customer_id: String::new(), ..order(saga) };
     house.create(&create(saga), &guest).await.unwrap();
     assert_eq!(house.get(order_id(saga)).await.unwrap().customer_id, "");
 }
 
-#[tokio::test]
-async fn asking_for_what_is_no_id_or_no_order_is_told_apart() {
-    let house = House::open().await;
+async fn asking_for_what_is_no_id_or_no_order_is_told_apart(on: On) {
+    let house = House::open(on).await;
     let bad = GetOrderRequest { order_id: "BS-000001".into() };
     assert_eq!(house.orders.clone().get(bad).await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(house.get(Uuid::now_v7()).await.unwrap_err().code(), Code::NotFound);

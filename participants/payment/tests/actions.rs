@@ -5,7 +5,38 @@
 mod common;
 
 use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_services::{On, each_database};
 use common::{AMOUNT, Said, Shop, gbp};
+
+each_database!(blocking:
+    a_token_decides_what_authorize_answers,
+    a_customer_is_waited_for_and_the_answer_is_read,
+    a_customer_who_never_comes_is_waited_for_until_the_undo_and_cannot_come_after_it,
+    a_waiting_payment_is_ended_by_its_undo_though_the_customer_would_have_paid,
+    a_lost_answer_is_read_and_a_lost_request_is_settled_by_the_next_repetition,
+    void_after_a_lost_answer_finds_the_hold_and_ends_it,
+    an_undo_before_its_do_makes_the_do_superseded_and_the_provider_never_hears_of_it,
+    a_close_before_its_do_is_refused_and_so_is_the_step_for_ever,
+    an_undo_ends_a_hold_and_has_nothing_to_do_after_a_refusal,
+    a_void_that_fails_three_times_is_not_now_until_the_hold_is_gone,
+    a_capture_repeated_captures_once,
+    captured_already_under_another_step_is_done_and_not_captured_again,
+    a_capture_that_is_declined_is_refused_and_its_hold_can_be_voided,
+    a_capture_after_the_hold_ran_out_is_refused_by_name_and_nothing_is_held,
+    a_capture_of_anything_but_the_hold_is_refused_by_name_and_not_asked,
+    a_capture_of_nothing_held_is_refused_and_stays_refused,
+    an_undo_of_a_captured_payment_gives_everything_back_once,
+    an_undo_of_a_captured_payment_gives_back_what_refunds_left,
+    an_undo_whose_refund_fails_calls_a_person,
+    refunds_together_never_exceed_what_was_captured,
+    a_refund_that_fails_is_refused_by_name_and_does_not_count,
+    another_request_under_the_same_key_is_broken_and_changes_nothing,
+    a_payment_or_refund_id_of_another_step_is_broken,
+    amounts_and_ids_that_cannot_be_are_broken_and_nothing_is_written,
+    an_undo_of_another_saga_s_payment_is_broken,
+    an_event_tells_what_moved_under_its_root_saga_s_key,
+    a_payment_is_shown_by_its_id_and_a_wrong_id_is_told_by_its_field,
+);
 
 const HELD: &[&str] = &["authorized:1000"];
 const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
@@ -20,8 +51,7 @@ fn agree(shop: &Shop, entries: &[&str], why: &str) {
     assert_eq!(shop.events(), kinds, "{why}: events");
 }
 
-#[test]
-fn a_token_decides_what_authorize_answers() {
+fn a_token_decides_what_authorize_answers(on: On) {
     for (token, answer, status, entries) in [
         ("tok_ok", Said::Done, "authorized", HELD),
         ("tok_capture_fails", Said::Done, "authorized", HELD),
@@ -33,7 +63,7 @@ fn a_token_decides_what_authorize_answers() {
         ("tok_nobody_s", Said::refused("UNKNOWN_PAYMENT_METHOD"), "refused", NOTHING),
         ("", Said::refused("UNKNOWN_PAYMENT_METHOD"), "refused", NOTHING),
     ] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         for attempt in 0..2 {
             assert_eq!(shop.authorize(Do, token), answer, "{token}, attempt {attempt}");
         }
@@ -43,13 +73,12 @@ fn a_token_decides_what_authorize_answers() {
     }
 }
 
-#[test]
-fn a_customer_is_waited_for_and_the_answer_is_read() {
+fn a_customer_is_waited_for_and_the_answer_is_read(on: On) {
     for (token, end, status, entries) in [
         ("tok_3ds_ok", Said::Done, "authorized", HELD),
         ("tok_3ds_fail", Said::refused("AUTHENTICATION_FAILED"), "refused", NOTHING),
     ] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         let Said::Pending(url) = shop.authorize(Do, token) else { panic!("{token}") };
         assert!(url.starts_with("https://"), "{url}");
         assert_eq!(shop.status(), "waiting");
@@ -61,9 +90,8 @@ fn a_customer_is_waited_for_and_the_answer_is_read() {
     }
 }
 
-#[test]
-fn a_customer_who_never_comes_is_waited_for_until_the_undo_and_cannot_come_after_it() {
-    let mut shop = Shop::open();
+fn a_customer_who_never_comes_is_waited_for_until_the_undo_and_cannot_come_after_it(on: On) {
+    let mut shop = Shop::open(on);
     for _ in 0..3 {
         assert!(matches!(shop.authorize(Do, "tok_3ds_never"), Said::Pending(_)));
         shop.crash();
@@ -76,16 +104,15 @@ fn a_customer_who_never_comes_is_waited_for_until_the_undo_and_cannot_come_after
     agree(&shop, NOTHING, "never held");
 }
 
-#[test]
-fn a_waiting_payment_is_ended_by_its_undo_though_the_customer_would_have_paid() {
-    let shop = Shop::open();
+fn a_waiting_payment_is_ended_by_its_undo_though_the_customer_would_have_paid(on: On) {
+    let shop = Shop::open(on);
     assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
     assert_eq!(shop.void(), Said::Done);
     assert_eq!(shop.status(), "voided");
     agree(&shop, NOTHING, "ended before the hold");
 
     // The customer finishes between two reads: what the undo finds is a hold, and it ends that.
-    let shop = Shop::open();
+    let shop = Shop::open(on);
     for _ in 0..2 {
         assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
     }
@@ -94,16 +121,16 @@ fn a_waiting_payment_is_ended_by_its_undo_though_the_customer_would_have_paid() 
     agree(&shop, VOIDED, "ended after the hold");
 }
 
-#[test]
-fn a_lost_answer_is_read_and_a_lost_request_is_settled_by_the_next_repetition() {
-    let shop = Shop::open();
+fn a_lost_answer_is_read_and_a_lost_request_is_settled_by_the_next_repetition(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_timeout_executed"), Said::Unknown);
     assert_eq!(shop.authorize(Do, "tok_timeout_executed"), Said::Done);
     agree(&shop, HELD, "executed");
     assert_eq!(shop.asked(), ["create:ok", "confirm:unknown", "read:ok"], "confirmed once");
 
-    let shop = Shop::open();
+    let shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_timeout_not_executed"), Said::Unknown);
+    shop.until_nobody_else_is_at_it();
     for _ in 0..2 {
         let again = shop.authorize(Do, "tok_timeout_not_executed");
         assert_eq!(again, Said::refused("PAYMENT_INTERRUPTED"), "by the provider's own word, and for good");
@@ -116,10 +143,9 @@ fn a_lost_answer_is_read_and_a_lost_request_is_settled_by_the_next_repetition() 
     agree(&shop, NOTHING, "not executed");
 }
 
-#[test]
-fn void_after_a_lost_answer_finds_the_hold_and_ends_it() {
+fn void_after_a_lost_answer_finds_the_hold_and_ends_it(on: On) {
     for (token, entries) in [("tok_timeout_executed", VOIDED), ("tok_timeout_not_executed", NOTHING)] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         assert_eq!(shop.authorize(Do, token), Said::Unknown);
         for _ in 0..2 {
             assert_eq!(shop.void(), Said::Done, "{token}");
@@ -131,9 +157,8 @@ fn void_after_a_lost_answer_finds_the_hold_and_ends_it() {
     }
 }
 
-#[test]
-fn an_undo_before_its_do_makes_the_do_superseded_and_the_provider_never_hears_of_it() {
-    let shop = Shop::open();
+fn an_undo_before_its_do_makes_the_do_superseded_and_the_provider_never_hears_of_it(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.void(), Said::Done);
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
     assert_eq!(shop.void(), Said::Done);
@@ -141,17 +166,15 @@ fn an_undo_before_its_do_makes_the_do_superseded_and_the_provider_never_hears_of
     agree(&shop, NOTHING, "never asked");
 }
 
-#[test]
-fn a_close_before_its_do_is_refused_and_so_is_the_step_for_ever() {
-    let shop = Shop::open();
+fn a_close_before_its_do_is_refused_and_so_is_the_step_for_ever(on: On) {
+    let shop = Shop::open(on);
     assert!(matches!(shop.authorize(Close, "tok_ok"), Said::Refused(_)));
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
     assert_eq!(shop.asked(), [""; 0]);
 }
 
-#[test]
-fn an_undo_ends_a_hold_and_has_nothing_to_do_after_a_refusal() {
-    let shop = Shop::open();
+fn an_undo_ends_a_hold_and_has_nothing_to_do_after_a_refusal(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
     for _ in 0..2 {
         assert_eq!(shop.void(), Said::Done);
@@ -159,16 +182,15 @@ fn an_undo_ends_a_hold_and_has_nothing_to_do_after_a_refusal() {
     agree(&shop, VOIDED, "held");
     assert_eq!(shop.asked(), ["create:ok", "confirm:ok", "read:ok", "cancel:ok"], "cancelled once");
 
-    let shop = Shop::open();
+    let shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_declined"), Said::refused("CARD_DECLINED"));
     assert_eq!(shop.void(), Said::Done);
     assert_eq!(shop.status(), "refused");
     agree(&shop, NOTHING, "declined");
 }
 
-#[test]
-fn a_void_that_fails_three_times_is_not_now_until_the_hold_is_gone() {
-    let shop = Shop::open();
+fn a_void_that_fails_three_times_is_not_now_until_the_hold_is_gone(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_void_fails_3"), Said::Done);
     for _ in 0..3 {
         assert_eq!(shop.void(), Said::NotNow);
@@ -179,10 +201,9 @@ fn a_void_that_fails_three_times_is_not_now_until_the_hold_is_gone() {
     agree(&shop, VOIDED, "the fourth");
 }
 
-#[test]
-fn a_capture_repeated_captures_once() {
+fn a_capture_repeated_captures_once(on: On) {
     for token in ["tok_ok", "tok_slow_capture", "tok_refund_fails"] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.authorize(Do, token);
         for _ in 0..3 {
             assert_eq!(shop.capture(Do), Said::Done, "{token}");
@@ -194,18 +215,16 @@ fn a_capture_repeated_captures_once() {
     }
 }
 
-#[test]
-fn captured_already_under_another_step_is_done_and_not_captured_again() {
-    let shop = Shop::open();
+fn captured_already_under_another_step_is_done_and_not_captured_again(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     assert_eq!(shop.capture(Do), Said::Done);
     assert_eq!(shop.try_capture_as("capture_again", Do, gbp(AMOUNT)), Some(Said::Done));
     agree(&shop, CAPTURED, "twice asked");
 }
 
-#[test]
-fn a_capture_that_is_declined_is_refused_and_its_hold_can_be_voided() {
-    let shop = Shop::open();
+fn a_capture_that_is_declined_is_refused_and_its_hold_can_be_voided(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_capture_fails");
     for _ in 0..2 {
         assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
@@ -217,9 +236,8 @@ fn a_capture_that_is_declined_is_refused_and_its_hold_can_be_voided() {
     agree(&shop, VOIDED, "then voided");
 }
 
-#[test]
-fn a_capture_after_the_hold_ran_out_is_refused_by_name_and_nothing_is_held() {
-    let shop = Shop::open();
+fn a_capture_after_the_hold_ran_out_is_refused_by_name_and_nothing_is_held(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.clock.advance(participant_payment::gateway::sandbox::HOLD_MS + 1);
     assert_eq!(shop.capture(Do), Said::refused("AUTHORIZATION_EXPIRED"));
@@ -229,9 +247,8 @@ fn a_capture_after_the_hold_ran_out_is_refused_by_name_and_nothing_is_held() {
     agree(&shop, VOIDED, "still so");
 }
 
-#[test]
-fn a_capture_of_anything_but_the_hold_is_refused_by_name_and_not_asked() {
-    let shop = Shop::open();
+fn a_capture_of_anything_but_the_hold_is_refused_by_name_and_not_asked(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.asked();
     let eur =
@@ -245,18 +262,16 @@ fn a_capture_of_anything_but_the_hold_is_refused_by_name_and_not_asked() {
     assert_eq!(shop.capture(Do), Said::Done, "the right one is not hindered");
 }
 
-#[test]
-fn a_capture_of_nothing_held_is_refused_and_stays_refused() {
-    let shop = Shop::open();
+fn a_capture_of_nothing_held_is_refused_and_stays_refused(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
     assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "a refusal is a promise");
     agree(&shop, HELD, "only held");
 }
 
-#[test]
-fn an_undo_of_a_captured_payment_gives_everything_back_once() {
-    let shop = Shop::open();
+fn an_undo_of_a_captured_payment_gives_everything_back_once(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     for _ in 0..2 {
@@ -267,9 +282,8 @@ fn an_undo_of_a_captured_payment_gives_everything_back_once() {
     assert_eq!((document.captured_minor, document.refunded_minor), (1_000, 1_000));
 }
 
-#[test]
-fn an_undo_of_a_captured_payment_gives_back_what_refunds_left() {
-    let shop = Shop::open();
+fn an_undo_of_a_captured_payment_gives_back_what_refunds_left(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     assert_eq!(shop.refund(Do, 1, 300), Said::Done);
@@ -277,9 +291,8 @@ fn an_undo_of_a_captured_payment_gives_back_what_refunds_left() {
     agree(&shop, &["authorized:1000", "captured:1000", "refunded:300", "refunded:700"], "the rest");
 }
 
-#[test]
-fn an_undo_whose_refund_fails_calls_a_person() {
-    let shop = Shop::open();
+fn an_undo_whose_refund_fails_calls_a_person(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_refund_fails");
     shop.capture(Do);
     for _ in 0..2 {
@@ -288,9 +301,8 @@ fn an_undo_whose_refund_fails_calls_a_person() {
     agree(&shop, CAPTURED, "the money stays taken");
 }
 
-#[test]
-fn refunds_together_never_exceed_what_was_captured() {
-    let shop = Shop::open();
+fn refunds_together_never_exceed_what_was_captured(on: On) {
+    let shop = Shop::open(on);
     assert_eq!(shop.refund(Do, 9, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"), "no payment");
     shop.authorize(Do, "tok_ok");
     assert_eq!(shop.refund(Do, 8, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"), "nothing captured");
@@ -304,9 +316,8 @@ fn refunds_together_never_exceed_what_was_captured() {
     agree(&shop, &["authorized:1000", "captured:1000", "refunded:600", "refunded:400"], "all of it");
 }
 
-#[test]
-fn a_refund_that_fails_is_refused_by_name_and_does_not_count() {
-    let shop = Shop::open();
+fn a_refund_that_fails_is_refused_by_name_and_does_not_count(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_refund_fails");
     shop.capture(Do);
     for number in 1..=2 {
@@ -317,9 +328,8 @@ fn a_refund_that_fails_is_refused_by_name_and_does_not_count() {
     agree(&shop, CAPTURED, "the money stays taken");
 }
 
-#[test]
-fn another_request_under_the_same_key_is_broken_and_changes_nothing() {
-    let shop = Shop::open();
+fn another_request_under_the_same_key_is_broken_and_changes_nothing(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     assert!(shop.authorize(Do, "tok_declined").is_broken(), "another token");
     let step = "authorize_payment";
@@ -331,30 +341,27 @@ fn another_request_under_the_same_key_is_broken_and_changes_nothing() {
     agree(&shop, &["authorized:1000", "captured:1000", "refunded:10"], "as it was");
 }
 
-#[test]
-fn a_payment_or_refund_id_of_another_step_is_broken() {
-    let shop = Shop::open();
+fn a_payment_or_refund_id_of_another_step_is_broken(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     let again = shop.try_authorize_as("authorize_again", shop.payment, Do, "tok_ok", gbp(AMOUNT));
     assert!(again.unwrap().is_broken());
     agree(&shop, HELD, "one hold");
 }
 
-#[test]
-fn amounts_and_ids_that_cannot_be_are_broken_and_nothing_is_written() {
-    let shop = Shop::open();
+fn amounts_and_ids_that_cannot_be_are_broken_and_nothing_is_written(on: On) {
+    let shop = Shop::open(on);
     for minor in [0, -1, i64::MIN] {
         let said = shop.try_authorize_as("authorize_payment", shop.payment, Do, "tok_ok", gbp(minor));
         assert!(said.unwrap().is_broken(), "{minor}");
         assert!(shop.refund(Do, 1, minor).is_broken(), "{minor}");
     }
-    assert!(shop.rows("payment.db", "SELECT saga_id FROM barrier").is_empty());
+    assert!(shop.rows("payment", "SELECT saga_id FROM barrier").is_empty());
     assert_eq!(shop.status(), "NotFound");
 }
 
-#[test]
-fn an_undo_of_another_saga_s_payment_is_broken() {
-    let mut shop = Shop::open();
+fn an_undo_of_another_saga_s_payment_is_broken(on: On) {
+    let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     let (saga, payment) = (shop.saga, shop.payment);
     shop.saga = uuid::Uuid::now_v7();
@@ -370,24 +377,29 @@ fn an_undo_of_another_saga_s_payment_is_broken() {
 
 #[test]
 fn a_token_is_not_in_our_database_and_a_card_number_is_in_none() {
-    let shop = Shop::open();
+    // In a file the bytes can be looked for; the same columns are written to a server.
+    let shop = Shop::open(On::Sqlite);
     assert!(matches!(shop.authorize(Do, "tok_3ds_never"), Said::Pending(_)));
     assert!(shop.bytes("payment.db").contains(&shop.payment.to_string()), "this reads what is written");
     assert!(!shop.bytes("payment.db").contains("tok_3ds"));
 
-    let shop = Shop::open();
+    let shop = Shop::open(On::Sqlite);
     assert_eq!(shop.authorize(Do, "4000056655665556"), Said::refused("UNKNOWN_PAYMENT_METHOD"));
     for file in ["payment.db", "sandbox.db"] {
         assert!(!shop.bytes(file).contains("4000056655665556"), "{file}");
     }
 }
 
-#[test]
-fn an_event_tells_what_moved_under_its_root_saga_s_key() {
-    let shop = Shop::open();
+fn an_event_tells_what_moved_under_its_root_saga_s_key(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
-    let event =
-        shop.rows("payment.db", "SELECT topic, source, key, subject, CAST(payload AS TEXT) FROM outbox");
+    let event = shop.rows(
+        "payment",
+        match on {
+            On::Sqlite => "SELECT topic, source, key, subject, CAST(payload AS TEXT) FROM outbox",
+            On::Postgres => "SELECT topic, source, key, subject, convert_from(payload, 'UTF8') FROM outbox",
+        },
+    );
     let (saga, payment) = (shop.saga, shop.payment);
     let payload = format!(
         r#"{{"payment_id":"{payment}","status":"authorized","amount":{{"amount_minor":1000,"currency":"GBP"}}}}"#
@@ -395,9 +407,8 @@ fn an_event_tells_what_moved_under_its_root_saga_s_key() {
     assert_eq!(event, [format!("payment.events:/backstitch/payment:{saga}:{payment}:{payload}")]);
 }
 
-#[test]
-fn a_payment_is_shown_by_its_id_and_a_wrong_id_is_told_by_its_field() {
-    let mut shop = Shop::open();
+fn a_payment_is_shown_by_its_id_and_a_wrong_id_is_told_by_its_field(on: On) {
+    let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     shop.refund(Do, 1, 10);
@@ -415,7 +426,7 @@ fn a_payment_is_shown_by_its_id_and_a_wrong_id_is_told_by_its_field() {
 
 #[test]
 fn a_wrong_option_is_refused_by_its_name() {
-    let shop = Shop::open();
+    let shop = Shop::open(On::Sqlite);
     for (database, sandbox) in [
         (shop.url("a.db"), shop.url("a.db")),
         (shop.url("b.db"), "postgres://bank".to_owned()),

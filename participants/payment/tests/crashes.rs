@@ -7,8 +7,28 @@ mod common;
 use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_services::{On, each_database};
 use common::Fault::{HangAfter, HangBefore, LoseAnswer, LoseRequest, Pass, Unavailable};
 use common::{Fault, Said, Shop};
+
+each_database!(blocking:
+    killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible,
+    killed_in_authorize_the_undo_leaves_nothing_held,
+    killed_in_authorize_the_next_process_settles_it_by_itself,
+    killed_after_the_capture_it_is_found_and_not_made_again,
+    killed_before_the_capture_it_is_never_made,
+    killed_in_void_the_next_process_goes_on_with_it,
+    killed_in_the_refund_of_an_undo_it_is_given_back_once,
+    killed_after_a_refund_it_is_found_and_counted_once,
+    a_refund_that_is_not_there_is_neither_done_nor_refused_nor_sent_again,
+    an_answer_that_is_lost_without_a_crash_is_read,
+    a_capture_whose_request_was_lost_is_waited_for_and_then_settled,
+    a_dropped_request_cancels_nothing,
+    an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed,
+    an_undo_that_begins_while_the_hold_is_made_ends_it,
+    a_close_that_begins_while_the_capture_is_made_waits_for_it_and_is_done,
+    an_undo_waits_for_a_refund_in_doubt_before_it_gives_back_the_rest,
+);
 
 const HELD: &[&str] = &["authorized:1000"];
 const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
@@ -22,16 +42,16 @@ fn agree(shop: &Shop, entries: &[&str], why: &str) {
 }
 
 /// A shop that was killed while `faults` were on the wire of its authorization.
-fn killed_in_authorize(faults: &[Fault]) -> Shop {
-    let mut shop = Shop::open();
+fn killed_in_authorize(on: On, faults: &[Fault]) -> Shop {
+    let mut shop = Shop::open(on);
     shop.faults(faults);
     assert_eq!(shop.try_authorize(Do, "tok_ok"), None, "it hangs at the provider");
     shop.crash();
     shop
 }
 
-fn killed_in_capture(fault: Fault) -> Shop {
-    let mut shop = Shop::open();
+fn killed_in_capture(on: On, fault: Fault) -> Shop {
+    let mut shop = Shop::open(on);
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
     shop.faults(&[fault]);
     assert_eq!(shop.try_capture(Do, common::gbp(common::AMOUNT)), None, "it hangs at the provider");
@@ -44,15 +64,14 @@ fn waited(call: impl Fn() -> Said) -> Said {
     (0..1_000).map(|_| call()).find(|said| *said != Said::NotNow).unwrap_or(Said::NotNow)
 }
 
-#[test]
-fn killed_in_authorize_the_next_process_settles_it_by_itself() {
+fn killed_in_authorize_the_next_process_settles_it_by_itself(on: On) {
     for (why, faults, status, entries) in [
         ("before create", &[HangBefore][..], "voided", NOTHING),
         ("after create", &[HangAfter], "voided", NOTHING),
         ("before confirm", &[Pass, HangBefore], "voided", NOTHING),
         ("after confirm", &[Pass, HangAfter], "authorized", HELD),
     ] {
-        let shop = killed_in_authorize(faults);
+        let shop = killed_in_authorize(on, faults);
         shop.tick(Duration::from_secs(6));
         assert_eq!(shop.status(), status, "{why}");
         agree(&shop, entries, why);
@@ -64,30 +83,28 @@ fn killed_in_authorize_the_next_process_settles_it_by_itself() {
     }
 }
 
-#[test]
-fn killed_in_authorize_the_undo_leaves_nothing_held() {
+fn killed_in_authorize_the_undo_leaves_nothing_held(on: On) {
     for (why, faults, entries) in [
         ("before create", &[HangBefore][..], NOTHING),
         ("after create", &[HangAfter], NOTHING),
         ("before confirm", &[Pass, HangBefore], NOTHING),
         ("after confirm", &[Pass, HangAfter], VOIDED),
     ] {
-        let shop = killed_in_authorize(faults);
+        let shop = killed_in_authorize(on, faults);
         assert_eq!(shop.void(), Said::Done, "{why}");
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded, "{why}");
         agree(&shop, entries, why);
     }
 }
 
-#[test]
-fn killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible() {
+fn killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible(on: On) {
     for (why, faults, held) in [
         ("before create", &[HangBefore][..], false),
         ("after create", &[HangAfter], false),
         ("before confirm", &[Pass, HangBefore], false),
         ("after confirm", &[Pass, HangAfter], true),
     ] {
-        let shop = killed_in_authorize(faults);
+        let shop = killed_in_authorize(on, faults);
         let said = shop.authorize(Close, "tok_ok");
         match held {
             true => assert_eq!(said, Said::Done, "{why}"),
@@ -97,9 +114,8 @@ fn killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible() {
     }
 }
 
-#[test]
-fn killed_after_the_capture_it_is_found_and_not_made_again() {
-    let shop = killed_in_capture(HangAfter);
+fn killed_after_the_capture_it_is_found_and_not_made_again(on: On) {
+    let shop = killed_in_capture(on, HangAfter);
     assert_eq!(shop.status(), "capturing");
     assert_eq!(shop.void(), Said::NotNow, "a capture is settled before anything is voided");
     shop.asked();
@@ -110,15 +126,14 @@ fn killed_after_the_capture_it_is_found_and_not_made_again() {
     agree(&shop, CAPTURED, "once");
 }
 
-#[test]
-fn killed_before_the_capture_it_is_never_made() {
+fn killed_before_the_capture_it_is_never_made(on: On) {
     let settles: [fn(&Shop); 3] = [
         |shop| shop.tick(Duration::from_secs(6)),
         |shop| assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED")),
         |shop| assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED")),
     ];
     for settle in settles {
-        let shop = killed_in_capture(HangBefore);
+        let shop = killed_in_capture(on, HangBefore);
         shop.asked();
         settle(&shop);
         agree(&shop, VOIDED, "the hold is ended");
@@ -129,8 +144,7 @@ fn killed_before_the_capture_it_is_never_made() {
     }
 }
 
-#[test]
-fn killed_in_void_the_next_process_goes_on_with_it() {
+fn killed_in_void_the_next_process_goes_on_with_it(on: On) {
     for (why, faults) in [
         ("before read", &[HangBefore][..]),
         ("after read", &[HangAfter]),
@@ -138,7 +152,7 @@ fn killed_in_void_the_next_process_goes_on_with_it() {
         ("after cancel", &[Pass, HangAfter]),
     ] {
         for alone in [true, false] {
-            let mut shop = Shop::open();
+            let mut shop = Shop::open(on);
             assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
             shop.faults(faults);
             assert_eq!(shop.try_void(), None, "{why}");
@@ -153,12 +167,11 @@ fn killed_in_void_the_next_process_goes_on_with_it() {
     }
 }
 
-#[test]
-fn killed_in_the_refund_of_an_undo_it_is_given_back_once() {
+fn killed_in_the_refund_of_an_undo_it_is_given_back_once(on: On) {
     let all: &[&str] = &["authorized:1000", "captured:1000", "refunded:1000"];
     for (why, fault) in [("before", HangBefore), ("after", HangAfter)] {
         for alone in [true, false] {
-            let mut shop = Shop::open();
+            let mut shop = Shop::open(on);
             shop.authorize(Do, "tok_ok");
             shop.capture(Do);
             shop.faults(&[fault]);
@@ -174,9 +187,8 @@ fn killed_in_the_refund_of_an_undo_it_is_given_back_once() {
     }
 }
 
-#[test]
-fn killed_after_a_refund_it_is_found_and_counted_once() {
-    let mut shop = Shop::open();
+fn killed_after_a_refund_it_is_found_and_counted_once(on: On) {
+    let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     shop.faults(&[HangAfter]);
@@ -188,9 +200,8 @@ fn killed_after_a_refund_it_is_found_and_counted_once() {
     assert_eq!(shop.refund(Do, 1, 600), Said::Done);
 }
 
-#[test]
-fn a_refund_that_is_not_there_is_neither_done_nor_refused_nor_sent_again() {
-    let mut shop = Shop::open();
+fn a_refund_that_is_not_there_is_neither_done_nor_refused_nor_sent_again(on: On) {
+    let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     shop.faults(&[HangBefore]);
@@ -205,9 +216,8 @@ fn a_refund_that_is_not_there_is_neither_done_nor_refused_nor_sent_again() {
     agree(&shop, CAPTURED, "nothing went back");
 }
 
-#[test]
-fn an_answer_that_is_lost_without_a_crash_is_read() {
-    let shop = Shop::open();
+fn an_answer_that_is_lost_without_a_crash_is_read(on: On) {
+    let shop = Shop::open(on);
     shop.faults(&[Pass, LoseAnswer]);
     assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
     shop.faults(&[LoseAnswer]);
@@ -219,10 +229,9 @@ fn an_answer_that_is_lost_without_a_crash_is_read() {
     agree(&shop, CAPTURED, "once");
 }
 
-#[test]
-fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled() {
+fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled(on: On) {
     for fault in [LoseRequest, Unavailable] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.authorize(Do, "tok_ok");
         shop.faults(&[fault]);
         assert_eq!(shop.capture(Do), Said::Unknown);
@@ -235,9 +244,8 @@ fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled() {
     }
 }
 
-#[test]
-fn a_dropped_request_cancels_nothing() {
-    let shop = Shop::open();
+fn a_dropped_request_cancels_nothing(on: On) {
+    let shop = Shop::open(on);
     shop.faults(&[Pass, HangBefore]);
     assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
     // The caller has gone away, the task goes on: it has the step, so nobody else reaches for the provider.
@@ -247,10 +255,9 @@ fn a_dropped_request_cancels_nothing() {
     assert_eq!(shop.asked(), [""; 0]);
 }
 
-#[test]
-fn an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed() {
+fn an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed(on: On) {
     for fault in [HangBefore, HangAfter] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.faults(&[fault]);
         assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
         assert_eq!(shop.void(), Said::NotNow, "waited for");
@@ -261,10 +268,9 @@ fn an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed() {
     }
 }
 
-#[test]
-fn an_undo_that_begins_while_the_hold_is_made_ends_it() {
+fn an_undo_that_begins_while_the_hold_is_made_ends_it(on: On) {
     for fault in [HangBefore, HangAfter] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.faults(&[Pass, fault]);
         assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
         assert_eq!(shop.void(), Said::NotNow, "waited for");
@@ -275,10 +281,9 @@ fn an_undo_that_begins_while_the_hold_is_made_ends_it() {
     }
 }
 
-#[test]
-fn a_close_that_begins_while_the_capture_is_made_waits_for_it_and_is_done() {
+fn a_close_that_begins_while_the_capture_is_made_waits_for_it_and_is_done(on: On) {
     for fault in [HangBefore, HangAfter] {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.authorize(Do, "tok_ok");
         shop.faults(&[fault]);
         assert_eq!(shop.try_capture(Do, common::gbp(common::AMOUNT)), None);
@@ -290,9 +295,8 @@ fn a_close_that_begins_while_the_capture_is_made_waits_for_it_and_is_done() {
     }
 }
 
-#[test]
-fn an_undo_waits_for_a_refund_in_doubt_before_it_gives_back_the_rest() {
-    let mut shop = Shop::open();
+fn an_undo_waits_for_a_refund_in_doubt_before_it_gives_back_the_rest(on: On) {
+    let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.capture(Do);
     shop.faults(&[HangAfter]);

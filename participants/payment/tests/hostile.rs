@@ -6,8 +6,17 @@ mod common;
 
 use backstitch_proto::contract::Op::Do;
 use backstitch_proto::money::{Currency, Money};
+use backstitch_services::{On, each_database};
 use common::{Lie, Said, Shop};
 use participant_payment::gateway::{ProviderId, ProviderState};
+
+each_database!(blocking:
+    an_authorization_that_cannot_be_is_broken_and_recorded_as_nothing,
+    a_capture_that_cannot_be_is_broken_and_found_when_the_provider_makes_sense_again,
+    a_partial_capture_is_not_taken_for_the_whole,
+    money_taken_where_only_a_hold_was_asked_for_is_broken_and_given_back_by_the_undo,
+    a_void_that_the_provider_does_not_confirm_is_not_done,
+);
 
 const HELD: &[&str] = &["authorized:1000"];
 
@@ -32,13 +41,13 @@ const LIES: [(&str, Lie); 6] = [
 
 fn truth(_: &'static str, _: &mut participant_payment::gateway::ProviderPayment) {}
 
-#[test]
-fn an_authorization_that_cannot_be_is_broken_and_recorded_as_nothing() {
+fn an_authorization_that_cannot_be_is_broken_and_recorded_as_nothing(on: On) {
     for (why, lie) in LIES {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         shop.lie(lie);
         assert!(shop.authorize(Do, "tok_ok").is_broken(), "{why}");
         // An object that was never stored is never confirmed, whatever it is: that much can be promised.
+        shop.until_nobody_else_is_at_it();
         let again = shop.authorize(Do, "tok_ok");
         let ended = again == Said::refused("PAYMENT_INTERRUPTED") && shop.bank().is_empty();
         assert!(again.is_broken() || ended, "{why}: {again:?}");
@@ -55,10 +64,9 @@ fn an_authorization_that_cannot_be_is_broken_and_recorded_as_nothing() {
     }
 }
 
-#[test]
-fn a_capture_that_cannot_be_is_broken_and_found_when_the_provider_makes_sense_again() {
+fn a_capture_that_cannot_be_is_broken_and_found_when_the_provider_makes_sense_again(on: On) {
     for (why, lie) in LIES {
-        let shop = Shop::open();
+        let shop = Shop::open(on);
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
         shop.lie(lie);
         for _ in 0..2 {
@@ -73,18 +81,16 @@ fn a_capture_that_cannot_be_is_broken_and_found_when_the_provider_makes_sense_ag
     }
 }
 
-#[test]
-fn a_partial_capture_is_not_taken_for_the_whole() {
-    let shop = Shop::open();
+fn a_partial_capture_is_not_taken_for_the_whole(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.lie(|_, payment| payment.captured_minor = payment.captured_minor.min(1));
     assert!(shop.capture(Do).is_broken());
     assert_eq!(shop.ours(), HELD);
 }
 
-#[test]
-fn money_taken_where_only_a_hold_was_asked_for_is_broken_and_given_back_by_the_undo() {
-    let shop = Shop::open();
+fn money_taken_where_only_a_hold_was_asked_for_is_broken_and_given_back_by_the_undo(on: On) {
+    let shop = Shop::open(on);
     shop.lie(|verb, payment| {
         if verb == "confirm" {
             payment.state = ProviderState::Captured;
@@ -98,9 +104,8 @@ fn money_taken_where_only_a_hold_was_asked_for_is_broken_and_given_back_by_the_u
     assert_eq!(shop.bank(), shop.ours());
 }
 
-#[test]
-fn a_void_that_the_provider_does_not_confirm_is_not_done() {
-    let shop = Shop::open();
+fn a_void_that_the_provider_does_not_confirm_is_not_done(on: On) {
+    let shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     shop.lie(|verb, payment| {
         if verb == "cancel" {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_services::On;
 use common::{AMOUNT, Fault, Said, Shop, gbp};
 use proptest::prelude::*;
 
@@ -25,6 +26,8 @@ enum Step {
     Wire(Vec<Fault>),
     Release,
     Crash,
+    /// What follows happens in the other one of two processes.
+    Other,
     Tick(u64),
 }
 
@@ -100,8 +103,7 @@ impl Promises {
     }
 }
 
-fn run(token: &'static str, steps: &[Step], turns_back: bool) {
-    let mut shop = Shop::open();
+fn run(mut shop: Shop, token: &'static str, steps: &[Step], turns_back: bool) {
     let mut promises = Promises::default();
     let elsewhere = steps.iter().any(|step| matches!(step, Step::CaptureElsewhere));
     let declines = elsewhere || ["tok_capture_fails", "tok_void_fails_3"].contains(&token);
@@ -125,6 +127,7 @@ fn run(token: &'static str, steps: &[Step], turns_back: bool) {
             Step::Wire(faults) => shop.faults(faults),
             Step::Release => shop.release(),
             Step::Crash => shop.crash(),
+            Step::Other => shop.other(),
             Step::Tick(seconds) => {
                 // A tick that meets a hanging wire would wait for it for ever; the process is killed there instead.
                 shop.faults(&[]);
@@ -150,19 +153,18 @@ fn run(token: &'static str, steps: &[Step], turns_back: bool) {
 /// What holds at every moment. `declines`: the provider may have a reason of its own to refuse a capture.
 fn check_always(shop: &Shop, declines: bool) {
     let sums = "SELECT captures, voids, captured_minor, refunded_minor FROM statement";
-    for line in shop.rows("sandbox.db", sums) {
+    for line in shop.rows("sandbox", sums) {
         let n: Vec<i64> = line.split(':').map(|n| n.parse().unwrap()).collect();
         assert!(n[0] + n[1] <= 1, "captured and voided: {line}");
         assert!(n[3] <= n[2], "given back more than taken: {line}");
     }
-    let accounts =
-        shop.rows("sandbox.db", "SELECT id FROM accounts WHERE state IN ('authorized', 'captured')");
+    let accounts = shop.rows("sandbox", "SELECT id FROM accounts WHERE state IN ('authorized', 'captured')");
     assert!(accounts.len() <= 1, "one payment holds at most once: {accounts:?}");
     let claims = "SELECT p.captured_minor,
-                         (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r
+                         (SELECT CAST(COALESCE(SUM(r.amount_minor), 0) AS BIGINT) FROM refunds r
                           WHERE r.payment_id = p.payment_id AND r.status IN ('pending', 'done'))
                   FROM payments p";
-    for line in shop.rows("payment.db", claims) {
+    for line in shop.rows("payment", claims) {
         let (captured, claimed) = line.split_once(':').unwrap();
         assert!(claimed.parse::<i64>().unwrap() <= captured.parse::<i64>().unwrap(), "claimed: {line}");
     }
@@ -180,11 +182,11 @@ fn check_settled(shop: &Shop, promises: &Promises, elsewhere: bool) {
     // A refund that the provider never heard of proves nothing, and stays open; so does a customer who never comes.
     let lost = "SELECT b.step || ' ' || b.state FROM barrier_open o JOIN barrier b
                 ON b.saga_id = o.saga_id AND b.step = o.step";
-    for open in shop.rows("payment.db", lost) {
+    for open in shop.rows("payment", lost) {
         let waits = open == "authorize_payment doing" && shop.status() == "waiting";
         assert!(open.starts_with("refund_") || waits || gives_back(shop), "still open: {open}");
     }
-    if shop.rows("payment.db", "SELECT saga_id FROM barrier_open").is_empty() {
+    if shop.rows("payment", "SELECT saga_id FROM barrier_open").is_empty() {
         let status = shop.status();
         let rests = ["NotFound", "authorized", "captured", "voided", "refused"].contains(&status.as_str());
         assert!(rests, "nobody goes on with a payment that is {status}");
@@ -201,7 +203,7 @@ fn check_settled(shop: &Shop, promises: &Promises, elsewhere: bool) {
     }
     if promises.0.get("void") == Some(&Said::Done) {
         let left = "SELECT held_minor + captured_minor - refunded_minor FROM statement";
-        for line in shop.rows("sandbox.db", left) {
+        for line in shop.rows("sandbox", left) {
             assert_eq!(line, "0", "undone, but money is held or taken");
         }
     }
@@ -222,6 +224,24 @@ proptest! {
 
     #[test]
     fn no_interleaving_loses_or_doubles_money(token in token(), steps in story(), turns_back: bool) {
-        run(token, &steps, turns_back);
+        run(Shop::open(On::Sqlite), token, &steps, turns_back);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases().div_ceil(3), max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_interleaving_of_two_processes_on_one_database_loses_or_doubles_money(
+        token in token(),
+        steps in story(),
+        others in prop::collection::vec(0_usize..12, 0..6),
+        turns_back: bool,
+    ) {
+        let mut steps = steps;
+        for at in others {
+            steps.insert(at.min(steps.len()), Step::Other);
+        }
+        run(Shop::with_two_processes(), token, &steps, turns_back);
     }
 }

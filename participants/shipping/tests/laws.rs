@@ -15,6 +15,7 @@ use backstitch_proto::shipping::{
     CancelShipmentRequest, CreateShipmentRequest, CreateShipmentResponse, GetShipmentRequest,
     ListMethodsRequest, QuoteRequest, QuoteResponse, Shipment,
 };
+use backstitch_services::{On, each_database};
 use participant_kit::ManualClock;
 use sqlx::AnyPool;
 use tempfile::TempDir;
@@ -24,6 +25,23 @@ use uuid::Uuid;
 
 use harness::{Call, Served, call};
 
+each_database!(
+    a_parcel_has_a_price_in_every_zone_and_each_currency_its_own,
+    what_is_not_served_is_refused_with_what_is,
+    every_tier_is_quotable_up_to_its_limit_and_refused_past_the_last_one,
+    a_quote_asked_for_again_is_the_same_although_rates_have_changed,
+    a_refusal_asked_for_again_is_the_same_although_it_would_be_served_now,
+    a_zone_without_rates_is_not_served_at_present,
+    the_same_quote_key_with_another_body_is_broken,
+    a_shipment_is_created_once_under_one_number_and_told_once,
+    a_shipment_refuses_nothing_and_looks_at_no_quote,
+    cancelling_ends_a_shipment_once_and_is_told_once,
+    an_undo_that_comes_before_its_do_keeps_the_shipment_from_ever_being,
+    another_saga_s_shipment_can_be_neither_taken_nor_cancelled,
+    quotes_that_ended_long_ago_are_removed_and_still_answered,
+    asking_for_what_is_no_id_or_no_shipment_is_told_apart,
+);
+
 const NOW_MS: i64 = 1_790_000_000_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -31,19 +49,25 @@ struct House {
     served: Served,
     client: ShippingClient<Channel>,
     clock: ManualClock,
-    directory: TempDir,
+    url: String,
+    _directory: TempDir,
 }
 
 impl House {
-    async fn open() -> Self {
+    async fn open(on: On) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let url = harness::database(on, directory.path(), &participant_shipping::SCHEMA).await;
         let clock = ManualClock::new(NOW_MS);
-        let options = participant_shipping::Options {
-            database_url: harness::database(directory.path()),
-            clock: Arc::new(clock.clone()),
-        };
+        let options =
+            participant_shipping::Options { database_url: url.clone(), clock: Arc::new(clock.clone()) };
         let served = Served::start(participant_shipping::open(options).await.unwrap()).await;
-        Self { client: ShippingClient::new(served.channel.clone()), served, clock, directory }
+        Self {
+            client: ShippingClient::new(served.channel.clone()),
+            served,
+            clock,
+            url,
+            _directory: directory,
+        }
     }
 
     async fn quote(&self, call: &Call, request: &QuoteRequest) -> Result<QuoteResponse, Status> {
@@ -87,7 +111,7 @@ impl House {
     /// What an operator does at the database.
     async fn sql(&self, sql: &'static str) -> Vec<i64> {
         sqlx::any::install_default_drivers();
-        let pool = AnyPool::connect(&harness::database(self.directory.path())).await.unwrap();
+        let pool = AnyPool::connect(&self.url).await.unwrap();
         let rows = sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap();
         pool.close().await;
         rows
@@ -140,9 +164,8 @@ fn shipment(saga: Uuid) -> CreateShipmentRequest {
     }
 }
 
-#[tokio::test]
-async fn a_parcel_has_a_price_in_every_zone_and_each_currency_its_own() {
-    let house = House::open().await;
+async fn a_parcel_has_a_price_in_every_zone_and_each_currency_its_own(on: On) {
+    let house = House::open(on).await;
     assert_eq!(house.price("GB", "standard", 2_000, "GBP").await, Ok(395));
     assert_eq!(house.price("GB", "standard", 2_000, "EUR").await, Ok(465));
     assert_eq!(house.price("GB", "standard", 2_000, "USD").await, Ok(495));
@@ -151,9 +174,8 @@ async fn a_parcel_has_a_price_in_every_zone_and_each_currency_its_own() {
     assert_eq!(house.price("GB", "economy", 0, "GBP").await, Ok(295));
 }
 
-#[tokio::test]
-async fn what_is_not_served_is_refused_with_what_is() {
-    let house = House::open().await;
+async fn what_is_not_served_is_refused_with_what_is(on: On) {
+    let house = House::open(on).await;
     let refused = |refusal: Refusal, key: &str| (refusal.reason, refusal.metadata.get(key).cloned().unwrap());
     for (country, name) in [("AQ", "Antarctica"), ("UK", "the United Kingdom is GB"), ("ZZ", "ZZ is no")] {
         let refusal = house.price(country, "standard", 1, "GBP").await.unwrap_err();
@@ -171,9 +193,8 @@ async fn what_is_not_served_is_refused_with_what_is() {
 }
 
 /// Over the rates that the migration seeds, as ListMethods tells them.
-#[tokio::test]
-async fn every_tier_is_quotable_up_to_its_limit_and_refused_past_the_last_one() {
-    let house = House::open().await;
+async fn every_tier_is_quotable_up_to_its_limit_and_refused_past_the_last_one(on: On) {
+    let house = House::open(on).await;
     let methods =
         house.client.clone().list_methods(ListMethodsRequest {}).await.unwrap().into_inner().methods;
     assert_eq!(methods.len(), 30);
@@ -207,9 +228,8 @@ async fn every_tier_is_quotable_up_to_its_limit_and_refused_past_the_last_one() 
     }
 }
 
-#[tokio::test]
-async fn a_quote_asked_for_again_is_the_same_although_rates_have_changed() {
-    let house = House::open().await;
+async fn a_quote_asked_for_again_is_the_same_although_rates_have_changed(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let asked = request(saga, "GB", "standard", 1_000);
     let first = house.quote(&quote(saga), &asked).await.unwrap();
@@ -225,9 +245,8 @@ async fn a_quote_asked_for_again_is_the_same_although_rates_have_changed() {
     );
 }
 
-#[tokio::test]
-async fn a_refusal_asked_for_again_is_the_same_although_it_would_be_served_now() {
-    let house = House::open().await;
+async fn a_refusal_asked_for_again_is_the_same_although_it_would_be_served_now(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let heavy = request(saga, "GB", "economy", 10_001);
     let first = house.quote(&quote(saga), &heavy).await.unwrap_err();
@@ -239,9 +258,8 @@ async fn a_refusal_asked_for_again_is_the_same_although_it_would_be_served_now()
     house.price("GB", "economy", 10_001, "GBP").await.unwrap();
 }
 
-#[tokio::test]
-async fn a_zone_without_rates_is_not_served_at_present() {
-    let house = House::open().await;
+async fn a_zone_without_rates_is_not_served_at_present(on: On) {
+    let house = House::open(on).await;
     house.sql("DELETE FROM rates WHERE zone = 'world' RETURNING base_price_minor").await;
     let refusal = house.price("NO", "standard", 1, "GBP").await.unwrap_err();
     assert_eq!(
@@ -251,9 +269,8 @@ async fn a_zone_without_rates_is_not_served_at_present() {
     house.price("GB", "standard", 1, "GBP").await.unwrap();
 }
 
-#[tokio::test]
-async fn the_same_quote_key_with_another_body_is_broken() {
-    let house = House::open().await;
+async fn the_same_quote_key_with_another_body_is_broken(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.quote(&quote(saga), &request(saga, "GB", "standard", 1_000)).await.unwrap();
     for other in [
@@ -269,9 +286,8 @@ async fn the_same_quote_key_with_another_body_is_broken() {
     }
 }
 
-#[tokio::test]
-async fn a_shipment_is_created_once_under_one_number_and_told_once() {
-    let house = House::open().await;
+async fn a_shipment_is_created_once_under_one_number_and_told_once(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let created = house.ship(&ship(saga), &shipment(saga)).await.unwrap();
     assert_eq!(created.shipment_id, shipment_id(saga));
@@ -293,9 +309,8 @@ async fn a_shipment_is_created_once_under_one_number_and_told_once() {
     assert_eq!((changed.status.as_str(), changed.tracking_number), ("created", created.tracking_number));
 }
 
-#[tokio::test]
-async fn a_shipment_refuses_nothing_and_looks_at_no_quote() {
-    let house = House::open().await;
+async fn a_shipment_refuses_nothing_and_looks_at_no_quote(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.sql("DELETE FROM rates RETURNING base_price_minor").await;
     let odd = CreateShipmentRequest {
@@ -307,9 +322,8 @@ async fn a_shipment_refuses_nothing_and_looks_at_no_quote() {
     house.ship(&ship(saga), &odd).await.unwrap();
 }
 
-#[tokio::test]
-async fn cancelling_ends_a_shipment_once_and_is_told_once() {
-    let house = House::open().await;
+async fn cancelling_ends_a_shipment_once_and_is_told_once(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.ship(&ship(saga), &shipment(saga)).await.unwrap();
     house.clock.advance(5);
@@ -326,9 +340,8 @@ async fn cancelling_ends_a_shipment_once_and_is_told_once() {
     assert!(matches!(ship(saga).verdict(&late, "shipping"), Verdict::Superseded(_)), "{late:?}");
 }
 
-#[tokio::test]
-async fn an_undo_that_comes_before_its_do_keeps_the_shipment_from_ever_being() {
-    let house = House::open().await;
+async fn an_undo_that_comes_before_its_do_keeps_the_shipment_from_ever_being(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     house.cancel(saga).await.unwrap();
     let late = house.ship(&ship(saga), &shipment(saga)).await.unwrap_err();
@@ -337,9 +350,8 @@ async fn an_undo_that_comes_before_its_do_keeps_the_shipment_from_ever_being() {
     assert!(house.served.events().await.is_empty());
 }
 
-#[tokio::test]
-async fn another_saga_s_shipment_can_be_neither_taken_nor_cancelled() {
-    let house = House::open().await;
+async fn another_saga_s_shipment_can_be_neither_taken_nor_cancelled(on: On) {
+    let house = House::open(on).await;
     let (mine, yours) = (Uuid::now_v7(), Uuid::now_v7());
     house.ship(&ship(mine), &shipment(mine)).await.unwrap();
     let stolen = CreateShipmentRequest { shipment_id: shipment_id(mine), ..shipment(yours) };
@@ -356,9 +368,8 @@ async fn another_saga_s_shipment_can_be_neither_taken_nor_cancelled() {
     }
 }
 
-#[tokio::test]
-async fn quotes_that_ended_long_ago_are_removed_and_still_answered() {
-    let house = House::open().await;
+async fn quotes_that_ended_long_ago_are_removed_and_still_answered(on: On) {
+    let house = House::open(on).await;
     let saga = Uuid::now_v7();
     let first = house.quote(&quote(saga), &request(saga, "GB", "standard", 1)).await.unwrap();
     house.clock.advance(DAY_MS);
@@ -374,9 +385,8 @@ async fn quotes_that_ended_long_ago_are_removed_and_still_answered() {
     assert_eq!(house.quote(&quote(saga), &request(saga, "GB", "standard", 1)).await.unwrap(), first);
 }
 
-#[tokio::test]
-async fn asking_for_what_is_no_id_or_no_shipment_is_told_apart() {
-    let house = House::open().await;
+async fn asking_for_what_is_no_id_or_no_shipment_is_told_apart(on: On) {
+    let house = House::open(on).await;
     assert_eq!(house.get("BS-1".into()).await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(house.get(Uuid::now_v7().to_string()).await.unwrap_err().code(), Code::NotFound);
 }

@@ -1,8 +1,7 @@
-//! Carts on a SQLite file of their own, called through their real handlers.
+//! Carts on a database of their own, called through their real handlers.
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub, reason = "each test file uses some of it")]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use backstitch_proto::cart::carts_client::CartsClient;
@@ -12,6 +11,7 @@ use backstitch_proto::cart::{
 };
 use backstitch_proto::common::Item;
 use backstitch_proto::contract::{Op, Refusal, Verdict};
+use backstitch_services::On;
 use participant_cart::{Options, RedisOptions};
 use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ pub struct Shop {
     pub participant: Participant,
     pub client: CartsClient<Routes>,
     pub clock: ManualClock,
+    url: String,
+    /// Of the file, if it is one.
     pub directory: Arc<TempDir>,
     pub redis: Option<RedisOptions>,
 }
@@ -31,36 +33,47 @@ pub struct Shop {
 pub const HOUR_MS: i64 = 60 * 60 * 1000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-async fn open(directory: &Path, clock: &ManualClock, redis: Option<RedisOptions>) -> Participant {
-    let url = format!("sqlite:{}", directory.join("cart.db").display());
+async fn open(url: &str, clock: &ManualClock, redis: Option<RedisOptions>) -> Participant {
     participant_cart::open(Options { redis, ..Options::new(url, Arc::new(clock.clone())) }).await.unwrap()
 }
 
 impl Shop {
-    pub async fn open() -> Self {
-        Self::open_with(None).await
+    pub async fn open(on: On) -> Self {
+        Self::open_on(on, None).await
     }
 
     pub async fn open_with(redis: Option<RedisOptions>) -> Self {
-        let directory = Arc::new(tempfile::tempdir().unwrap());
-        Self::open_in(directory, ManualClock::new(1_800_000_000_000), redis).await
+        Self::open_on(On::Sqlite, redis).await
     }
 
-    async fn open_in(directory: Arc<TempDir>, clock: ManualClock, redis: Option<RedisOptions>) -> Self {
-        let participant = open(directory.path(), &clock, redis.clone()).await;
-        Self { client: CartsClient::new(participant.routes.clone()), participant, clock, directory, redis }
+    async fn open_on(on: On, redis: Option<RedisOptions>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = on.url(directory.path(), "cart");
+        participant_cart::SCHEMA.migrate(&url).await.unwrap();
+        Self::open_at(url, Arc::new(directory), ManualClock::new(1_800_000_000_000), redis).await
+    }
+
+    async fn open_at(
+        url: String,
+        directory: Arc<TempDir>,
+        clock: ManualClock,
+        redis: Option<RedisOptions>,
+    ) -> Self {
+        let participant = open(&url, &clock, redis.clone()).await;
+        let client = CartsClient::new(participant.routes.clone());
+        Self { client, participant, clock, url, directory, redis }
     }
 
     /// Another process over the same database.
     pub async fn beside(&self, redis: Option<RedisOptions>) -> Self {
-        Self::open_in(self.directory.clone(), self.clock.clone(), redis).await
+        Self::open_at(self.url.clone(), self.directory.clone(), self.clock.clone(), redis).await
     }
 
     /// The same database, opened again.
     pub async fn reopen(self) -> Self {
-        let Self { participant, client, clock, directory, redis } = self;
+        let Self { participant, client, clock, url, directory, redis } = self;
         drop((participant, client));
-        Self::open_in(directory, clock, redis).await
+        Self::open_at(url, directory, clock, redis).await
     }
 
     pub async fn try_get(&self, id: &str) -> Option<Cart> {

@@ -1,8 +1,7 @@
-//! An inventory on a SQLite file of its own, called through its real handlers, and an auditor for its database.
+//! An inventory on a database of its own, called through its real handlers, and an auditor for its database.
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub, reason = "each test file uses some of it")]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use backstitch_proto::common::{Item, Money};
@@ -12,6 +11,7 @@ use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::inventory::{
     CommitRequest, GetProductRequest, Product, PutProductRequest, ReleaseRequest, ReserveRequest,
 };
+use backstitch_services::On;
 use participant_inventory::Options;
 use participant_kit::{ManualClock, Participant, testing};
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -23,33 +23,41 @@ use uuid::Uuid;
 pub struct Shop {
     pub participant: Participant,
     pub client: InventoryClient<Routes>,
-    pub directory: TempDir,
+    url: String,
+    /// Of the file, if it is one.
+    pub directory: Arc<TempDir>,
 }
 
 pub const NOW_MS: i64 = 1_800_000_000_000;
 
-fn url(directory: &Path) -> String {
-    format!("sqlite:{}", directory.join("inventory.db").display())
-}
-
-async fn open(directory: &Path) -> Participant {
+async fn open(url: &str) -> Participant {
     let clock = Arc::new(ManualClock::new(NOW_MS));
-    participant_inventory::open(Options { database_url: url(directory), clock }).await.unwrap()
+    participant_inventory::open(Options { database_url: url.to_owned(), clock }).await.unwrap()
 }
 
 impl Shop {
-    pub async fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let participant = open(directory.path()).await;
-        Self { client: InventoryClient::new(participant.routes.clone()), participant, directory }
+    pub async fn open(on: On) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let url = on.url(directory.path(), "inventory");
+        participant_inventory::SCHEMA.migrate(&url).await.unwrap();
+        Self::open_at(url, directory).await
+    }
+
+    async fn open_at(url: String, directory: Arc<TempDir>) -> Self {
+        let participant = open(&url).await;
+        Self { client: InventoryClient::new(participant.routes.clone()), participant, url, directory }
+    }
+
+    /// Another process over the same database.
+    pub async fn beside(&self) -> Self {
+        Self::open_at(self.url.clone(), self.directory.clone()).await
     }
 
     /// The same database, opened again.
     pub async fn reopen(self) -> Self {
-        let Self { participant, client, directory } = self;
+        let Self { participant, client, url, directory } = self;
         drop((participant, client));
-        let participant = open(directory.path()).await;
-        Self { client: InventoryClient::new(participant.routes.clone()), participant, directory }
+        Self::open_at(url, directory).await
     }
 
     pub async fn put(&self, request: PutProductRequest) -> Result<Product, Status> {
@@ -68,7 +76,7 @@ impl Shop {
     }
 
     pub async fn database(&self) -> AnyConnection {
-        AnyConnection::connect(&url(self.directory.path())).await.unwrap()
+        AnyConnection::connect(&self.url).await.unwrap()
     }
 
     /// The laws of the database at rest; see the migration.

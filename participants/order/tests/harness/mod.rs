@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backstitch_proto::contract::{CallMeta, Op, Verdict};
+use backstitch_services::On;
 use outbox_relay::{Row, Source};
-use participant_kit::{Background, Participant, testing};
+use participant_kit::{Background, Participant, Schema, testing};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,9 +52,11 @@ impl Served {
     }
 }
 
-/// The URL of a database file in `directory`.
-pub(crate) fn database(directory: &Path) -> String {
-    format!("sqlite:{}", directory.join("participant.db").display())
+/// The URL of a database of one's own, which is ready to be opened.
+pub(crate) async fn database(on: On, directory: &Path, schema: &Schema) -> String {
+    let url = on.url(directory, schema.service());
+    schema.migrate(&url).await.unwrap();
+    url
 }
 
 /// One call of a saga.

@@ -1,4 +1,4 @@
-//! A payment participant that can be killed: a runtime of its own on real SQLite files, with a wire to the sandbox that
+//! A payment participant that can be killed: a runtime of its own on a real database and a real bank's file, with a wire to the sandbox that
 //! can be cut at any call.
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -16,9 +16,11 @@ use backstitch_proto::payment::{
     AuthorizeRequest, CaptureRequest, GetPaymentRequest, PaymentDocument, RefundRequest, VoidRequest,
     authorize_response,
 };
+use backstitch_services::On;
 use participant_kit::{Background, ManualClock};
 use participant_payment::gateway::sandbox::{Patience, Sandbox};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::runtime::{Builder, Runtime};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -27,6 +29,9 @@ use uuid::Uuid;
 pub use self::wire::{Fault, Lie, Wire};
 
 pub const AMOUNT: i64 = 1_000;
+
+/// How long what another process has begun is left to it.
+pub const GONE_AFTER_MS: i64 = 30_000;
 
 pub fn gbp(minor: i64) -> Money {
     Money::new(minor, Currency::parse("GBP").unwrap())
@@ -64,25 +69,47 @@ struct Process {
 
 /// One saga's payment, and the participant that it is made with.
 pub struct Shop {
+    on: On,
+    two: bool,
+    payments: String,
     directory: tempfile::TempDir,
     pub clock: ManualClock,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     lie: Arc<Mutex<Option<Lie>>>,
     asked: Arc<Mutex<Vec<String>>>,
     process: Option<Process>,
+    /// Another one on the same database and at the same bank.
+    second: Option<Process>,
     pub saga: Uuid,
     pub payment: Uuid,
 }
 
 impl Shop {
-    pub fn open() -> Self {
+    pub fn open(on: On) -> Self {
+        Self::open_as(on, false)
+    }
+
+    /// One that has two processes on a Postgres database; see [`other`](Self::other).
+    pub fn with_two_processes() -> Self {
+        Self::open_as(On::Postgres, true)
+    }
+
+    fn open_as(on: On, two: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let payments = on.url(directory.path(), "payment");
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(participant_payment::SCHEMA.migrate(&payments)).unwrap();
         let mut shop = Self {
-            directory: tempfile::tempdir().unwrap(),
+            on,
+            two,
+            payments,
+            directory,
             clock: ManualClock::new(1_700_000_000_000),
             faults: Arc::default(),
             lie: Arc::default(),
             asked: Arc::default(),
             process: None,
+            second: None,
             saga: Uuid::now_v7(),
             payment: Uuid::now_v7(),
         };
@@ -95,7 +122,10 @@ impl Shop {
     }
 
     fn start(&mut self) {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        // One of two goes on while the other is called: a process that stood still would be a frozen one, and would keep
+        // its locks.
+        let mut runtime = if self.two { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let clock = Arc::new(self.clock.clone());
         let wire = runtime.block_on(async {
             Wire {
@@ -109,19 +139,41 @@ impl Shop {
                     .unwrap(),
             }
         });
-        let url = self.url("payment.db");
+        let gateway = Arc::new(wire.clone());
         let participant =
-            runtime.block_on(participant_payment::open_with(&url, Arc::new(wire.clone()), clock)).unwrap();
+            runtime.block_on(participant_payment::open_with(&self.payments, gateway, clock)).unwrap();
         let client = PaymentClient::new(participant.routes);
         self.process = Some(Process { runtime, client, background: participant.background, wire });
     }
 
-    /// Kills the process and starts another, a moment later.
+    /// Kills every process and starts one: a moment later where no other process works on the database, else when
+    /// whatever it had begun is held to be nobody's.
     pub fn crash(&mut self) {
-        drop(self.process.take());
+        drop((self.process.take(), self.second.take()));
         self.faults.lock().unwrap().clear();
         self.clock.advance(1);
+        self.until_nobody_else_is_at_it();
         self.start();
+    }
+
+    /// Whatever another process may have begun is held to be nobody's from now on. Over a file there is no other.
+    pub fn until_nobody_else_is_at_it(&self) {
+        if self.on == On::Postgres {
+            self.clock.advance(GONE_AFTER_MS + 1);
+        }
+    }
+
+    /// What follows happens in the other one of two processes.
+    pub fn other(&mut self) {
+        std::mem::swap(&mut self.process, &mut self.second);
+        if self.process.is_none() {
+            self.start();
+        }
+    }
+
+    /// Kills the other process. Nobody is told.
+    pub fn kill_other(&mut self) {
+        drop(self.second.take());
     }
 
     /// What the wire does to the next calls, in order.
@@ -316,19 +368,20 @@ impl Shop {
     /// Time passes until nothing is open any more, or nothing changes any more.
     pub fn settle(&self) {
         for _ in 0..8 {
-            if self.rows("payment.db", "SELECT saga_id FROM barrier_open").is_empty() {
+            if self.rows("payment", "SELECT saga_id FROM barrier_open").is_empty() {
                 return;
             }
             self.tick(Duration::from_secs(61));
         }
     }
 
-    /// Rows of a database file, each as its columns joined by `:`.
-    pub fn rows(&self, file: &str, sql: &'static str) -> Vec<String> {
+    /// Rows of our database (`payment`) or the bank's (`sandbox`), each as its columns joined by `:`.
+    pub fn rows(&self, owner: &str, sql: &'static str) -> Vec<String> {
+        let url = if owner == "payment" { self.payments.clone() } else { self.url("sandbox.db") };
         self.block_on(async {
-            let mut conn = SqliteConnection::connect(&self.url(file)).await.unwrap();
+            let mut conn = AnyConnection::connect(&url).await.unwrap();
             let rows = sqlx::query(sql).fetch_all(&mut conn).await.unwrap();
-            let text = |row: &sqlx::sqlite::SqliteRow, column: usize| {
+            let text = |row: &AnyRow, column: usize| {
                 row.try_get::<String, _>(column).unwrap_or_else(|_| row.get::<i64, _>(column).to_string())
             };
             let rows = rows.iter().map(|row| {
@@ -341,13 +394,13 @@ impl Shop {
 
     /// `kind:amount` in our ledger.
     pub fn ours(&self) -> Vec<String> {
-        self.rows("payment.db", "SELECT kind, amount_minor FROM entries ORDER BY payment_id, number")
+        self.rows("payment", "SELECT kind, amount_minor FROM entries ORDER BY payment_id, number")
     }
 
     /// `kind:amount` in the bank's ledger: what moved.
     pub fn bank(&self) -> Vec<String> {
         self.rows(
-            "sandbox.db",
+            "sandbox",
             "SELECT kind, amount_minor FROM entries WHERE kind <> 'created' AND amount_minor > 0
              ORDER BY account_id, number",
         )
@@ -355,7 +408,7 @@ impl Shop {
 
     /// `kind` of what waits in the outbox, without the prefix all kinds have.
     pub fn events(&self) -> Vec<String> {
-        self.rows("payment.db", "SELECT kind FROM outbox ORDER BY number")
+        self.rows("payment", "SELECT kind FROM outbox ORDER BY number")
             .iter()
             .map(|kind| kind.trim_start_matches("com.backstitch.payment.").trim_end_matches(".v1").to_owned())
             .collect()

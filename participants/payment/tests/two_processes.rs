@@ -1,0 +1,156 @@
+//! Two payment processes on one database: what one has begun the other one leaves alone while it may be alive, and goes
+//! on with when it is gone.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use backstitch_proto::contract::Op::{Close, Do};
+use common::Fault::{HangAfter, HangBefore, Pass};
+use common::{AMOUNT, Fault, GONE_AFTER_MS, Said, Shop, gbp};
+
+const HELD: &[&str] = &["authorized:1000"];
+const NOTHING: &[&str] = &[];
+
+fn agree(shop: &Shop, entries: &[&str], why: &str) {
+    assert_eq!(shop.bank(), entries, "{why}: the bank");
+    assert_eq!(shop.ours(), entries, "{why}: ours");
+    assert_eq!(shop.events().len(), entries.len(), "{why}: events");
+}
+
+/// One process hangs at the provider in its authorization, and the other one is the current one.
+fn hanging_in_authorize(faults: &[Fault]) -> Shop {
+    let mut shop = Shop::with_two_processes();
+    shop.faults(faults);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None, "it hangs at the provider");
+    shop.faults(&[]);
+    shop.other();
+    shop
+}
+
+/// What a call is answered once what is under way in its own process has ended.
+fn in_the_end(call: impl Fn() -> Said) -> Said {
+    let answers = std::iter::repeat_with(call).take(1_000);
+    answers.into_iter().find(|said| !matches!(said, Said::Unknown | Said::NotNow)).expect("it ends")
+}
+
+/// Shortly before whatever another process has begun is held to be nobody's.
+fn almost() -> Duration {
+    Duration::from_millis(GONE_AFTER_MS.unsigned_abs() - 1_000)
+}
+
+#[test]
+fn a_call_that_another_process_is_in_is_neither_made_again_nor_ended_nor_answered_too_early() {
+    for faults in [&[HangBefore][..], &[Pass, HangBefore], &[Pass, HangAfter]] {
+        let mut shop = hanging_in_authorize(faults);
+        let confirmed = faults.last() == Some(&HangAfter);
+        for _ in 0..2 {
+            let said = shop.authorize(Do, "tok_ok");
+            // A hold that the provider shows is there, whoever made it.
+            assert_eq!(said, if confirmed { Said::Done } else { Said::Unknown }, "{faults:?}");
+            shop.tick(almost() / 2);
+        }
+        assert!(!shop.asked().iter().any(|call| call.starts_with("cancel")), "{faults:?}");
+        shop.other();
+        shop.release();
+        assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Done, "{faults:?}");
+        shop.other();
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done, "{faults:?}");
+        agree(&shop, HELD, &format!("{faults:?}"));
+    }
+}
+
+#[test]
+fn between_a_close_and_another_process_s_call_the_provider_decides() {
+    // The object is there and not confirmed: it is ended, and the confirmation comes too late.
+    let mut shop = hanging_in_authorize(&[Pass, HangBefore]);
+    assert_eq!(shop.authorize(Close, "tok_ok"), Said::refused("PAYMENT_INTERRUPTED"));
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Superseded);
+    agree(&shop, NOTHING, "ended first");
+    // It is confirmed, and the answer is on its way.
+    let mut shop = hanging_in_authorize(&[Pass, HangAfter]);
+    assert_eq!(shop.authorize(Close, "tok_ok"), Said::Done);
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Done);
+    agree(&shop, HELD, "confirmed first");
+}
+
+#[test]
+fn a_close_of_a_call_whose_object_nobody_knows_yet_waits_until_its_process_is_gone() {
+    let mut shop = hanging_in_authorize(&[HangBefore]);
+    let early = shop.authorize(Close, "tok_ok");
+    assert!(matches!(early, Said::NotNow | Said::Refused(_)), "{early:?}");
+    shop.kill_other();
+    shop.settle();
+    assert_eq!(shop.authorize(Close, "tok_ok"), Said::refused("PAYMENT_INTERRUPTED"));
+    agree(&shop, NOTHING, "never confirmed");
+}
+
+#[test]
+fn what_a_process_that_is_gone_had_begun_is_settled_by_the_other_one_s_tick() {
+    for (faults, said, entries) in [
+        (&[HangBefore][..], Said::refused("PAYMENT_INTERRUPTED"), NOTHING),
+        (&[Pass, HangBefore], Said::refused("PAYMENT_INTERRUPTED"), NOTHING),
+        (&[Pass, HangAfter], Said::Done, HELD),
+    ] {
+        let mut shop = hanging_in_authorize(faults);
+        shop.kill_other();
+        shop.tick(almost());
+        let open = shop.rows("payment", "SELECT step FROM barrier_open").len();
+        assert_eq!(open, usize::from(said != Said::Done), "{faults:?}: it may be alive");
+        shop.settle();
+        assert!(shop.rows("payment", "SELECT step FROM barrier_open").is_empty(), "{faults:?}");
+        assert_eq!(shop.authorize(Do, "tok_ok"), said, "{faults:?}");
+        agree(&shop, entries, &format!("{faults:?}"));
+    }
+}
+
+#[test]
+fn an_undo_in_another_process_waits_and_then_leaves_nothing_held() {
+    for faults in [&[HangBefore][..], &[Pass, HangBefore], &[Pass, HangAfter]] {
+        let mut shop = hanging_in_authorize(faults);
+        let early = shop.void();
+        assert!(matches!(early, Said::NotNow | Said::Done), "{faults:?}: {early:?}");
+        shop.kill_other();
+        shop.settle();
+        assert_eq!(shop.void(), Said::Done, "{faults:?}");
+        let left = shop.rows("sandbox", "SELECT held_minor + captured_minor - refunded_minor FROM statement");
+        assert!(left.iter().all(|line| line == "0"), "{faults:?}: {left:?}");
+        assert_eq!(shop.bank(), shop.ours(), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_capture_that_another_process_is_in_is_not_made_twice() {
+    let mut shop = Shop::with_two_processes();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[HangAfter]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None, "it hangs at the provider");
+    shop.faults(&[]);
+    shop.other();
+    let said = shop.capture(Do);
+    assert!(matches!(said, Said::Unknown | Said::Done), "{said:?}");
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.capture(Do)), Said::Done);
+    shop.other();
+    assert_eq!(shop.capture(Do), Said::Done);
+    agree(&shop, &["authorized:1000", "captured:1000"], "captured");
+}
+
+#[test]
+fn of_two_processes_that_find_a_row_due_one_takes_it_up() {
+    let mut shop = hanging_in_authorize(&[HangBefore]);
+    shop.kill_other();
+    // Both look at the same time: neither sees that the other one has taken it.
+    let now = Duration::from_secs(6);
+    shop.tick(now);
+    shop.other();
+    shop.tick(Duration::ZERO);
+    assert_eq!(shop.rows("payment", "SELECT takes FROM barrier_open"), ["1"]);
+}
