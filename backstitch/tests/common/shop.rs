@@ -123,6 +123,11 @@ impl Shop {
     /// SIGTERM; insists on a clean end.
     pub(crate) async fn stop(&mut self) {
         self.take().stop().await;
+        self.stop_beside().await;
+    }
+
+    /// As [`Shop::stop`], of the participants alone.
+    pub(crate) async fn stop_beside(&mut self) {
         for process in self.beside.drain(..) {
             process.stop().await;
         }

@@ -30,6 +30,13 @@ pub struct Progress {
     pub lost: Vec<u16>,
 }
 
+/// What a renewal has shown.
+struct Seen {
+    tended: Tended,
+    /// Shards that it has shown to be lost.
+    lost: Vec<u16>,
+}
+
 /// How long a renewal counts here, from before it was asked for: less than it counts in the database, for clocks that
 /// do not run equally fast.
 fn validity(term: Duration) -> Duration {
@@ -37,35 +44,37 @@ fn validity(term: Duration) -> Duration {
 }
 
 impl Engine {
-    /// Looks after this node's shards until the engine has drained.
+    /// Looks after this node's shards until the engine has drained. Renewing waits for nothing else: what follows from
+    /// what was seen is done beside it.
     pub(crate) async fn keep(self) {
         let Some((Sharing { term, .. }, _)) = self.shared.shards.shared.clone() else { return };
         let every = (term / 3).min(LOOK);
-        let mut quiet = true;
+        let mut acting = tokio::spawn(async {});
+        let mut renews = true;
         loop {
+            let asked = Instant::now();
+            match self.renew_leases().await {
+                Ok(seen) => {
+                    if !renews {
+                        info!("this node renews its leases again");
+                    }
+                    renews = true;
+                    if let Some(seen) = seen.filter(|_| acting.is_finished()) {
+                        acting = tokio::spawn(self.clone().act_and_tell(seen));
+                    }
+                }
+                Err(error) => {
+                    if renews {
+                        warn!(%error, "this node could not renew its leases; it stops what it does before they end");
+                    }
+                    renews = false;
+                }
+            }
             tokio::select! {
                 () = self.shared.closed.cancelled() => return,
                 () = self.shared.shards.replaced.cancelled() => return,
-                () = tokio::time::sleep(every) => {}
+                () = tokio::time::sleep_until(asked + every) => {}
                 () = self.shared.shards.look.notified() => {}
-            }
-            match self.tick().await {
-                Ok(progress) if progress == Progress::default() => {
-                    if !quiet {
-                        info!("this node renews its leases again");
-                    }
-                    quiet = true;
-                }
-                Ok(progress) => {
-                    info!(claimed = ?progress.claimed, handing_over = ?progress.handing_over, lost = ?progress.lost, "shards changed hands");
-                    quiet = true;
-                }
-                Err(error) => {
-                    if quiet {
-                        warn!(%error, "this node could not renew its leases; it stops what it does before they end");
-                    }
-                    quiet = false;
-                }
             }
         }
     }
@@ -76,11 +85,31 @@ impl Engine {
     /// # Errors
     /// As [`StoreError`] says; what was not renewed ends by itself.
     pub async fn tick(&self) -> Result<Progress, StoreError> {
+        match self.renew_leases().await? {
+            Some(seen) => self.act(seen).await,
+            None => Ok(Progress::default()),
+        }
+    }
+
+    async fn act_and_tell(self, seen: Seen) {
+        match self.act(seen).await {
+            Ok(progress) if progress == Progress::default() => {}
+            Ok(progress) => {
+                let Progress { claimed, handing_over, lost } = progress;
+                info!(?claimed, ?handing_over, ?lost, "shards changed hands");
+            }
+            Err(error) => {
+                warn!(%error, "this node could not look after its share of the shards; trying again")
+            }
+        }
+    }
+
+    /// Says that this node is alive and what it has. None if there is nothing more to do.
+    async fn renew_leases(&self) -> Result<Option<Seen>, StoreError> {
         let shards = &self.shared.shards;
-        let Some((sharing, member)) = &shards.shared else { return Ok(Progress::default()) };
-        let _one = shards.ticking.lock().await;
+        let Some((sharing, member)) = &shards.shared else { return Ok(None) };
         if shards.replaced.is_cancelled() {
-            return Ok(Progress::default());
+            return Ok(None);
         }
         let asked = Instant::now();
         let held = shards.held();
@@ -91,30 +120,37 @@ impl Engine {
                 "another process has joined under this node's name; this one ends. Give every process a name of its own"
             );
             shards.replaced.cancel();
-            let lost = held.into_values().inspect(|tenure| shards.lose(tenure));
-            return Ok(Progress {
-                lost: lost.map(|tenure| tenure.lease().shard).collect(),
-                ..Progress::default()
-            });
+            held.values().for_each(|tenure| shards.lose(tenure));
+            return Ok(None);
         }
         let ends = asked + validity(sharing.term);
-        let mut progress = Progress::default();
+        let mut lost = Vec::new();
         for tenure in held.values() {
             if tended.held.contains(&tenure.lease()) {
                 tenure.renew(ends);
             } else if !shards.is_handing_over(tenure.lease().shard) {
                 shards.lose(tenure);
                 counter!(names::SHARDS_LOST).increment(1);
-                progress.lost.push(tenure.lease().shard);
+                lost.push(tenure.lease().shard);
             }
         }
         shards.forget_ended();
         shards.see(&tended, ends);
-        if !self.shared.stopping.is_cancelled() {
+        gauge!(names::SHARDS).set(shards.held().len() as f64);
+        Ok(Some(Seen { tended, lost }))
+    }
+
+    /// Does what follows from what was seen.
+    async fn act(&self, Seen { tended, lost }: Seen) -> Result<Progress, StoreError> {
+        let shards = &self.shared.shards;
+        let _one = shards.acting.lock().await;
+        let mut progress = Progress { lost, ..Progress::default() };
+        if let Some((sharing, member)) = &shards.shared
+            && !self.shared.stopping.is_cancelled()
+        {
             let plan = self.plan(member, &tended).await?;
             self.carry_out(plan, sharing, member, &tended.shards, &mut progress).await?;
         }
-        gauge!(names::SHARDS).set(shards.held().len() as f64);
         Ok(progress)
     }
 
@@ -191,7 +227,8 @@ impl Engine {
             self.give_back(sharing.term, leases).await?;
         }
         let mut claim = plan.claim;
-        claim.retain(|shard| !shards.is_handing_over(*shard));
+        // What was seen may be older than what was taken since.
+        claim.retain(|shard| !shards.is_handing_over(*shard) && !held.contains_key(shard));
         claim.extend(again.iter().map(|row| row.shard));
         if claim.is_empty() {
             return Ok(());

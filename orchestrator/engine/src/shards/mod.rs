@@ -66,8 +66,8 @@ pub(crate) struct Shards {
     /// Those that are on their way to others: not to be taken up again before they are given back.
     handing_over: Mutex<BTreeSet<u16>>,
     seen: RwLock<Seen>,
-    /// One tick at a time.
-    ticking: tokio::sync::Mutex<()>,
+    /// What follows from what is seen is done once at a time.
+    acting: tokio::sync::Mutex<()>,
     stopping: CancellationToken,
     /// Look again now rather than at the next tick.
     pub(crate) look: Notify,
@@ -105,7 +105,7 @@ impl Shards {
             node: node.to_owned(),
             held: RwLock::default(),
             handing_over: Mutex::default(),
-            ticking: tokio::sync::Mutex::default(),
+            acting: tokio::sync::Mutex::default(),
             seen: RwLock::default(),
             stopping: stopping.clone(),
             look: Notify::new(),

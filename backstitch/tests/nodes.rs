@@ -1,0 +1,229 @@
+//! Several orchestrators in processes of their own on one Postgres database: one dies, one is replaced, one is asked for
+//! what another one has.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use backstitch_services::fresh_database;
+use common::{Answer, Process, Shop, order_of, product, program, run, until, until_within};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Participants on a Postgres server, and orchestrators that come and go.
+struct Fleet {
+    shop: Shop,
+    database: String,
+    participants: Vec<String>,
+    http: reqwest::Client,
+}
+
+impl Fleet {
+    async fn open() -> Self {
+        let mut shop = Shop::closed();
+        let database = fresh_database("nodes");
+        let directory = shop.data().parent().unwrap().to_owned();
+        let migrated = run(program(&directory).args(["migrate", "--database-url", &database]));
+        assert_eq!(migrated.code, Some(0), "{migrated:?}");
+        let args = ["--listen", "127.0.0.1:0", "--no-relay", "--database-url", &database];
+        let participants: BTreeMap<_, _> = shop.start_beside(&[("participants", &args)]).await;
+        let participants = participants
+            .iter()
+            .flat_map(|(name, at)| ["--participant".into(), format!("{name}=http://{at}")]);
+        Self { shop, database, participants: participants.collect(), http: reqwest::Client::new() }
+    }
+
+    fn args(&self, name: &str, lease: &str) -> Vec<String> {
+        let database = match self.database.split_once('?') {
+            Some((address, options)) => format!("{address}_orchestrator?{options}"),
+            None => format!("{}_orchestrator", self.database),
+        };
+        let args = ["orchestrator", "--node", name, "--lease", lease, "--http", "127.0.0.1:0", "--grpc"];
+        let args = args.into_iter().chain(["127.0.0.1:0", "--database-url", &database]).map(str::to_owned);
+        args.chain(self.participants.iter().cloned()).collect()
+    }
+
+    async fn node(&self, name: &str, lease: &str) -> Process {
+        let directory = self.shop.data().parent().unwrap().to_owned();
+        let args = self.args(name, lease);
+        Process::start(name, &args.iter().map(String::as_str).collect::<Vec<_>>(), &directory).await
+    }
+
+    async fn send(&self, node: &Process, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self.http.request(method, format!("http://{}{path}", node.address("http")));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::read(request.send().await.unwrap()).await.unwrap()
+    }
+
+    async fn get(&self, node: &Process, path: &str) -> Answer {
+        self.send(node, Method::GET, path, None).await
+    }
+
+    /// Puts a cart and starts its checkout, again while the node says that it is not ready for it. Answers its id.
+    async fn begin(&self, node: &Process, key: &str, token: &str) -> String {
+        let at = format!("http://{}", node.address("http"));
+        let cart = json!({"items": [{"sku": "A", "quantity": 1}]});
+        let put = self.http.put(format!("{at}/api/v1/carts/{key}")).json(&cart).send().await.unwrap();
+        put.error_for_status().unwrap();
+        until("the checkout is accepted", async || {
+            let post = self.http.post(format!("{at}/api/v1/checkouts")).header("Idempotency-Key", key);
+            let answer = post.json(&order_of(key, token)).send().await.unwrap();
+            let answer = Answer::read(answer).await.unwrap();
+            assert!([200, 202, 503].contains(&answer.status), "{answer:?}");
+            (answer.status < 300).then(|| answer.text("/checkout_id").to_owned())
+        })
+        .await
+    }
+
+    async fn stock(&self, node: &Process) {
+        self.send(node, Method::PUT, "/api/v1/products/A", Some(product(500, 100_000))).await.ok();
+    }
+
+    /// Waits until a node is ready and takes its share.
+    async fn ready(&self, node: &Process) {
+        until("the node is ready", async || (self.get(node, "/readyz").await.status == 200).then_some(()))
+            .await;
+    }
+
+    /// Waits until the checkout has come to rest, as this node tells it.
+    async fn rested(&self, node: &Process, id: &str, patience: Duration) -> String {
+        let path = format!("/api/v1/checkouts/{id}");
+        until_within(patience, &format!("checkout {id} comes to rest"), async || {
+            let status = self.get(node, &path).await.ok().text("/status").to_owned();
+            ["completed", "compensated", "parked"].contains(&status.as_str()).then_some(status)
+        })
+        .await
+    }
+
+    /// Stops what still runs, and insists that every invariant holds and nothing is left to do.
+    async fn close(mut self, nodes: Vec<Process>) {
+        for node in nodes {
+            node.stop().await;
+        }
+        self.shop.stop_beside().await;
+        let directory = self.shop.data().parent().unwrap().to_owned();
+        let data = self.shop.data().display().to_string();
+        let args = ["audit", "--json", "--data", &data, "--database-url", &self.database];
+        let said = run(program(&directory).args(args));
+        let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+        assert_eq!((said.code, &report["violations"]), (Some(0), &json!([])), "{report:#}");
+        assert_eq!(
+            (&report["counts"]["in_flight"], &report["parked"]),
+            (&json!(0), &json!([])),
+            "{report:#}"
+        );
+    }
+}
+
+/// kill -9 of one of two, while it has many checkouts in flight: the other one ends all of them within a lease and some
+/// seconds, and no person did anything. The dead one comes back under its name and takes its share again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_orchestrator_had_is_ended_by_another() {
+    let fleet = Fleet::open().await;
+    let (mut a, b) = (fleet.node("a", "1s").await, fleet.node("b", "1s").await);
+    fleet.ready(&a).await;
+    fleet.ready(&b).await;
+    fleet.stock(&a).await;
+    let begin = |nth: usize| {
+        let (fleet, node) = (&fleet, if nth.is_multiple_of(4) { &b } else { &a });
+        async move { fleet.begin(node, &format!("cart-{nth}"), "tok_ok").await }
+    };
+    let accepted = futures::future::join_all((0..80).map(begin)).await;
+    a.kill();
+    let killed = Instant::now();
+    let patience = Duration::from_secs(16);
+    for id in &accepted {
+        assert_eq!(fleet.rested(&b, id, patience).await, "completed");
+    }
+    let took = killed.elapsed();
+    let a = fleet.node("a", "1s").await;
+    fleet.ready(&a).await;
+    assert!(took < Duration::from_secs(16), "{took:?}");
+    fleet.close(vec![a, b]).await;
+}
+
+/// With leases of an hour: whoever waited for one to end would not be done in time. One after the other is stopped in
+/// order and started again, while checkouts go on at both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_waits_for_no_lease() {
+    let fleet = Fleet::open().await;
+    let (mut a, mut b) = (fleet.node("a", "1h").await, fleet.node("b", "1h").await);
+    fleet.ready(&b).await;
+    fleet.stock(&a).await;
+    let mut accepted = Vec::new();
+    for (round, restarted) in ["a", "b"].into_iter().enumerate() {
+        for nth in 0..20 {
+            for (name, node) in [("a", &a), ("b", &b)] {
+                let key = format!("{name}-{round}-{nth}");
+                accepted.push(fleet.begin(node, &key, "tok_ok").await);
+            }
+        }
+        a.stop().await;
+        for id in &accepted {
+            assert_eq!(fleet.rested(&b, id, Duration::from_secs(20)).await, "completed");
+        }
+        a = fleet.node(restarted, "1h").await;
+        fleet.ready(&a).await;
+        std::mem::swap(&mut a, &mut b);
+    }
+    fleet.close(vec![a, b]).await;
+}
+
+/// A checkout waits for its customer at one orchestrator. Another one is asked to cancel it, and its answer is the same
+/// as the owner's would be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_reaches_the_owner_from_anywhere() {
+    let fleet = Fleet::open().await;
+    let (a, b) = (fleet.node("a", "2s").await, fleet.node("b", "2s").await);
+    fleet.ready(&a).await;
+    fleet.ready(&b).await;
+    fleet.stock(&a).await;
+    let id = fleet.begin(&a, "slow", "tok_3ds_never").await;
+    let path = format!("/api/v1/checkouts/{id}");
+    until("the customer has to act", async || {
+        (fleet.get(&b, &path).await.text("/status") == "waiting").then_some(())
+    })
+    .await;
+    let woken = fleet.send(&b, Method::POST, &format!("{path}/wake"), None).await;
+    assert!((200..300).contains(&woken.status), "{woken:?}");
+    let cancelled = fleet.send(&b, Method::POST, &format!("{path}/cancel"), None).await;
+    assert!((200..300).contains(&cancelled.status), "{cancelled:?}");
+    assert_eq!(fleet.rested(&a, &id, Duration::from_secs(20)).await, "compensated");
+    assert_eq!(fleet.get(&b, &path).await.body, fleet.get(&a, &path).await.body);
+
+    // What ended is told by both as the same, also to who decides on it.
+    let resume = json!({"reason": "none", "seq": 1});
+    for node in [&a, &b] {
+        let path = format!("/operator/v1/sagas/{id}/resume");
+        let refused = fleet.send(node, Method::POST, &path, Some(resume.clone())).await;
+        assert_eq!((refused.status, refused.text("/type")), (409, "/problems/not-parked"), "{refused:?}");
+    }
+    fleet.close(vec![a, b]).await;
+}
+
+/// Two processes under one name: the later one takes over at once, and the earlier one ends and says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_under_a_name_replaces_the_first() {
+    let fleet = Fleet::open().await;
+    let mut first = fleet.node("same", "2s").await;
+    fleet.ready(&first).await;
+    let second = fleet.node("same", "2s").await;
+    fleet.ready(&second).await;
+    let status = first.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        first.said().contains("as orchestrator `same`; give each one a --node of its own"),
+        "{}",
+        first.said()
+    );
+    fleet.stock(&second).await;
+    let id = fleet.begin(&second, "cart", "tok_ok").await;
+    assert_eq!(fleet.rested(&second, &id, Duration::from_secs(20)).await, "completed");
+    drop(first);
+    fleet.close(vec![second]).await;
+}
