@@ -338,6 +338,9 @@ pub(crate) struct NotificationArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NoopArgs {
+    /// Answer "not now" for as long as this file is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hold: Option<PathBuf>,
     /// Address to be called at.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50057")]
     #[arg(value_parser = address)]

@@ -86,6 +86,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args).await,
+        Command::Bench(args) if args.takeover => {
+            let report = bench::takeover::run(&args).await?;
+            cli::say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench(args) => {
             let report = bench::run(&args).await?;
             cli::say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });

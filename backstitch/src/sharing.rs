@@ -52,7 +52,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn lease(text: &str) -> Result<Duration, String> {
+pub(crate) fn lease(text: &str) -> Result<Duration, String> {
     let lease = time(text)?;
     match (SHORTEST..=LONGEST_TERM).contains(&lease) {
         true => Ok(lease),

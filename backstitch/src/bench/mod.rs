@@ -8,6 +8,7 @@ mod report;
 mod schema;
 mod shop;
 mod syncs;
+pub(crate) mod takeover;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use schema::Schema;
 use crate::child::Process;
 use crate::cli::complain;
 use crate::databases::DatabaseUrl;
+use crate::sharing::lease;
 
 /// What a synthetic saga carries: about as much as an id and an amount.
 pub(crate) const PAYLOAD: &[u8] = b"{\"order\":\"bench\",\"amount_minor\":4200,\"currency\":\"GBP\"}";
@@ -72,6 +74,17 @@ pub(crate) struct BenchArgs {
     /// Steps of the synthetic saga; the last but two is the pivot.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) steps: u32,
+    /// Measure something else: how long sagas in flight take to end when one of two orchestrators on the database is
+    /// killed.
+    #[arg(long, requires = "database_url")]
+    pub(crate) takeover: bool,
+    /// Sagas in flight at the kill.
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "takeover")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    pub(crate) sagas: u32,
+    /// How long a shard stays with an orchestrator that is not heard of.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = lease, requires = "takeover")]
+    pub(crate) lease: Duration,
     /// One JSON document instead of the table.
     #[arg(long)]
     pub(crate) json: bool,

@@ -86,6 +86,22 @@ impl Schema {
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     }
 
+    /// How many shards this orchestrator has.
+    pub(crate) async fn shards_of(&mut self, node: &str) -> anyhow::Result<i64> {
+        self.count(format!("SELECT count(*) FROM {}.shards WHERE owner = $1", self.name), node).await
+    }
+
+    /// How many sagas are in the shards of this orchestrator.
+    pub(crate) async fn sagas_of(&mut self, node: &str) -> anyhow::Result<i64> {
+        let of = "SELECT count(*) FROM {}.sagas JOIN {}.shards ON shards.id = sagas.shard WHERE owner = $1";
+        self.count(of.replace("{}", &self.name), node).await
+    }
+
+    async fn count(&mut self, query: String, node: &str) -> anyhow::Result<i64> {
+        let row = sqlx::query(AssertSqlSafe(query)).bind(node).fetch_one(&mut self.connection).await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// Whether it runs on this machine, so that its processor time is known.
     pub(crate) fn is_here(&self) -> bool {
         self.server.is_some()
