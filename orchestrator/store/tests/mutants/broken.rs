@@ -119,23 +119,23 @@ impl Store for Broken {
     }
 
     async fn join(&self, node: &str, address: &str, term: Duration) -> Result<Member, StoreError> {
-        self.sound.join(node, address, term).await
+        self.sound.join(node, address, self.term(term)).await
     }
 
     async fn tend(&self, member: &Member, held: &[Lease], term: Duration) -> Result<Tended, StoreError> {
-        self.sound.tend(member, held, term).await
+        self.tend_broken(member, held, term).await
     }
 
     async fn claim(&self, member: &Member, shards: &[u16], term: Duration) -> Result<Vec<Lease>, StoreError> {
-        self.sound.claim(member, shards, term).await
+        self.claim_broken(member, shards, term).await
     }
 
     async fn give_back(&self, held: &[Lease]) -> Result<(), StoreError> {
-        self.sound.give_back(held).await
+        self.give_back_broken(held).await
     }
 
     async fn leave(&self, member: &Member) -> Result<(), StoreError> {
-        self.sound.leave(member).await
+        self.leave_broken(member).await
     }
 
     async fn commit(&self, batch: &[Append]) -> Result<Vec<Verdict>, StoreError> {
@@ -164,6 +164,8 @@ impl Store for Broken {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError> {
+        let all: Vec<u16> = (0..self.sound.shards()).collect();
+        let shards = if self.kind == Kind::RecoversEveryShard { &all } else { shards };
         let mut sagas = self.sound.unfinished(shards, after, limit).await?;
         match self.kind {
             Kind::WaitingNotRecovered => {

@@ -143,4 +143,36 @@ pub(crate) enum Kind {
     ParkedNotInFlight,
     /// A node that was not heard of for long holds up a switching.
     GoneNodesCount,
+    /// A claim takes what another node has.
+    ClaimsWhatOthersHave,
+    /// A lease does not end by time.
+    LeaseNeverEnds,
+    /// A renewal is answered and not made.
+    RenewsNothing,
+    /// What has ended is said to be renewed.
+    EndedRenewed,
+    /// A renewal does not look at the epoch.
+    OldEpochRenewed,
+    /// A process that was replaced is not told so.
+    ReplacedUnnoticed,
+    /// A process that was replaced claims for its successor.
+    ReplacedClaims,
+    /// Members are told without their addresses.
+    AddressForgotten,
+    /// A node that begins again waits for the end of its own leases.
+    RestartWaits,
+    /// A claim takes one shard at most.
+    ClaimsOneAtATime,
+    /// Giving back changes nothing.
+    GivesNothingBack,
+    /// Giving back does not look at the epoch.
+    GivesBackByShard,
+    /// Giving back draws a new epoch.
+    GivingBackFences,
+    /// Who leaves keeps everything.
+    LeavingChangesNothing,
+    /// A process that was replaced takes its successor along when it leaves.
+    LeavesForTheLater,
+    /// Recovery is answered for every shard.
+    RecoversEveryShard,
 }

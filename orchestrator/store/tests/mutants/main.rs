@@ -13,6 +13,7 @@ mod broken;
 mod commit;
 mod court;
 mod kind;
+mod leases;
 mod outbox;
 mod retention;
 mod versions;
@@ -102,6 +103,22 @@ const CAUGHT: &[(Kind, &str)] = &[
     (Kind::SwitchingOffWaits, "definitions::switching_off_needs_no_node"),
     (Kind::ParkedNotInFlight, "definitions::sagas_in_flight_are_counted_by_version"),
     (Kind::GoneNodesCount, "definitions::a_node_that_is_gone_holds_nobody_up"),
+    (Kind::ClaimsWhatOthersHave, "leases::a_free_shard_goes_to_who_claims_it"),
+    (Kind::LeaseNeverEnds, "leases::a_lease_that_has_ended_is_taken_over"),
+    (Kind::RenewsNothing, "leases::a_renewal_sets_the_end_anew"),
+    (Kind::EndedRenewed, "leases::what_has_ended_is_not_renewed"),
+    (Kind::OldEpochRenewed, "leases::an_older_epoch_is_not_renewed"),
+    (Kind::ReplacedUnnoticed, "leases::a_replaced_process_is_told_so"),
+    (Kind::ReplacedClaims, "leases::a_replaced_process_is_told_so"),
+    (Kind::AddressForgotten, "leases::members_see_each_other"),
+    (Kind::RestartWaits, "leases::a_node_that_restarts_takes_its_own_back"),
+    (Kind::ClaimsOneAtATime, "leases::a_free_shard_goes_to_who_claims_it"),
+    (Kind::GivesNothingBack, "leases::what_is_given_back_is_free"),
+    (Kind::GivesBackByShard, "leases::a_lost_lease_is_not_given_back"),
+    (Kind::GivingBackFences, "leases::giving_back_fences_nothing"),
+    (Kind::LeavingChangesNothing, "leases::who_leaves_gives_everything_back"),
+    (Kind::LeavesForTheLater, "leases::a_replaced_process_leaves_nothing_behind"),
+    (Kind::RecoversEveryShard, "leases::recovery_finds_the_sagas_of_the_shards_that_are_asked_for"),
 ];
 
 fn named<'a>(laws: &'a [Law], name: &str) -> &'a Law {
