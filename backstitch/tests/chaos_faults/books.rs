@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Shop, until};
+use crate::common::{Answer, Shop, program, run, until};
 use crate::customers::{Customer, PARCEL, PRICE, STOCK};
 
 /// What the shop says of itself.
@@ -20,11 +20,15 @@ pub(crate) struct Books {
     pub(crate) mails: BTreeMap<String, usize>,
     /// Captured, refunded and held, as the provider has them.
     pub(crate) money: (i64, i64, i64),
+    /// How many events were committed, as the auditor counts them.
+    pub(crate) events: u64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) status: String,
+    /// Why it was taken back, if it was.
+    pub(crate) refusal: String,
     /// The order's status and total, where the checkout names one that is there.
     pub(crate) order: Option<(String, i64)>,
 }
@@ -36,8 +40,11 @@ impl Books {
         for customer in customers {
             let id = customer.checkout.as_deref().unwrap();
             let document = shop.get(&format!("/api/v1/checkouts/{id}")).await.ok();
-            let end =
-                End { status: document.text("/status").to_owned(), order: order(shop, &document).await };
+            let end = End {
+                status: document.text("/status").to_owned(),
+                refusal: document.text("/refusal/reason").to_owned(),
+                order: order(shop, &document).await,
+            };
             books.ends.insert(customer.key.clone(), end);
         }
         for (sku, _) in STOCK {
@@ -56,9 +63,10 @@ impl Books {
         .await;
     }
 
-    /// The provider's side, as the auditor's report on the stopped shop repeats it.
-    pub(crate) fn read_money(&mut self, report: &Value) {
+    /// The provider's side and the outboxes', as the auditor's report on the stopped shop repeats them.
+    pub(crate) fn read_report(&mut self, report: &Value) {
         let of = |what: &str| report["money"]["GBP"][what].as_i64().unwrap_or_default();
+        self.events = report["counts"]["events"].as_u64().unwrap_or_default();
         self.money = (of("captured_minor"), of("refunded_minor"), of("held_minor"));
     }
 
@@ -105,12 +113,15 @@ impl Books {
     }
 }
 
-/// Ends by status, for people.
+/// Ends, for people: by status, and where they were taken back, by the reason.
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
-        self.ends.values().for_each(|end| *ends.entry(&end.status).or_default() += 1);
-        let ends: Vec<_> = ends.iter().map(|(status, n)| format!("{n} {status}")).collect();
+        for end in self.ends.values() {
+            let how = if end.refusal.is_empty() { &end.status } else { &end.refusal };
+            *ends.entry(how).or_default() += 1;
+        }
+        let ends: Vec<_> = ends.iter().map(|(how, n)| format!("{n} {how}")).collect();
         f.write_str(&ends.join(", "))
     }
 }
@@ -143,11 +154,25 @@ fn mails(shop: &Shop) -> BTreeMap<String, usize> {
 }
 
 /// Stops the shop and asks the auditor; what it finds and what the driver's own ledger finds.
-pub(crate) async fn close(mut shop: Shop, customers: &[Customer], mut books: Books) -> (Books, Vec<String>) {
+pub(crate) async fn close(shop: Shop, customers: &[Customer], books: Books) -> (Books, Vec<String>) {
+    close_on(shop, customers, books, None).await
+}
+
+/// As [`close`], where the databases are on this server.
+pub(crate) async fn close_on(
+    mut shop: Shop,
+    customers: &[Customer],
+    mut books: Books,
+    server: Option<&str>,
+) -> (Books, Vec<String>) {
     books.read_mails(&shop).await;
     shop.stop().await;
-    let (said, report) = shop.audit();
-    books.read_money(&report);
+    let mut audit = program(shop.data().parent().unwrap());
+    audit.args(["audit", "--json", "--data"]).arg(shop.data());
+    audit.args(server.iter().flat_map(|url| ["--database-url", *url]));
+    let said = run(&mut audit);
+    let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+    books.read_report(&report);
     let mut found = books.violations(customers);
     if (said.code, &report["violations"]) != (Some(0), &json!([])) {
         found.push(format!("the auditor: {:#}", report["violations"]));

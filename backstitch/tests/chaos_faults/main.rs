@@ -17,6 +17,10 @@ mod connections;
 mod customers;
 mod disk;
 mod double;
+mod kafka;
+mod outage;
+mod postgres;
+mod redis;
 mod stage;
 mod table;
 

@@ -21,6 +21,17 @@ pub(crate) async fn participants() -> (Shop, BTreeMap<String, String>) {
     (shop, at)
 }
 
+/// Opens a shop of two processes, all participants in one and the orchestrator in the other, with more arguments.
+pub(crate) async fn open(participants: &[&str], orchestrator: &[&str]) -> Shop {
+    let mut shop = Shop::closed();
+    let args = [&["--listen", "127.0.0.1:0"], participants].concat();
+    let at = shop.start_beside(&[("participants", &args)]).await;
+    let uris = at.into_iter().map(|(name, at)| (name, format!("http://{at}"))).collect();
+    shop.start_orchestrator_with(&uris, &[&QUICK, orchestrator].concat()).await;
+    stock(&shop).await;
+    shop
+}
+
 /// Opens a shop with an interceptor before each participant, whose script `script` makes of its name.
 pub(crate) async fn intercepted<S>(script: impl Fn(&str) -> S) -> (Shop, BTreeMap<String, Interceptor>)
 where
