@@ -39,6 +39,8 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
 
     let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies };
     let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
+    let real = args.parts.kafka.as_ref();
+    let real = real.map(|brokers| Kafka::at(brokers, &args.parts.kafka_more, MESSAGE_TIMEOUT)).transpose()?;
     let setup = Setup {
         databases: databases.clone(),
         ports,
@@ -52,6 +54,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         bench: false,
         max_live: args.limits.max_live,
         flow: args.limits.into(),
+        kafka: real.clone(),
         metrics: metrics()?,
     };
     let doors = orchestrator::serve(&mut tasks, setup, &shutdown).await?;
@@ -62,8 +65,8 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     };
     let brokers = broker.as_ref().map(EmbeddedBroker::bootstrap_servers).or(args.parts.kafka.as_deref());
     let brokers = brokers.unwrap_or_default().to_owned();
-    let kafka = match &args.parts.kafka {
-        Some(brokers) => Kafka::at(brokers, &args.parts.kafka_more, MESSAGE_TIMEOUT)?,
+    let kafka = match real {
+        Some(kafka) => kafka,
         None => Kafka::embedded(&brokers)?,
     };
     kafka.watch(&mut tasks, &shutdown);

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use backstitch_chaos::{AuditPaths, Report, audit};
+use backstitch_proto::ids::derived;
 use backstitch_proto::payment::GetPaymentRequest;
 use backstitch_proto::payment::payment_client::PaymentClient;
+use backstitch_proto::shipping::MarkShippedRequest;
+use backstitch_proto::shipping::shipping_client::ShippingClient;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
@@ -79,6 +82,22 @@ impl Stage {
             Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
             Err(status) => Err(status.into()),
         }
+    }
+
+    /// The carrier's scan of a checkout's parcel; answers what the shipping participant says of it then.
+    pub(crate) async fn scan(&self, checkout_id: &str) -> anyhow::Result<String> {
+        let mut carrier = ShippingClient::connect(format!("http://{}", self.address("shipping")?)).await?;
+        let shipment_id = derived(checkout_id.parse()?, "shipment").to_string();
+        Ok(carrier.mark_shipped(MarkShippedRequest { shipment_id }).await?.into_inner().status)
+    }
+
+    /// Mails with these words in them.
+    pub(crate) fn mails(&self, words: &str) -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(self.data().join("mail"))? {
+            found.extend(std::fs::read_to_string(file?.path()).ok().filter(|mail| mail.contains(words)));
+        }
+        Ok(found)
     }
 
     /// How often the bank has taken the money of a payment, by its own statement.

@@ -12,6 +12,7 @@ use super::stage::Stage;
 use super::timeline::Timeline;
 
 mod customer;
+mod parcel;
 mod parked;
 
 /// Plays every scene and answers what happened, for programs.
@@ -20,8 +21,10 @@ pub(crate) async fn tell(stage: &mut Stage, timeline: &mut Timeline) -> anyhow::
     timeline.note("A fresh shop in a process of its own; every step below is a real call to a real service.");
     let mut shop = stage.shop().await?;
     stock(&mut shop).await?;
+    let completed = completes(&mut shop, timeline).await?;
     Ok(json!({
-        "completed": completes(&mut shop, timeline).await?,
+        "shipped": parcel::leaves(stage, timeline, &completed).await?,
+        "completed": completed,
         "out_of_stock": out_of_stock(&mut shop, timeline).await?,
         "declined": declined(&mut shop, timeline).await?,
         "doubt": doubt(&mut shop, timeline).await?,

@@ -80,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) bench: bool,
     pub(crate) max_live: u32,
     pub(crate) flow: FlowOptions,
+    /// Brokers outside that this process publishes to.
+    pub(crate) kafka: Option<Kafka>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -140,7 +142,10 @@ pub(crate) async fn serve(
     let lanes = lanes.collect();
 
     let faces = backstitch_server::Options { bench: setup.bench, ..Default::default() };
-    let server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
+    let mut server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
+    if let Some(kafka) = setup.kafka {
+        server = server.with_part("kafka", move || kafka.trouble());
+    }
     let (stopping, ending) = (shutdown.clone(), shutdown.clone());
     let (fatal, replaced) = (engine.fatal(), engine.replaced());
     tasks.spawn(async move {
@@ -231,6 +236,8 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     check(&args.participants, &catalog)?;
     let databases = Databases::of_one(&args.data, &args.server)?;
     let ports = bind(&args.doors, &databases).await?;
+    let kafka = args.kafka.as_ref().map(|brokers| Kafka::at(brokers, &args.kafka_more, MESSAGE_TIMEOUT));
+    let kafka = kafka.transpose()?;
     let setup = Setup {
         databases: databases.clone(),
         ports,
@@ -240,11 +247,11 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
         bench: args.synthetic_steps > 0,
         max_live: args.limits.max_live,
         flow: args.limits.into(),
+        kafka: kafka.clone(),
         metrics: metrics()?,
     };
     let served = serve(&mut tasks, setup, &shutdown).await?;
-    if let Some(brokers) = &args.kafka {
-        let kafka = Kafka::at(brokers, &args.kafka_more, MESSAGE_TIMEOUT)?;
+    if let Some(kafka) = kafka {
         kafka.watch(&mut tasks, &shutdown);
         relays::publish(&mut tasks, Vec::new(), served.lanes, &databases, &kafka, &shutdown).await?;
     }

@@ -1,5 +1,6 @@
 //! What every face shares.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use backstitch_engine::Engine;
@@ -30,6 +31,9 @@ impl Default for Options {
     }
 }
 
+/// A part outside of the core that readiness tells of: its name, and what is wrong with it now.
+pub(crate) type Beside = (&'static str, Arc<dyn Fn() -> Option<String> + Send + Sync>);
+
 /// The one core that the faces are faces of.
 pub(crate) struct App {
     pub(crate) engine: Engine,
@@ -38,6 +42,7 @@ pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) under_way: UnderWay,
     pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) beside: Vec<Beside>,
     /// No new connections; whoever waits is answered with what is known now.
     pub(crate) stopping: CancellationToken,
 }

@@ -87,7 +87,10 @@ pub(crate) async fn look(app: &App) -> Readiness {
     for name in called(app).filter(|name| !app.clients.probes(name)) {
         lacks(name, "has no address here".to_owned());
     }
-    found.degraded = off.into_iter().chain(participants(app, unwell)).collect();
+    let beside = app.beside.iter().filter_map(|(name, trouble)| {
+        Some(Part { name: (*name).to_owned(), why: format!("is in trouble: {}", trouble()?) })
+    });
+    found.degraded = off.into_iter().chain(participants(app, unwell)).chain(beside).collect();
     found
 }
 

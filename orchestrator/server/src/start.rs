@@ -44,6 +44,7 @@ impl Server {
                 options,
                 under_way: UnderWay::default(),
                 metrics: None,
+                beside: Vec::new(),
                 stopping: CancellationToken::new(),
             },
         }
@@ -54,6 +55,17 @@ impl Server {
     #[must_use]
     pub fn with_metrics(mut self, handle: PrometheusHandle) -> Self {
         self.app.metrics = Some(handle);
+        self
+    }
+
+    /// Readiness tells of this part too, as one that every node would miss, while `trouble` says what is wrong with it.
+    #[must_use]
+    pub fn with_part(
+        mut self,
+        name: &'static str,
+        trouble: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.app.beside.push((name, Arc::new(trouble)));
         self
     }
 
