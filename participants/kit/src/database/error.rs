@@ -46,7 +46,8 @@ pub enum OpenError {
     },
     /// The database lacks migrations, and this process may not run them.
     #[error(
-        "the database of {service} lacks migration {}: run `backstitch migrate` with the same --database-url",
+        "the database of {service} lacks migration {}: run `backstitch migrate`, whose --database-url is this one without \
+         `_{service}`",
         listed(missing)
     )]
     Behind {

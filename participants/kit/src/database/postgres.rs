@@ -45,18 +45,18 @@ pub(super) fn place(url: &str) -> Result<String, String> {
 /// Why a connection was not had, and the way out.
 pub(super) fn refused(service: &'static str, url: &str, error: sqlx::Error) -> OpenError {
     let at = place(url).unwrap_or_default();
-    OpenError::Server { service, at, why: why(&error) }
+    OpenError::Server { service, at, why: why(service, &error) }
 }
 
-fn why(error: &sqlx::Error) -> String {
+fn why(service: &str, error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(|error| error.code());
     match (code.as_deref(), error) {
         (Some("28P01" | "28000"), _) => {
             format!("does not let us in: {error}; correct user and password in --database-url")
         }
-        (Some("3D000"), _) => {
-            "does not exist; `backstitch migrate` with the same --database-url creates it".to_owned()
-        }
+        (Some("3D000"), _) => format!(
+            "does not exist; `backstitch migrate` creates it, whose --database-url is this one without `_{service}`"
+        ),
         (Some("42501"), _) => format!(
             "does not let this user work there: {error}; grant it, or name another user in --database-url"
         ),
