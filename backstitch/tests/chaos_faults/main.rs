@@ -20,6 +20,7 @@ mod double;
 mod kafka;
 mod outage;
 mod postgres;
+mod ready;
 mod redis;
 mod stage;
 mod table;

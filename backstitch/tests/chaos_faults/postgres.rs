@@ -17,17 +17,22 @@ use crate::{checkouts, seed, stage};
 const SPELL: Duration = Duration::from_millis(400);
 
 /// A shop whose databases are on a server of its own.
-struct OnPostgres {
-    shop: Shop,
+pub(crate) struct OnPostgres {
+    pub(crate) shop: Shop,
     server: Arc<Postgres>,
     /// The databases' URL without anything in between.
     url: String,
     /// Before the orchestrator's database, and before the participants'.
-    between: [TcpProxy; 2],
+    pub(crate) between: [TcpProxy; 2],
 }
 
 impl OnPostgres {
     async fn open() -> Self {
+        Self::open_with(&[], &[]).await
+    }
+
+    /// As [`Self::open`], with more arguments for the participants and for the orchestrator.
+    pub(crate) async fn open_with(participants: &[&str], orchestrator: &[&str]) -> Self {
         let server = Arc::new(blocking(Postgres::start).await);
         let url = format!("{}/shop", server.url().rsplit_once('/').unwrap().0);
         let here = std::env::temp_dir();
@@ -37,7 +42,12 @@ impl OnPostgres {
         let between = [TcpProxy::before(&address).await.unwrap(), TcpProxy::before(&address).await.unwrap()];
         let through = |proxy: &TcpProxy| url.replace(&address, &proxy.address().to_string());
         let sagas = format!("{}_orchestrator", through(&between[0]));
-        let shop = stage::open(&["--database-url", &through(&between[1])], &["--database-url", &sagas]).await;
+        let theirs = through(&between[1]);
+        let shop = stage::open(
+            &[&["--database-url", &theirs], participants].concat(),
+            &[&["--database-url", &sagas], orchestrator].concat(),
+        )
+        .await;
         Self { shop, server, url, between }
     }
 
@@ -48,7 +58,7 @@ impl OnPostgres {
     }
 
     /// Every checkout ends, and all books agree.
-    async fn close(self, what: &str, customers: &[Customer], injected: String) {
+    pub(crate) async fn close(self, what: &str, customers: &[Customer], injected: String) {
         let resumed = all_have_ended(&self.shop, customers).await;
         until("it is ready", async || (self.shop.get("/readyz").await.status == 200).then_some(())).await;
         let books = Books::of(&self.shop, customers).await;
