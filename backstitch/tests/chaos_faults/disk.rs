@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -168,6 +169,79 @@ async fn full_participants_refuse_or_delay_lose_nothing_and_go_on_when_there_is_
         what: "every participant's disk",
         work: format!("{} checkouts: {ends}; {resumed} resumed", customers.len()),
         injected: format!("full with {accepted} accepted, {refusals} refusals, then room again"),
+        violations: &found,
+    });
+}
+
+/// A small file system in memory, mounted at a directory until it is dropped.
+struct Tmpfs<'a>(&'a Path);
+
+impl<'a> Tmpfs<'a> {
+    fn mount(at: &'a Path, megabytes: u64) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let size = format!("size={megabytes}m");
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).status().unwrap();
+        assert!(done.success(), "a tmpfs cannot be mounted at {}; one has to be root", at.display());
+        Self(at)
+    }
+}
+
+impl Drop for Tmpfs<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+/// Fills a file system up, but for so many bytes.
+fn fill_up(file: &Path, all_but: u64) {
+    let mut ballast = std::fs::File::create(file).unwrap();
+    let piece = vec![0; 1 << 16];
+    while std::io::Write::write(&mut ballast, &piece).is_ok() {}
+    let taken = ballast.metadata().unwrap().len();
+    ballast.set_len(taken.saturating_sub(all_but)).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "mounts a file system, for which one has to be root"]
+async fn a_full_tmpfs_under_everything_loses_nothing_and_everything_goes_on_when_there_is_room() {
+    let mut shop = Shop::closed();
+    let data = shop.data();
+    let tmpfs = Tmpfs::mount(&data, 64);
+    shop.start().await;
+    stage::stock(&shop).await;
+    let ballast = data.join("ballast");
+    let mut customers: Vec<Customer> = Vec::new();
+    let put_off = |customers: &[Customer]| -> u64 { customers.iter().flat_map(|c| c.put_off.values()).sum() };
+    for killed in [false, true] {
+        fill_up(&ballast, 1 << 20);
+        let before = put_off(&customers);
+        until("the disk is full", async || {
+            let first = customers.len();
+            customers.extend((first..first + 8).map(Customer::new));
+            all_ask_once(&shop, &mut customers[first..]).await;
+            (put_off(&customers) >= before + 20).then_some(())
+        })
+        .await;
+        assert_eq!(shop.get("/healthz").await.status, 200);
+        if killed {
+            shop.kill();
+        }
+        std::fs::remove_file(&ballast).unwrap();
+        if killed {
+            shop.start().await;
+        }
+        all_are_answered(&shop, &mut customers, 8).await;
+    }
+    let refusals = put_off(&customers);
+    let resumed = all_have_ended(&shop, &customers).await;
+    let books = Books::of(&shop, &customers).await;
+    let (ends, found) = books::close(shop, &customers, books).await;
+    drop(tmpfs);
+    table::row(&Row {
+        what: "a small tmpfs under everything",
+        work: format!("{} checkouts: {ends}; {resumed} resumed", customers.len()),
+        injected: format!("full twice, {refusals} refusals, killed once, then room again"),
         violations: &found,
     });
 }
