@@ -7,8 +7,21 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use backstitch_services::{On, each_database};
 use common::{Answer, Shop, address_in, gbp, order_of, program, run, until, with};
 use serde_json::json;
+
+each_database!(
+    a_checkout_completes_and_goods_money_cart_order_and_mail_agree,
+    out_of_stock_is_told_with_what_is_there_and_takes_everything_back,
+    all_lines_are_reserved_or_none,
+    a_card_that_says_no_takes_everything_back,
+    a_hold_that_the_bank_never_heard_of_ends_within_seconds_and_a_new_payment_goes_through,
+    a_parcel_that_cannot_be_sent_takes_everything_back,
+    a_total_that_is_not_the_expected_one_is_refused_with_the_new_total,
+    a_challenge_is_shown_to_the_customer_and_decides,
+    an_answer_that_is_lost_or_late_is_asked_for_again_and_nothing_happens_twice,
+);
 
 /// A refused checkout leaves nothing behind: no goods, no cart and no money are held.
 async fn everything_is_back(shop: &Shop, cart: &str) {
@@ -28,9 +41,8 @@ fn is_refused(answer: &Answer, step: &str, reason: &str) {
     assert_eq!((answer.body.get("order_id"), answer.body.get("order_number")), (None, None));
 }
 
-#[tokio::test]
-async fn a_checkout_completes_and_goods_money_cart_order_and_mail_agree() {
-    let shop = Shop::stocked().await;
+async fn a_checkout_completes_and_goods_money_cart_order_and_mail_agree(on: On) {
+    let shop = Shop::stocked_on(on).await;
     shop.fill("cart", &[("A", 2), ("B", 1)]).await;
     let done = shop.check_out("k", &order_of("cart", "tok_ok")).await;
     assert_eq!(done.text("/status"), "completed");
@@ -63,9 +75,8 @@ fn mails(shop: &Shop) -> Vec<String> {
     whole.filter(|mail| !mail.is_empty()).collect()
 }
 
-#[tokio::test]
-async fn out_of_stock_is_told_with_what_is_there_and_takes_everything_back() {
-    let shop = Shop::stocked().await;
+async fn out_of_stock_is_told_with_what_is_there_and_takes_everything_back(on: On) {
+    let shop = Shop::stocked_on(on).await;
     shop.fill("cart", &[("A", 101)]).await;
     let refused = shop.check_out("k", &order_of("cart", "tok_ok")).await;
     is_refused(&refused, "reserve_stock", "OUT_OF_STOCK");
@@ -75,9 +86,8 @@ async fn out_of_stock_is_told_with_what_is_there_and_takes_everything_back() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn all_lines_are_reserved_or_none() {
-    let shop = Shop::stocked().await;
+async fn all_lines_are_reserved_or_none(on: On) {
+    let shop = Shop::stocked_on(on).await;
     shop.fill("cart", &[("A", 2), ("B", 101)]).await;
     is_refused(&shop.check_out("k", &order_of("cart", "tok_ok")).await, "reserve_stock", "OUT_OF_STOCK");
     assert_eq!(shop.stock("A").await, (100, 0, 0));
@@ -89,9 +99,8 @@ async fn all_lines_are_reserved_or_none() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_card_that_says_no_takes_everything_back() {
-    let shop = Shop::stocked().await;
+async fn a_card_that_says_no_takes_everything_back(on: On) {
+    let shop = Shop::stocked_on(on).await;
     for (token, step, reason) in [
         ("tok_declined", "authorize_payment", "CARD_DECLINED"),
         ("tok_insufficient_funds", "authorize_payment", "INSUFFICIENT_FUNDS"),
@@ -108,24 +117,23 @@ async fn a_card_that_says_no_takes_everything_back() {
     assert_eq!(report["money"]["GBP"], json!({"captured_minor": 0, "refunded_minor": 0, "held_minor": 0}));
 }
 
-#[tokio::test]
-async fn a_hold_that_the_bank_never_heard_of_ends_within_seconds_and_a_new_payment_goes_through() {
-    let shop = Shop::stocked().await;
+async fn a_hold_that_the_bank_never_heard_of_ends_within_seconds_and_a_new_payment_goes_through(on: On) {
+    let shop = Shop::stocked_on(on).await;
     shop.fill("cart", &[("A", 2)]).await;
     let began = Instant::now();
     let lost = shop.check_out("k", &order_of("cart", "tok_timeout_not_executed")).await;
     is_refused(&lost, "authorize_payment", "PAYMENT_INTERRUPTED");
-    // Five of them are the bank's silence.
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // Five of them are the bank's silence; on a server thirty are another process's, which might be in the call.
+    let within = if on == On::Sqlite { 20 } else { 50 };
+    assert!(began.elapsed() < Duration::from_secs(within), "{:?}", began.elapsed());
     everything_is_back(&shop, "cart").await;
     let again = shop.check_out("k2", &order_of("cart", "tok_ok")).await;
     assert_eq!(again.text("/status"), "completed");
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_parcel_that_cannot_be_sent_takes_everything_back() {
-    let shop = Shop::stocked().await;
+async fn a_parcel_that_cannot_be_sent_takes_everything_back(on: On) {
+    let shop = Shop::stocked_on(on).await;
     let body = |pointer: &str, value: serde_json::Value| with(order_of("cart", "tok_ok"), pointer, value);
     for (n, (body, reason)) in [
         (body("/shipping_method", json!("by_owl")), "UNKNOWN_METHOD"),
@@ -141,9 +149,8 @@ async fn a_parcel_that_cannot_be_sent_takes_everything_back() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn a_total_that_is_not_the_expected_one_is_refused_with_the_new_total() {
-    let shop = Shop::stocked().await;
+async fn a_total_that_is_not_the_expected_one_is_refused_with_the_new_total(on: On) {
+    let shop = Shop::stocked_on(on).await;
     shop.fill("cart", &[("A", 2)]).await;
     let expecting = |minor| with(order_of("cart", "tok_ok"), "/expected_total", gbp(minor));
     let shown = 1000 + 395;
@@ -164,9 +171,8 @@ async fn a_total_that_is_not_the_expected_one_is_refused_with_the_new_total() {
     assert_eq!(report["counts"]["payments"], 1);
 }
 
-#[tokio::test]
-async fn a_challenge_is_shown_to_the_customer_and_decides() {
-    let shop = Shop::stocked().await;
+async fn a_challenge_is_shown_to_the_customer_and_decides(on: On) {
+    let shop = Shop::stocked_on(on).await;
     for cart in ["passes", "fails"] {
         shop.fill(cart, &[("A", 2)]).await;
     }
@@ -187,9 +193,8 @@ async fn a_challenge_is_shown_to_the_customer_and_decides() {
     shop.close().await;
 }
 
-#[tokio::test]
-async fn an_answer_that_is_lost_or_late_is_asked_for_again_and_nothing_happens_twice() {
-    let shop = Shop::stocked().await;
+async fn an_answer_that_is_lost_or_late_is_asked_for_again_and_nothing_happens_twice(on: On) {
+    let shop = Shop::stocked_on(on).await;
     let tokens = ["tok_timeout_executed", "tok_slow_capture"];
     let mut started = Vec::new();
     for token in tokens {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use backstitch_services::On;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +14,8 @@ use super::{Answer, Process, Said, program, run, until, until_within};
 /// A shop. After [`Shop::kill`] or [`Shop::stop`] its directory is still there, to start again on or to audit.
 pub(crate) struct Shop {
     directory: TempDir,
+    /// Where its databases are if they are no files.
+    database_url: Option<String>,
     /// Whoever has the API.
     up: Option<Process>,
     /// Participants in processes of their own.
@@ -32,6 +35,7 @@ impl Shop {
     pub(crate) fn closed() -> Self {
         Self {
             directory: TempDir::new().unwrap(),
+            database_url: None,
             up: None,
             beside: Vec::new(),
             http: reqwest::Client::new(),
@@ -40,7 +44,14 @@ impl Shop {
 
     /// A fresh shop that sells `A` at 5.00 GBP, and `B` at 12.50 GBP, and has a hundred of each.
     pub(crate) async fn stocked() -> Self {
-        let shop = Self::open().await;
+        Self::stocked_on(On::Sqlite).await
+    }
+
+    /// The same with its databases there.
+    pub(crate) async fn stocked_on(on: On) -> Self {
+        let mut shop = Self::closed();
+        shop.database_url = (on == On::Postgres).then(|| backstitch_services::fresh_database("shop"));
+        shop.start().await;
         shop.put_a_and_b().await;
         shop
     }
@@ -88,22 +99,30 @@ impl Shop {
         self.directory.path().join("data")
     }
 
-    fn args(&self) -> [String; 7] {
-        let data = self.data().display().to_string();
-        ["up", "--data", &data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"].map(str::to_owned)
+    fn args(&self) -> Vec<String> {
+        let mut args = ["up", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"].map(str::to_owned).to_vec();
+        args.extend(self.databases());
+        args
+    }
+
+    /// The options that say where the databases are.
+    fn databases(&self) -> Vec<String> {
+        let mut args = vec!["--data".to_owned(), self.data().display().to_string()];
+        args.extend(self.database_url.iter().flat_map(|url| ["--database-url".to_owned(), url.clone()]));
+        args
     }
 
     /// Starts on whatever is in the directory, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         let args = self.args();
-        let args = args.each_ref().map(String::as_str);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
         self.up = Some(Process::start("up", &args, self.directory.path()).await);
     }
 
     /// Starts and does not wait for anything.
     pub(crate) fn spawn(&self) -> Process {
         let args = self.args();
-        Process::spawn("up", &args.each_ref().map(String::as_str), self.directory.path())
+        Process::spawn("up", &args.iter().map(String::as_str).collect::<Vec<_>>(), self.directory.path())
     }
 
     pub(crate) fn up(&self) -> &Process {
@@ -135,8 +154,7 @@ impl Shop {
 
     /// `backstitch audit --json` over the directory at rest: exit code and report.
     pub(crate) fn audit(&self) -> (Said, Value) {
-        let data = self.data();
-        let said = run(program(self.directory.path()).args(["audit", "--json", "--data"]).arg(data));
+        let said = run(program(self.directory.path()).args(["audit", "--json"]).args(self.databases()));
         let report = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"));
         (said, report)
     }
