@@ -57,7 +57,7 @@ pub enum PostgresError {
     },
     /// The server has no such database.
     #[error(
-        "the database {database} does not exist; create it, or name another one with --database-url: {why}"
+        "the database {database} does not exist; `backstitch migrate` creates it, or name another one with --database-url: {why}"
     )]
     Missing {
         /// Which, without its password.
@@ -92,8 +92,8 @@ pub enum PostgresError {
     ReadOnly(String),
     /// The schema is not there, or not whole.
     #[error(
-        "the database {database} lacks migration {migration} of this version; run `backstitch migrate` with the \
-         same --database-url first"
+        "the database {database} lacks migration {migration} of this version; run `backstitch migrate` first, \
+         whose --database-url is this one without `_orchestrator`"
     )]
     NotMigrated {
         /// Which, without its password.
