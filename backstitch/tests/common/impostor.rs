@@ -76,6 +76,11 @@ impl Impostor {
         &self.uri
     }
 
+    /// How many calls came in for this saga.
+    pub(crate) fn count(&self, saga: &str) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| call.key.starts_with(saga)).count()
+    }
+
     /// Calls that came in for this step of this saga.
     pub(crate) fn calls_of(&self, saga: &str, method: &str) -> Vec<Call> {
         let calls = self.calls.lock().unwrap();

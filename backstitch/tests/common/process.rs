@@ -48,18 +48,27 @@ impl Process {
         directory: &Path,
     ) -> Self {
         let mut process = Self::spawn_with(name, args, env, directory);
+        if let Err(status) = process.is_ready(name, directory).await {
+            panic!("{name} ended at once ({status}):\n{}", process.said());
+        }
+        process
+    }
+
+    /// Waits until it says that it is ready; how it ended, if it does that instead.
+    pub(crate) async fn is_ready(&mut self, name: &str, directory: &Path) -> Result<(), ExitStatus> {
         let ready = ready_file(name, directory);
-        let said: Value = until(&format!("{name} is ready"), async || {
-            if let Some(status) = process.has_ended() {
-                panic!("{name} ended at once ({status}):\n{}", process.said());
+        let said: Result<Value, ExitStatus> = until(&format!("{name} is ready"), async || {
+            if let Some(status) = self.has_ended() {
+                return Some(Err(status));
             }
-            serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()
+            serde_json::from_slice(&std::fs::read(&ready).ok()?).ok().map(Ok)
         })
         .await;
+        let said = said?;
         let addresses = said["addresses"].as_object().unwrap().iter();
-        process.addresses =
+        self.addresses =
             addresses.map(|(name, at)| (name.clone(), at.as_str().unwrap().to_owned())).collect();
-        process
+        Ok(())
     }
 
     /// Where it listens, by name.

@@ -13,23 +13,43 @@
 mod books;
 #[path = "../common/mod.rs"]
 mod common;
+mod crowd;
 mod customers;
 mod dice;
+mod engines;
+mod freeze;
 mod matrix;
 mod points;
 mod run;
 mod stage;
 mod table;
 
+use engines::Engines;
+use freeze::freeze;
 use matrix::matrix;
-use stage::Engines;
+use run::run;
 
 #[tokio::test]
 async fn a_killed_orchestrator_ends_every_checkout_once() {
-    matrix("orchestrator", &points::of_orchestrator(), &Engines::Sqlite).await;
+    matrix("orchestrator", &points::of_orchestrator(), &Engines::Sqlite, run).await;
 }
 
 #[tokio::test]
 async fn a_killed_participant_ends_every_checkout_once() {
-    matrix("participants", &points::of_participants(), &Engines::Sqlite).await;
+    matrix("participants", &points::of_participants(), &Engines::Sqlite, run).await;
+}
+
+#[tokio::test]
+async fn a_killed_orchestrator_on_postgres_ends_every_checkout_once() {
+    matrix("orchestrator", &points::of_orchestrator(), &Engines::postgres(), run).await;
+}
+
+#[tokio::test]
+async fn killed_participants_on_postgres_end_every_checkout_once() {
+    matrix("participants", &points::of_participants(), &Engines::postgres(), run).await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_was_frozen_does_nothing_about_what_was_taken_over() {
+    matrix("frozen orchestrator", &points::to_freeze_at(), &Engines::postgres(), freeze).await;
 }

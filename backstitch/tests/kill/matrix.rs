@@ -4,18 +4,25 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use crate::dice::{number, seed};
+use crate::engines::Engines;
 use crate::points::Point;
-use crate::run::{Outcome, run};
-use crate::stage::Engines;
+use crate::run::Outcome;
 use crate::table::{self, Row};
 
-/// Runs that go on at once: they wait more than they work.
+/// Runs that go on at once, of all tests together: they wait more than they work.
 const AT_ONCE: usize = 3;
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// Runs every place and insists that nothing is wrong.
-pub(crate) async fn matrix(who: &str, points: &[Point], engines: &Engines) {
+/// Runs every place and insists that nothing is wrong. `who` is what the table calls it.
+pub(crate) async fn matrix<R: Future<Output = Outcome>>(
+    who: &str,
+    points: &[Point],
+    engines: &Engines,
+    run: impl Fn(Point, Engines, u64) -> R,
+) {
     let (seed, rounds) = (seed(), number("CHAOS_ROUNDS").unwrap_or(1));
     let only = std::env::var("CHAOS_ONLY").unwrap_or_default();
     let chosen: Vec<_> = points.iter().filter(|point| point.name.contains(&only)).collect();
@@ -27,8 +34,9 @@ pub(crate) async fn matrix(who: &str, points: &[Point], engines: &Engines) {
     let begun = Instant::now();
     let runs = (0..rounds).flat_map(|round| chosen.iter().map(move |point| (round, (*point).clone())));
     let runs = runs.map(|(round, point)| {
-        let engines = engines.clone();
+        let (engines, run) = (engines.clone(), &run);
         async move {
+            let _place = PLACES.acquire().await.unwrap();
             let name = point.name.clone();
             // What panics is counted and stops no other run.
             let run = AssertUnwindSafe(run(point, engines, seed.wrapping_add(round)));

@@ -76,3 +76,19 @@ pub(crate) fn of_participants() -> Vec<Point> {
     points.extend(["payment.created", "payment.attached"].map(|name| point(Who::Participants, name)));
     points
 }
+
+/// Where an orchestrator freezes: about to act, or to write down what it has done.
+pub(crate) fn to_freeze_at() -> Vec<Point> {
+    let names = [
+        "dispatch.before_send:capture_payment/do",
+        "dispatch.after_send:capture_payment/do",
+        "dispatch.after_reply:capture_payment/do",
+        "dispatch.before_send:authorize_payment/undo",
+        "dispatch.before_send:confirm_order/do",
+        "writer.before_commit:pivot_intent",
+        "writer.before_commit:turned_back",
+        "writer.before_commit:capture_payment/do",
+        "writer.after_commit:end",
+    ];
+    names.map(|name| point(Who::Orchestrator, name)).to_vec()
+}

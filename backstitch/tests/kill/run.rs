@@ -1,12 +1,13 @@
 //! One run: a shop, a place to die at, customers, and what came of it.
 
-use tokio::task::JoinSet;
-
 use crate::books;
-use crate::customers::{Customer, KINDS, SLOW, Told, ends};
+use crate::common::until;
+use crate::crowd::Crowd;
+use crate::customers::{SLOW, Told, ends};
 use crate::dice::Dice;
+use crate::engines::Engines;
 use crate::points::{Point, When, Who};
-use crate::stage::{Engines, Stage};
+use crate::stage::{SLOW_DATABASE, Stage};
 
 /// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
 /// the answer, and then sees nothing there, never asks a second time but makes sure that it cannot happen.
@@ -22,41 +23,47 @@ pub(crate) struct Outcome {
     pub(crate) violations: Vec<String>,
 }
 
+impl Outcome {
+    /// Counts what customers were told, where `who` was killed.
+    pub(crate) fn close(&mut self, all: &mut [Told], who: Who) {
+        for told in all.iter_mut() {
+            let given_up = who == Who::Participants && told.end() == GIVEN_UP;
+            if told.end() != told.kind.end && !given_up {
+                told.violations.push(format!("{}: {} ended as {}", told.key, told.kind.token, told.end()));
+            }
+            self.violations.append(&mut told.violations);
+            self.asked_again += told.unanswered;
+        }
+        self.checkouts = all.len();
+    }
+}
+
 pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
     let mut dice = Dice::of(seed, &point.name);
     let times = if point.often { 1 + dice.roll(2) } else { 1 };
     // At once, or with a pause in which whoever ought to wait might not.
     let pause = 25 * dice.roll(2);
     let armed = format!("{}@{times}=abort+{pause}", point.name);
-    let mut kinds = KINDS.to_vec();
-    let first_life = match point.when {
-        When::Serving => armed.as_str(),
-        When::Starting(_) => {
-            kinds.push(SLOW);
-            ""
-        }
-    };
-    let mut stage = Stage::open(&engines, point.who, first_life).await;
-
-    let mut shopping = JoinSet::new();
-    for (number, kind) in kinds.into_iter().enumerate() {
-        let mut customer = Customer::new(number, kind, &stage.doors, number);
-        let comes = dice.moment(30);
-        shopping.spawn(async move {
-            tokio::time::sleep(comes).await;
-            customer.shop().await;
-            customer
-        });
-    }
-
+    let mut stage = Stage::new(&engines).await;
+    let serving = point.when == When::Serving;
+    stage.open(point.who, if serving { &armed } else { "" }).await;
+    let mut crowd = Crowd::new(&stage.doors, &dice);
     let mut outcome = Outcome::default();
     let died = match point.when {
-        When::Serving => stage.dies(point.who, &point.name).await,
+        When::Serving => {
+            stage.start_all().await;
+            crowd.come();
+            let died = crowd.until(|| stage.has_died(point.who, &point.name)).await;
+            died.unwrap_or_else(|| Err(format!("{} was not reached", point.name)))
+        }
         When::Starting(lives) => {
+            crowd.come();
+            crowd.one_comes(SLOW, 0);
             tokio::time::sleep(dice.moment(400)).await;
             stage.under_way().await;
             stage.kill(point.who);
             outcome.kills += 1;
+            stage.choose_the_other();
             die_on_the_way_up(&mut stage, &point, &armed, lives).await
         }
     };
@@ -65,9 +72,13 @@ pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
         Err(why) => outcome.violations.push(why),
     }
     stage.kill(point.who);
-    stage.start(point.who, "").await;
-
-    let mut customers = shopping.join_all().await;
+    // Taken over by the other, where there is one; or its own successor comes first.
+    let alone = engines.nodes() > 1 && point.who == Who::Orchestrator && dice.roll(2) == 0;
+    if !alone || point.when != When::Serving {
+        stage.start_all().await;
+    }
+    let mut customers = crowd.all_rest().await;
+    stage.start_all().await;
     for customer in &mut customers {
         // Asked for the last time, long after: the same answer.
         if !customer.check_out(false).await {
@@ -76,15 +87,7 @@ pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
         customer.look_until_it_rests().await;
     }
     let mut told: Vec<Told> = customers.into_iter().map(|customer| customer.told).collect();
-    for told in &mut told {
-        let given_up = point.who == Who::Participants && told.end() == GIVEN_UP;
-        if told.end() != told.kind.end && !given_up {
-            told.violations.push(format!("{}: {} ended as {}", told.key, told.kind.token, told.end()));
-        }
-        outcome.violations.append(&mut told.violations);
-        outcome.asked_again += told.unanswered;
-    }
-    outcome.checkouts = told.len();
+    outcome.close(&mut told, point.who);
     outcome.violations.extend(books::compare(&mut stage, &told, point.who == Who::Orchestrator).await);
     if !outcome.violations.is_empty() {
         let said = stage.said();
@@ -95,6 +98,7 @@ pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
             ends(&told)
         );
     }
+    stage.remove().await;
     outcome
 }
 
@@ -110,7 +114,14 @@ async fn die_on_the_way_up(
             stage.kill(point.who);
         }
         stage.spawn(point.who, armed);
-        stage.dies(point.who, &point.name).await?;
+        let died = until("it dies", async || stage.has_died(point.who, &point.name)).await;
+        // As a supervisor does it.
+        if died.as_ref().is_err_and(|why| why.contains(SLOW_DATABASE)) {
+            stage.spawn(point.who, armed);
+            until("it dies", async || stage.has_died(point.who, &point.name)).await?;
+        } else {
+            died?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The processes of one run: participants in one, the orchestrator in one or two, each on ports that it keeps.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -9,23 +10,12 @@ use backstitch_failpoint::VARIABLE;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{Answer, PATIENCE, Process, product, program, run, until};
+use crate::common::{Act, Answer, Impostor, Process, product, program, run, until};
 use crate::customers::Doors;
+use crate::engines::{Databases, Engines};
 use crate::points::Who;
 
-/// What the databases are.
-#[derive(Clone, Debug)]
-pub(crate) enum Engines {
-    Sqlite,
-}
-
-impl Engines {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Engines::Sqlite => "SQLite",
-        }
-    }
-}
+const NAMES: [&str; 6] = ["inventory", "shipping", "payment", "order", "cart", "notification"];
 
 /// A process that can be started again with the same command line.
 pub(crate) struct Seat {
@@ -34,16 +24,16 @@ pub(crate) struct Seat {
     process: Option<Process>,
 }
 
-/// Free ports below those that the system gives out by itself, so that they are free again after a restart.
-fn ports<const N: usize>() -> [u16; N] {
+/// The first of so many free ports in a row, below those that the system gives out by itself, so that they are free
+/// again after a restart.
+fn ports(many: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + u16::try_from(std::process::id() % 160).unwrap() * 100;
+    let (lowest, room) = (12_000, 18_000);
+    let start = u16::try_from(std::process::id() % 180).unwrap() * 100;
     loop {
-        let skip = NEXT.fetch_add(u16::try_from(N).unwrap(), Ordering::Relaxed);
-        let base = 12_000 + (first - 12_000 + skip) % 18_000;
-        let ports: [u16; N] = std::array::from_fn(|n| base + u16::try_from(n).unwrap());
-        if ports.iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
-            return ports;
+        let first = lowest + (start + NEXT.fetch_add(many, Ordering::Relaxed) % room) % room;
+        if (first..first + many).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return first;
         }
     }
 }
@@ -53,102 +43,114 @@ pub(crate) struct Stage {
     http: reqwest::Client,
     participants: Seat,
     nodes: Vec<Seat>,
+    /// Which orchestrator it is about.
+    chosen: usize,
     pub(crate) doors: Doors,
+    databases: Databases,
 }
 
 impl Stage {
-    /// A fresh shop that sells `A` and `B`; `armed` is told where to die.
-    pub(crate) async fn open(engines: &Engines, armed: Who, points: &str) -> Self {
+    /// A fresh shop in which nobody is there yet.
+    pub(crate) async fn new(engines: &Engines) -> Self {
         let directory = TempDir::new().unwrap();
+        let databases = engines.fresh().await;
         let data = directory.path().join("data").display().to_string();
-        let [p, _, _, _, _, _, http, grpc] = ports::<8>();
-        let participants =
-            ["participants", "--threads", "2", "--data", &data, "--listen", &at(p)].map(str::to_owned);
-        let mut node =
-            ["orchestrator", "--threads", "2", "--data", &data, "--http", &at(http), "--grpc", &at(grpc)]
-                .map(str::to_owned)
-                .to_vec();
-        for (name, port) in
-            ["inventory", "shipping", "payment", "order", "cart", "notification"].iter().zip(p..)
-        {
-            node.extend(["--participant".into(), format!("{name}=http://{}", at(port))]);
-        }
-        let mut stage = Self {
-            directory,
+        let first = ports(6 + 2 * u16::try_from(engines.nodes()).unwrap());
+        let mut all = ["participants", "--threads", "2", "--data", &data, "--listen", &at(first)]
+            .map(str::to_owned)
+            .to_vec();
+        all.extend(databases.of_all());
+        let uris = NAMES.iter().zip(first..).map(|(name, port)| format!("{name}=http://{}", at(port)));
+        let uris: Vec<_> = uris.flat_map(|uri| ["--participant".to_owned(), uri]).collect();
+        let doors = (first + 6..).step_by(2).take(engines.nodes());
+        let nodes = doors.clone().enumerate().map(|(number, http)| {
+            let name = format!("orchestrator-{number}");
+            let mut args = ["orchestrator", "--threads", "2", "--data", &data].map(str::to_owned).to_vec();
+            args.extend(["--http".into(), at(http), "--grpc".into(), at(http + 1)]);
+            args.extend(databases.of_orchestrator());
+            args.extend(engines.sharing(&name));
+            args.extend(uris.clone());
+            Seat::new(&name, args)
+        });
+        Self {
+            nodes: nodes.collect(),
             http: reqwest::Client::new(),
-            participants: Seat::new("participants", participants.into()),
-            nodes: vec![Seat::new("orchestrator", node)],
-            doors: Arc::new(vec![at(http)]),
-        };
-        match engines {
-            Engines::Sqlite => {}
+            participants: Seat::new("participants", all),
+            doors: Arc::new(doors.map(at).collect()),
+            databases,
+            directory,
+            chosen: 0,
         }
+    }
+
+    /// Has witnesses of every call that the first orchestrator makes.
+    pub(crate) async fn watch(&mut self) -> Vec<Impostor> {
+        let mut witnesses = Vec::new();
+        for arg in &mut self.nodes[0].args {
+            let Some((name, honest)) = arg.split_once("=http://") else { continue };
+            let witness = Impostor::before(honest, |_| Act::PassOn).await;
+            *arg = format!("{name}={}", witness.uri());
+            witnesses.push(witness);
+        }
+        witnesses
+    }
+
+    /// Opens: it sells `A` and `B`. Participants and the first orchestrator are there; `armed` is told where to die.
+    pub(crate) async fn open(&mut self, armed: Who, points: &str) {
         let for_whom = |who| if who == armed { points } else { "" };
-        stage.start(Who::Participants, for_whom(Who::Participants)).await;
-        stage.start(Who::Orchestrator, for_whom(Who::Orchestrator)).await;
+        self.start(Who::Participants, for_whom(Who::Participants)).await;
+        self.start(Who::Orchestrator, for_whom(Who::Orchestrator)).await;
         for (sku, price) in [("A", 500), ("B", 1250)] {
-            let url = format!("http://{}/api/v1/products/{sku}", stage.doors[0]);
-            stage
-                .http
-                .put(url)
-                .json(&product(price, STOCK))
-                .send()
-                .await
-                .unwrap()
-                .error_for_status()
-                .unwrap();
+            let url = format!("http://{}/api/v1/products/{sku}", self.doors[0]);
+            let put = self.http.put(url).json(&product(price, STOCK)).send().await.unwrap();
+            put.error_for_status().unwrap();
         }
-        stage
     }
 
     fn seat(&mut self, who: Who) -> &mut Seat {
         match who {
             Who::Participants => &mut self.participants,
-            Who::Orchestrator => &mut self.nodes[0],
+            Who::Orchestrator => &mut self.nodes[self.chosen],
+        }
+    }
+
+    /// From now on it is about the last orchestrator; the only one stays it.
+    pub(crate) fn choose_the_other(&mut self) {
+        self.chosen = self.nodes.len() - 1;
+    }
+
+    /// Starts whoever is not there.
+    pub(crate) async fn start_all(&mut self) {
+        for seat in self.nodes.iter_mut().chain([&mut self.participants]) {
+            if seat.process.is_none() {
+                seat.start("", self.directory.path()).await;
+            }
         }
     }
 
     /// Starts it, told to die at `points`, and waits until it is ready.
     pub(crate) async fn start(&mut self, who: Who, points: &str) {
         let directory = self.directory.path().to_owned();
-        let seat = self.seat(who);
-        let args: Vec<&str> = seat.args.iter().map(String::as_str).collect();
-        seat.process = Some(Process::start_with(&seat.name, &args, &[(VARIABLE, points)], &directory).await);
+        self.seat(who).start(points, &directory).await;
     }
 
     /// Starts it and waits for nothing: it may die before it is ready.
     pub(crate) fn spawn(&mut self, who: Who, points: &str) {
         let directory = self.directory.path().to_owned();
-        let seat = self.seat(who);
-        let args: Vec<&str> = seat.args.iter().map(String::as_str).collect();
-        seat.process = Some(Process::spawn_with(&seat.name, &args, &[(VARIABLE, points)], &directory));
+        self.seat(who).spawn(points, &directory);
     }
 
     pub(crate) fn kill(&mut self, who: Who) {
         drop(self.seat(who).process.take());
     }
 
-    /// Waits until it has died where it was told to; fails if it lives, or died of something else.
-    pub(crate) async fn dies(&mut self, who: Who, name: &str) -> Result<(), String> {
-        use std::os::unix::process::ExitStatusExt as _;
-
+    /// Whether it has died where it was told to, or of something else.
+    pub(crate) fn has_died(&mut self, who: Who, name: &str) -> Option<Result<(), String>> {
         let process = self.seat(who).process.as_mut().unwrap();
-        let mut ended = None;
-        let begun = std::time::Instant::now();
-        while ended.is_none() && begun.elapsed() < PATIENCE / 3 {
-            ended = process.has_ended();
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        let status = process.has_ended()?;
         let said = process.said();
-        match ended {
-            None => Err(format!("{name} was not reached")),
-            Some(status)
-                if status.signal() == Some(9) && said.contains(&format!("failpoint {name}: abort")) =>
-            {
-                Ok(())
-            }
-            Some(status) => Err(format!("{name}: it ended with {status}:\n{said}")),
-        }
+        let as_told = status.signal() == Some(9) && said.contains(&format!("failpoint {name}: abort"));
+        Some(if as_told { Ok(()) } else { Err(format!("{name}: it ended with {status}:\n{said}")) })
     }
 
     /// Waits until a checkout is under way.
@@ -160,12 +162,24 @@ impl Stage {
         .await;
     }
 
+    /// Whether it stands still where it was told to.
+    pub(crate) fn has_frozen(&mut self, who: Who, name: &str) -> Option<()> {
+        let process = self.seat(who).process.as_ref().unwrap();
+        (process.is_frozen() && process.said().contains(&format!("failpoint {name}: freeze"))).then_some(())
+    }
+
+    pub(crate) fn thaw(&mut self, who: Who) {
+        self.seat(who).process.as_ref().unwrap().thaw();
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
+    /// Asks whoever is there.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let url = format!("http://{}{path}", self.doors[0]);
+        let here = self.nodes.iter().position(|seat| seat.process.is_some()).unwrap_or_default();
+        let url = format!("http://{}{path}", self.doors[here]);
         until(&format!("{path} is answered"), async || {
             let response = self.http.get(&url).send().await.ok()?;
             Answer::read(response).await.ok().filter(|answer| answer.status < 300)
@@ -184,8 +198,15 @@ impl Stage {
 
     /// What the auditor says of the databases at rest.
     pub(crate) fn audit(&self) -> Value {
-        let said = run(program(self.directory.path()).args(["audit", "--json", "--data"]).arg(self.data()));
+        let mut audit = program(self.directory.path());
+        let audit = audit.args(["audit", "--json", "--data"]).arg(self.data()).args(self.databases.of_all());
+        let said = run(audit);
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+    }
+
+    /// Leaves nothing behind.
+    pub(crate) async fn remove(self) {
+        self.databases.remove().await;
     }
 
     /// What all processes said, for people.
@@ -198,12 +219,32 @@ impl Stage {
     }
 }
 
+/// What a process says that ends because its database was not there in time; it is started again.
+pub(crate) const SLOW_DATABASE: &str = "the store is unavailable, nothing was written";
 /// Of each product.
 pub(crate) const STOCK: i64 = 1_000;
 
 impl Seat {
     fn new(name: &str, args: Vec<String>) -> Self {
         Self { name: name.to_owned(), args, process: None }
+    }
+
+    /// As a supervisor does it: what cannot reach its database at the start is started again.
+    async fn start(&mut self, points: &str, directory: &Path) {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.spawn(points, directory);
+            let process = self.process.as_mut().unwrap();
+            let Err(status) = process.is_ready(&self.name, directory).await else { return };
+            let said = process.said();
+            assert!(said.contains(SLOW_DATABASE) && tries < 10, "{} ended with {status}:\n{said}", self.name);
+        }
+    }
+
+    fn spawn(&mut self, points: &str, directory: &Path) {
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        self.process = Some(Process::spawn_with(&self.name, &args, &[(VARIABLE, points)], directory));
     }
 }
 
