@@ -6,7 +6,8 @@ use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Shop, item, order_of, until, with};
+use crate::common::{Answer, Shop, item, order_of, until_within, with};
+use crate::{outage, stage};
 
 /// Price of a unit of anything, and of sending it.
 pub(crate) const PRICE: i64 = 500;
@@ -126,7 +127,8 @@ pub(crate) async fn all_are_answered(shop: &Shop, customers: &mut [Customer], at
     let asking = futures::stream::iter(customers);
     asking
         .for_each_concurrent(at_a_time, async |customer| {
-            until(&format!("{} is answered", customer.key), async || {
+            let what = format!("{} is answered", customer.key);
+            until_within(stage::PATIENCE + outage::length(), &what, async || {
                 matches!(customer.ask(shop).await, Ok(true)).then_some(())
             })
             .await;
@@ -141,7 +143,7 @@ pub(crate) async fn all_have_ended(shop: &Shop, customers: &[Customer]) -> u64 {
     for customer in customers {
         let id = customer.checkout.as_deref().unwrap();
         loop {
-            let end = shop.rested_within(id, crate::stage::PATIENCE).await;
+            let end = shop.rested_within(id, stage::PATIENCE).await;
             if end.text("/status") != "parked" {
                 break;
             }

@@ -12,11 +12,12 @@ use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::books::{self, Books};
-use crate::common::{PATIENCE, Shop};
+use crate::common::Shop;
 use crate::customers::{Customer, all_have_ended};
 use crate::outage::{blocking, has_lasted, meanwhile};
+use crate::stage::PATIENCE;
 use crate::table::{self, Row};
-use crate::{checkouts, seed, stage};
+use crate::{checkouts, outage, seed, stage};
 
 /// What a consumer can see of an event.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ async fn read(brokers: &str, checkouts: &BTreeSet<String>) -> Vec<Event> {
             events.push(event);
         }
     };
-    let read = tokio::time::timeout(2 * PATIENCE, reading).await;
+    let read = tokio::time::timeout(PATIENCE + outage::length(), reading).await;
     assert!(read.is_ok(), "after {} events, these have not told their end: {waiting:?}", events.len());
     events
 }

@@ -9,6 +9,7 @@ use backstitch_services::Redis;
 use crate::common::{Answer, Shop, program, run, until};
 use crate::outage::{blocking, meanwhile};
 use crate::postgres::OnPostgres;
+use crate::stage;
 
 /// A proxy that lets nobody in.
 async fn away(upstream: &str) -> TcpProxy {
@@ -73,6 +74,12 @@ async fn every_part_that_is_away_is_named_at_the_start_and_later_and_nothing_acc
     .await;
     assert!(named["store"].contains("does not answer"), "{named:?}");
     assert_eq!(on.shop.get("/healthz").await.status, 200);
+    // New work is not kept waiting, whether the store turns us away or says nothing.
+    for weather in [Weather::Refusing, Weather::Frozen] {
+        store.set(weather);
+        let sent = customers[0].request(&on.shop).timeout(stage::PATIENCE).send().await.unwrap();
+        assert_eq!(sent.status(), 503, "{weather:?}");
+    }
     store.set(Weather::Clear);
     troubled(&on.shop, 200, &["kafka"]).await;
 
