@@ -186,7 +186,15 @@ async fn a_directory_s_backlog_is_published_while_nobody_has_it() {
     let directory = shop.data().parent().unwrap().to_owned();
     let participants = shop.start_beside(&[("participants", &["--listen", "127.0.0.1:0"])]).await;
     let uris = participants.iter().map(|(name, at)| (name.clone(), format!("http://{at}"))).collect();
-    shop.start_orchestrator(&uris).await;
+    // Nobody listens there: what it cannot publish is kept.
+    shop.start_orchestrator_with(&uris, &["--kafka", "127.0.0.1:9"]).await;
+    let told =
+        async || Some(shop.get("/readyz").await.ok()).filter(|said| said.text("/status") == "degraded");
+    let said = until("readiness tells of Kafka", told).await;
+    assert!(
+        said.text("/parts/0/part") == "kafka" && said.text("/parts/0/why").contains("127.0.0.1:9"),
+        "{said:?}"
+    );
     shop.put_a_and_b().await;
     shop.fill("cart", &[("A", 1)]).await;
     assert_eq!(shop.check_out("k", &order_of("cart", "tok_ok")).await.text("/status"), "completed");
