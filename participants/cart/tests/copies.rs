@@ -6,12 +6,22 @@ mod common;
 
 use std::time::Duration;
 
-use backstitch_services::{Redis, Service as _, redis_url};
+use backstitch_services::{On, Redis, Service as _, each_database, redis_url};
 use common::{DAY_MS, Saga, Shop, lines};
 use participant_cart::RedisOptions;
 use redis::Connection;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+
+each_database!(
+    a_cart_is_read_from_its_copy_and_a_change_replaces_it,
+    a_deleted_cart_has_no_copy_and_neither_has_a_merged_guest_s,
+    a_copy_follows_who_holds_the_cart,
+    a_copy_that_lies_changes_no_checkout,
+    two_processes_share_copies,
+    a_process_without_redis_takes_every_copy_out_of_use,
+    a_change_that_was_marked_where_nobody_looks_any_more_takes_every_copy_out_of_use,
+);
 
 fn connect(url: &str) -> Connection {
     redis::Client::open(url).unwrap().get_connection().unwrap()
@@ -55,16 +65,15 @@ fn ttl_ms(redis: &mut Connection, id: &str) -> i64 {
 }
 
 /// A shop with copies, a connection of one's own, and a cart id that nobody else on this server has.
-async fn shop(url: &str) -> (Shop, Connection, String) {
-    let shop = Shop::open_with(Some(RedisOptions::new(url))).await;
+async fn shop(on: On, url: &str) -> (Shop, Connection, String) {
+    let shop = Shop::open_on(on, Some(RedisOptions::new(url))).await;
     shop.look_after_copies().await;
     let id = format!("c-{}", Saga::new().0.simple());
     (shop, connect(url), id)
 }
 
-#[tokio::test]
-async fn a_cart_is_read_from_its_copy_and_a_change_replaces_it() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+async fn a_cart_is_read_from_its_copy_and_a_change_replaces_it(on: On) {
+    let (shop, mut redis, id) = shop(on, &redis_url()).await;
     let put = shop.put(&id, &[("A", 1)]).await;
     falsify(&mut redis, &id, "\"A\"", "\"FALSE\"");
     assert_eq!(shop.get(&id).await.items, lines(&[("FALSE", 1)]));
@@ -78,9 +87,8 @@ async fn a_cart_is_read_from_its_copy_and_a_change_replaces_it() {
     assert_eq!(shop.get(&id).await.items, lines(&[("FALSE", 1)]));
 }
 
-#[tokio::test]
-async fn a_deleted_cart_has_no_copy_and_neither_has_a_merged_guest_s() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+async fn a_deleted_cart_has_no_copy_and_neither_has_a_merged_guest_s(on: On) {
+    let (shop, mut redis, id) = shop(on, &redis_url()).await;
     shop.put(&id, &[("A", 1)]).await;
     shop.delete(&id).await.unwrap();
     assert_eq!((copy(&mut redis, &id), shop.try_get(&id).await), (None, None));
@@ -93,9 +101,8 @@ async fn a_deleted_cart_has_no_copy_and_neither_has_a_merged_guest_s() {
     assert_eq!(shop.get(&into).await, merged);
 }
 
-#[tokio::test]
-async fn a_copy_follows_who_holds_the_cart() {
-    let (shop, _, id) = shop(&redis_url()).await;
+async fn a_copy_follows_who_holds_the_cart(on: On) {
+    let (shop, _, id) = shop(on, &redis_url()).await;
     let cart = shop.put(&id, &[("A", 2)]).await;
     let (first, second) = (Saga::new(), Saga::new());
     shop.hold(first, &id, cart.version).await.unwrap();
@@ -112,7 +119,7 @@ async fn a_copy_follows_who_holds_the_cart() {
 
 #[tokio::test]
 async fn a_copy_lives_as_long_as_its_cart() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+    let (shop, mut redis, id) = shop(On::Sqlite, &redis_url()).await;
     let near = |ms: i64, exact: i64| ms <= exact && ms > exact - 60_000;
     shop.put(&id, &[("A", 1)]).await;
     let guests = ttl_ms(&mut redis, &id);
@@ -137,9 +144,8 @@ async fn a_copy_lives_as_long_as_its_cart() {
     assert_eq!(shop.try_get(&id).await, None);
 }
 
-#[tokio::test]
-async fn a_copy_that_lies_changes_no_checkout() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+async fn a_copy_that_lies_changes_no_checkout(on: On) {
+    let (shop, mut redis, id) = shop(on, &redis_url()).await;
     let cart = shop.put(&id, &[("A", 2)]).await;
     let (version, wrong) = (format!("\"version\":{}", cart.version), cart.version + 1);
     falsify(&mut redis, &id, "\"A\"", "\"GOLD\"");
@@ -162,7 +168,7 @@ async fn a_copy_that_lies_changes_no_checkout() {
 
 #[tokio::test]
 async fn what_is_no_copy_is_not_answered() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+    let (shop, mut redis, id) = shop(On::Sqlite, &redis_url()).await;
     let other = format!("{id}-other");
     let (cart, _) = (shop.put(&id, &[("A", 1)]).await, shop.put(&other, &[("B", 1)]).await);
     let (key, _) = copy(&mut redis, &id).unwrap();
@@ -181,7 +187,7 @@ async fn what_is_no_copy_is_not_answered() {
 #[tokio::test]
 async fn a_server_that_remembers_what_was_true_long_ago_is_not_believed() {
     let server = Redis::start();
-    let (shop, mut redis, id) = shop(&server.url()).await;
+    let (shop, mut redis, id) = shop(On::Sqlite, &server.url()).await;
     let old = shop.put(&id, &[("A", 1)]).await;
     let (key, bytes) = copy(&mut redis, &id).unwrap();
     let new = shop.put(&id, &[("A", 2)]).await;
@@ -197,7 +203,7 @@ async fn a_server_that_remembers_what_was_true_long_ago_is_not_believed() {
 #[tokio::test]
 async fn a_connection_that_broke_costs_no_copy() {
     let server = Redis::start();
-    let (shop, mut redis, id) = shop(&server.url()).await;
+    let (shop, mut redis, id) = shop(On::Sqlite, &server.url()).await;
     let cart = shop.put(&id, &[("A", 1)]).await;
     falsify(&mut redis, &id, "\"A\"", "\"FALSE\"");
     redis::cmd("CLIENT")
@@ -215,9 +221,8 @@ async fn a_connection_that_broke_costs_no_copy() {
     assert_eq!(shop.fresh(&id).await, Some(cart));
 }
 
-#[tokio::test]
-async fn two_processes_share_copies() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+async fn two_processes_share_copies(on: On) {
+    let (shop, mut redis, id) = shop(on, &redis_url()).await;
     let other = shop.beside(shop.redis.clone()).await;
     other.look_after_copies().await;
     shop.look_after_copies().await;
@@ -228,9 +233,8 @@ async fn two_processes_share_copies() {
     }
 }
 
-#[tokio::test]
-async fn a_process_without_redis_takes_every_copy_out_of_use() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+async fn a_process_without_redis_takes_every_copy_out_of_use(on: On) {
+    let (shop, mut redis, id) = shop(on, &redis_url()).await;
     let nowhere = RedisOptions::new("redis://127.0.0.1:9");
     let other = shop.beside(Some(nowhere)).await;
     other.look_after_copies().await;
@@ -250,7 +254,7 @@ async fn a_redis_that_hangs_is_waited_for_once_and_one_that_is_back_is_used() {
     let server = Redis::start();
     let patience = Duration::from_secs(1);
     let options = RedisOptions { patience, ..RedisOptions::new(server.url()) };
-    let shop = Shop::open_with(Some(options)).await;
+    let shop = Shop::open_on(On::Sqlite, Some(options)).await;
     shop.look_after_copies().await;
     let mut last = shop.put("c", &[("A", 1)]).await;
     server.freeze();
@@ -273,7 +277,7 @@ async fn a_redis_that_hangs_is_waited_for_once_and_one_that_is_back_is_used() {
 async fn without_redis_at_the_start_carts_work_and_use_it_once_it_is_there() {
     let server = Redis::start();
     server.kill();
-    let shop = Shop::open_with(Some(RedisOptions::new(server.url()))).await;
+    let shop = Shop::open_on(On::Sqlite, Some(RedisOptions::new(server.url()))).await;
     shop.look_after_copies().await;
     let cart = shop.put("c", &[("A", 1)]).await;
     assert_eq!(shop.get("c").await, cart);
@@ -290,7 +294,7 @@ async fn without_redis_at_the_start_carts_work_and_use_it_once_it_is_there() {
 #[tokio::test]
 async fn a_change_that_was_not_marked_takes_every_copy_out_of_use() {
     let server = Redis::start();
-    let (shop, mut redis, _) = shop(&server.url()).await;
+    let (shop, mut redis, _) = shop(On::Sqlite, &server.url()).await;
     for id in ["c", "d"] {
         shop.put(id, &[("A", 1)]).await;
     }
@@ -311,7 +315,7 @@ async fn a_change_that_was_not_marked_takes_every_copy_out_of_use() {
 
 #[tokio::test]
 async fn while_a_cart_is_being_changed_its_own_process_puts_no_copy_of_it() {
-    let (shop, mut redis, id) = shop(&redis_url()).await;
+    let (shop, mut redis, id) = shop(On::Sqlite, &redis_url()).await;
     let before = shop.put(&id, &[("A", 1)]).await;
     // Somebody holds the database, so that the change stays under way.
     let file = SqliteConnectOptions::new().filename(shop.directory.path().join("cart.db"));
@@ -332,9 +336,8 @@ async fn while_a_cart_is_being_changed_its_own_process_puts_no_copy_of_it() {
     assert_eq!(shop.get(&id).await, after);
 }
 
-#[tokio::test]
-async fn a_change_that_was_marked_where_nobody_looks_any_more_takes_every_copy_out_of_use() {
-    let (shop, _, id) = shop(&redis_url()).await;
+async fn a_change_that_was_marked_where_nobody_looks_any_more_takes_every_copy_out_of_use(on: On) {
+    let (shop, _, id) = shop(on, &redis_url()).await;
     let old = shop.put(&id, &[("A", 1)]).await;
     // A process that begins draws a keyspace of its own, and the first one has not looked since.
     let other = shop.beside(shop.redis.clone()).await;

@@ -42,11 +42,7 @@ impl Shop {
         Self::open_on(on, None).await
     }
 
-    pub async fn open_with(redis: Option<RedisOptions>) -> Self {
-        Self::open_on(On::Sqlite, redis).await
-    }
-
-    async fn open_on(on: On, redis: Option<RedisOptions>) -> Self {
+    pub async fn open_on(on: On, redis: Option<RedisOptions>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = on.url(directory.path(), "cart");
         participant_cart::SCHEMA.migrate(&url).await.unwrap();
