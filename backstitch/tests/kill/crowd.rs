@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::customers::{Customer, Doors, KINDS, Kind};
+use crate::customers::{Customer, Doors, Kind};
 use crate::dice::Dice;
 
 /// So often they come at most. Once is enough, unless orchestrators take each other's sagas over for lack of time.
@@ -13,6 +13,7 @@ const WAVES: usize = 10;
 const ELSEWHERE: [usize; 2] = [3, 5];
 
 pub(crate) struct Crowd {
+    kinds: Vec<Kind>,
     doors: Doors,
     dice: Dice,
     waves: usize,
@@ -22,15 +23,17 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) fn new(doors: &Doors, dice: &Dice) -> Self {
+    /// `kinds` come at a time.
+    pub(crate) fn new(kinds: &[Kind], doors: &Doors, dice: &Dice) -> Self {
         let (shopping, rested) = (JoinSet::new(), Vec::new());
-        Self { doors: doors.clone(), dice: dice.clone(), waves: 0, number: 0, shopping, rested }
+        let (kinds, doors, dice) = (kinds.to_vec(), doors.clone(), dice.clone());
+        Self { kinds, doors, dice, waves: 0, number: 0, shopping, rested }
     }
 
     /// One of each kind, within a moment.
     pub(crate) fn come(&mut self) {
         self.waves += 1;
-        for (place, kind) in KINDS.into_iter().enumerate() {
+        for (place, kind) in self.kinds.clone().into_iter().enumerate() {
             self.one_comes(kind, usize::from(ELSEWHERE.contains(&place)));
         }
     }

@@ -87,7 +87,6 @@ pub(crate) fn to_freeze_at() -> Vec<Point> {
         "dispatch.before_send:confirm_order/do",
         "writer.before_commit:pivot_intent",
         "writer.before_commit:turned_back",
-        "writer.before_commit:capture_payment/do",
         "writer.after_commit:end",
     ];
     names.map(|name| point(Who::Orchestrator, name)).to_vec()

@@ -3,7 +3,7 @@
 use crate::books;
 use crate::common::until;
 use crate::crowd::Crowd;
-use crate::customers::{SLOW, Told, ends};
+use crate::customers::{KINDS, SLOW, Told, ends};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, When, Who};
@@ -47,7 +47,7 @@ pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
     let mut stage = Stage::new(&engines).await;
     let serving = point.when == When::Serving;
     stage.open(point.who, if serving { &armed } else { "" }).await;
-    let mut crowd = Crowd::new(&stage.doors, &dice);
+    let mut crowd = Crowd::new(&KINDS, &stage.doors, &dice);
     let mut outcome = Outcome::default();
     let died = match point.when {
         When::Serving => {
