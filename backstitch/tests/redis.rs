@@ -155,8 +155,10 @@ async fn says(url: &str, words: &[&str]) {
     })
     .await;
     let said = process.said();
-    let told = said.lines().filter(|line| line.contains("--redis")).count();
-    assert_eq!((told, said.contains("secret")), (1, false), "{said}");
+    // A busy machine may let it be silent for once, which is something else to say.
+    let told: Vec<_> =
+        said.lines().filter_map(|line| line.split_once("--redis")).map(|(_, why)| why).collect();
+    assert!(told.windows(2).all(|two| two[0] != two[1]) && !said.contains("secret"), "{said}");
     process.stop().await;
 }
 
