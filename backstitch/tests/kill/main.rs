@@ -20,6 +20,7 @@ mod engines;
 mod freeze;
 mod matrix;
 mod points;
+mod relay;
 mod run;
 mod stage;
 mod table;
@@ -27,6 +28,7 @@ mod table;
 use engines::Engines;
 use freeze::freeze;
 use matrix::matrix;
+use relay::relay;
 use run::run;
 
 #[tokio::test]
@@ -52,4 +54,14 @@ async fn killed_participants_on_postgres_end_every_checkout_once() {
 #[tokio::test]
 async fn an_orchestrator_that_was_frozen_does_nothing_about_what_was_taken_over() {
     matrix("frozen orchestrator", &points::to_freeze_at(), &Engines::postgres(), freeze).await;
+}
+
+#[tokio::test]
+async fn a_killed_relay_loses_no_event_and_lets_none_overtake() {
+    matrix("relay", &points::of_relay(), &Engines::Sqlite, relay).await;
+}
+
+#[tokio::test]
+async fn a_killed_relay_on_postgres_loses_no_event_and_lets_none_overtake() {
+    matrix("relay", &points::of_relay(), &Engines::postgres(), relay).await;
 }

@@ -5,6 +5,7 @@
 pub(crate) enum Who {
     Orchestrator,
     Participants,
+    Relay,
 }
 
 /// When it is told to.
@@ -90,4 +91,14 @@ pub(crate) fn to_freeze_at() -> Vec<Point> {
         "writer.after_commit:end",
     ];
     names.map(|name| point(Who::Orchestrator, name)).to_vec()
+}
+
+/// Around every publishing, of the orchestrator's events and of each participant's that has some.
+pub(crate) fn of_relay() -> Vec<Point> {
+    let mut points = Vec::new();
+    for source in ["lane", "inventory", "payment", "order", "cart"] {
+        let places = ["relay.before_publish", "relay.before_mark", "relay.after_mark"];
+        points.extend(places.map(|place| point(Who::Relay, format!("{place}:{source}"))));
+    }
+    points
 }

@@ -42,6 +42,7 @@ pub(crate) struct Stage {
     directory: TempDir,
     http: reqwest::Client,
     participants: Seat,
+    relay: Seat,
     nodes: Vec<Seat>,
     /// Which orchestrator it is about.
     chosen: usize,
@@ -76,6 +77,7 @@ impl Stage {
             nodes: nodes.collect(),
             http: reqwest::Client::new(),
             participants: Seat::new("participants", all),
+            relay: Seat::new("relay", Vec::new()),
             doors: Arc::new(doors.map(at).collect()),
             databases,
             directory,
@@ -95,6 +97,16 @@ impl Stage {
         witnesses
     }
 
+    /// Makes a relay possible, on databases that everybody else has left.
+    pub(crate) fn employ_relay(&mut self, brokers: &str, partitions: i32) {
+        let (data, partitions) = (self.data().display().to_string(), partitions.to_string());
+        let args = ["relay", "--http", "127.0.0.1:0", "--lease", "1s", "--data", &data, "--kafka", brokers];
+        let mut args = [&args[..], &["--kafka-partitions", &partitions]].concat();
+        let databases = self.databases.of_all();
+        args.extend(databases.iter().map(String::as_str));
+        self.relay = Seat::new("relay", args.into_iter().map(str::to_owned).collect());
+    }
+
     /// Opens: it sells `A` and `B`. Participants and the first orchestrator are there; `armed` is told where to die.
     pub(crate) async fn open(&mut self, armed: Who, points: &str) {
         let for_whom = |who| if who == armed { points } else { "" };
@@ -110,6 +122,7 @@ impl Stage {
     fn seat(&mut self, who: Who) -> &mut Seat {
         match who {
             Who::Participants => &mut self.participants,
+            Who::Relay => &mut self.relay,
             Who::Orchestrator => &mut self.nodes[self.chosen],
         }
     }
@@ -149,7 +162,7 @@ impl Stage {
         let process = self.seat(who).process.as_mut().unwrap();
         let status = process.has_ended()?;
         let said = process.said();
-        let as_told = status.signal() == Some(9) && said.contains(&format!("failpoint {name}: abort"));
+        let as_told = status.signal() == Some(9) && said.contains(&format!("failpoint {name}"));
         Some(if as_told { Ok(()) } else { Err(format!("{name}: it ended with {status}:\n{said}")) })
     }
 
@@ -189,7 +202,7 @@ impl Stage {
 
     /// SIGTERM to all, each of which has to end well.
     pub(crate) async fn close(&mut self) {
-        for seat in self.nodes.iter_mut().chain([&mut self.participants]) {
+        for seat in self.nodes.iter_mut().chain([&mut self.participants, &mut self.relay]) {
             if let Some(process) = seat.process.take() {
                 process.stop().await;
             }
@@ -215,7 +228,7 @@ impl Stage {
             let path = self.directory.path().join(format!("{}.log", seat.name));
             format!("== {}\n{}", seat.name, std::fs::read_to_string(path).unwrap_or_default())
         };
-        self.nodes.iter().chain([&self.participants]).map(log).collect()
+        self.nodes.iter().chain([&self.participants, &self.relay]).map(log).collect()
     }
 }
 
