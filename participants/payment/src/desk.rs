@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use participant_kit::{CallMeta, Kit, OpError, Reached, Refusal, Tx};
+use participant_kit::{CallMeta, Kit, OpError, Reached, Refusal, Tx, patiently};
 use uuid::Uuid;
 
 use crate::gateway::{
@@ -96,8 +96,11 @@ impl Desk {
 
     /// The payment as it is committed now.
     pub(crate) async fn payment(&self, id: Uuid) -> Result<Payment, Trouble> {
-        let mut conn = self.kit.reads().acquire().await.map_err(OpError::from)?;
-        let payment = ledger::load(&mut conn, id).await?;
+        let payment = patiently(|| async {
+            let mut conn = self.kit.reads().acquire().await?;
+            ledger::load(&mut conn, id).await
+        });
+        let payment = payment.await?;
         payment.ok_or_else(|| Trouble::Broken(format!("there is no payment {id}")))
     }
 
@@ -129,13 +132,18 @@ impl Desk {
         }
     }
 
-    /// Runs one transaction under a payment's lock.
+    /// Runs one transaction under a payment's lock, more than once if the database is in trouble.
     pub(crate) async fn write<T, F>(&self, payment: Uuid, op: F) -> Result<T, Trouble>
     where
         T: Send + 'static,
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, OpError>> + Send + Sync + 'static,
     {
-        Ok(self.kit.run(vec![ledger::lock(payment)], op).await?)
+        let op = Arc::new(op);
+        let written = patiently(|| {
+            let op = op.clone();
+            self.kit.run(vec![ledger::lock(payment)], move |tx| op(tx))
+        });
+        Ok(written.await?)
     }
 }
 

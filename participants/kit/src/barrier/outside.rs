@@ -17,6 +17,7 @@ use super::{misfit, never_happens, never_was, other_request, superseded};
 use crate::action::{OutsideAction, OutsideUndo, Reached, Undone};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
+use crate::patience::patiently;
 use crate::places::reach;
 use crate::tx::Tx;
 
@@ -165,15 +166,19 @@ async fn record<O: OutsideAction>(
     let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
     let (shared, reached) = (shared.clone(), Arc::new(reached));
     let (owner, recorded) = (shared.clone(), reached.clone());
-    let committed = kit.transactor().run(
-        locks,
-        Some(row),
-        Box::new(move |tx| {
-            let (shared, reached) = (owner.clone(), recorded.clone());
-            Box::pin(async move { record_in(tx, &shared.0, &shared.1, &reached, from).await })
-        }),
-        None,
-    );
+    // Repeated after a commit that nobody answered, it finds the row moved, and the row has the answer.
+    let committed = patiently(|| {
+        let (owner, recorded) = (owner.clone(), recorded.clone());
+        kit.transactor().run(
+            locks.clone(),
+            Some(row.clone()),
+            Box::new(move |tx| {
+                let (shared, reached) = (owner.clone(), recorded.clone());
+                Box::pin(async move { record_in(tx, &shared.0, &shared.1, &reached, from).await })
+            }),
+            None,
+        )
+    });
     match committed.await {
         Ok(false) => Recorded::Moved,
         Ok(true) => Recorded::Answer(match Arc::unwrap_or_clone(reached) {
