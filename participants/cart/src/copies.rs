@@ -6,12 +6,14 @@
 //! - *A reader that finds nothing takes a lease*, reads the database, and puts the copy if its lease is still there.
 //!   A change that began meanwhile has taken it away, so that an old copy never comes after a newer one.
 //! - *A change that cannot mark* (Redis is away) empties the keyspace in its own transaction; see [`keyspace`]. So does
-//!   one that finds its mark in a keyspace that is not the one in use any more.
+//!   one that finds its mark in a keyspace that is not the one in use any more. *A change that cannot settle* ends the
+//!   keyspace before it is acknowledged: its mark may be gone, and an old copy put in its place.
 //!
 //! So a process never answers an older cart than was answered or acknowledged before, whatever is flushed, killed or
 //! frozen. Of several processes over one database, one may answer from a copy for as long as it believes the
 //! keyspace without looking ([`link::BELIEF`]) after another has lost Redis. FLUSHALL takes marks away too: until a change
-//! that was under way then has ended, other processes may put and answer what was before it.
+//! that was under way then has ended, other processes may put and answer what was before it; where it could not be
+//! settled, for as long as they believe the keyspace after that.
 
 mod change;
 mod copy;
@@ -148,7 +150,9 @@ impl Inner {
         let unknown = matches!(&ended, Err(status) if status.code() == Code::Unknown);
         if let (Some((live, token)), false) = (&marked.at, unknown) {
             let after = ended.as_ref().ok().and_then(|(_, cart)| cart.as_ref());
-            self.settle(live, token, &ids, after).await;
+            if !self.settle(live, token, &ids, after).await {
+                self.end_keyspace(live).await;
+            }
         }
         ended.map(|(answer, _)| answer)
     }
@@ -165,14 +169,27 @@ impl Inner {
         Marked::new(all.then_some((live, token)), since, self.proof)
     }
 
-    async fn settle(&self, live: &Live, token: &Token, ids: &[CartId], after: Option<&Cart>) {
+    /// Whether every mark is settled.
+    async fn settle(&self, live: &Live, token: &Token, ids: &[CartId], after: Option<&Cart>) -> bool {
         let now_ms = self.kit.clock().now_ms();
         for id in ids {
             let copy = after.filter(|cart| cart.id == *id).and_then(|cart| Copy::of(cart, now_ms));
             // Whoever does not answer one does not get the next.
             if self.link.ask(live, scripts::settle(live, id, token, copy.as_ref())).await.is_none() {
-                return;
+                return false;
             }
+        }
+        true
+    }
+
+    /// What was put since the mark may be older than the change, if the mark was lost.
+    async fn end_keyspace(&self, live: &Live) {
+        // First here, so that this process draws a new one even if the database does not take it now.
+        self.link.forget_keyspace();
+        if let Err(error) = keyspace::end(&self.kit, live.keyspace()).await {
+            tracing::warn!(
+                "copies of carts may be old in other processes until Redis and the database are there: {error}"
+            );
         }
     }
 }

@@ -336,6 +336,46 @@ async fn while_a_cart_is_being_changed_its_own_process_puts_no_copy_of_it() {
     assert_eq!(shop.get(&id).await, after);
 }
 
+#[tokio::test]
+async fn a_change_that_lost_its_mark_and_is_not_settled_takes_every_copy_out_of_use() {
+    let server = Redis::start();
+    let (shop, mut redis, id) = shop(On::Sqlite, &server.url()).await;
+    let other = shop.beside(shop.redis.clone()).await;
+    other.look_after_copies().await;
+    shop.look_after_copies().await;
+    let before = shop.put(&id, &[("A", 1)]).await;
+    assert_eq!(other.get(&id).await, before);
+    let (key, old) = copy(&mut redis, &id).unwrap();
+    let file = SqliteConnectOptions::new().filename(shop.directory.path().join("cart.db"));
+    let mut holder = file.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let put = shop.put(&id, &[("A", 2)]);
+    let meanwhile = async {
+        while copy(&mut redis, &id).is_some() {
+            tokio::task::yield_now().await;
+        }
+        // The mark is evicted, somebody else reads what is still so, and the settling will reach nobody.
+        forget(&mut redis, &id);
+        let look = redis::Script::new(include_str!("../lua/look.lua"));
+        let found: Option<String> = look.key(&key).arg("Rlease").arg(600_000).invoke(&mut redis).unwrap();
+        assert_eq!(found, None);
+        assert_eq!(other.fresh(&id).await.as_ref(), Some(&before));
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes").exec(&mut redis).unwrap();
+        sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    };
+    let (after, ()) = tokio::join!(put, meanwhile);
+    let fill = redis::Script::new(include_str!("../lua/fill.lua"));
+    fill.key(&key).arg("Rlease").arg(&old).arg(600_000).invoke::<()>(&mut redis).unwrap();
+    assert!(copies(&mut redis, &id).contains(&(key, old)), "the old copy is there");
+    for _ in 0..3 {
+        shop.look_after_copies().await;
+        other.look_after_copies().await;
+        assert_eq!(shop.get(&id).await, after);
+        assert_eq!(other.get(&id).await, after);
+    }
+}
+
 async fn a_change_that_was_marked_where_nobody_looks_any_more_takes_every_copy_out_of_use(on: On) {
     let (shop, _, id) = shop(on, &redis_url()).await;
     let old = shop.put(&id, &[("A", 1)]).await;

@@ -55,8 +55,8 @@ impl Inner {
         }
         // After a break it still holds if nobody has emptied it and the server is the same one: one that was started again
         // may remember what was true long ago. A process that begins draws its own: nobody knows what the one before it
-        // left unsettled.
-        let goes_on = !is_new || self.link.has_believed() && !live.server().is_empty();
+        // left unsettled. So does one that could not settle something itself.
+        let goes_on = self.link.goes_on() && !(is_new && live.server().is_empty());
         let holds = goes_on && !said.name.is_empty() && said.server == live.server();
         if holds {
             self.link.believe(live, &said.name, begun);

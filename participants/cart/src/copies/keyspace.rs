@@ -47,6 +47,20 @@ pub(super) async fn draw(kit: &Kit, seen: Keyspace, new: Keyspace) -> Result<boo
     .await
 }
 
+/// No copy in the keyspace of this name may be believed any more, whoever looks.
+pub(super) async fn end(kit: &Kit, name: &str) -> Result<(), OpError> {
+    const SQL: &str = "UPDATE cart_copies SET keyspace = '' WHERE only_row = 1 AND keyspace = $1";
+    let name = name.to_owned();
+    kit.run(vec![lock()], move |tx| {
+        let name = name.clone();
+        Box::pin(async move {
+            sqlx::query(SQL).bind(name).execute(tx.conn()).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
 /// No copy may be believed from this transaction on. Also where none may be already: somebody who is just drawing a
 /// new name has to wait until the change is committed.
 pub(super) async fn empty(tx: &mut Tx<'_>) -> Result<(), OpError> {

@@ -74,8 +74,8 @@ pub(super) struct Link {
 #[derive(Default)]
 struct State {
     live: Option<Live>,
-    /// Whether a keyspace was ever believed.
-    has_believed: bool,
+    /// Whether a keyspace was believed, and nothing is left unsettled in it.
+    goes_on: bool,
     /// Goes up whenever a connection or a keyspace is given up.
     losses: u64,
     /// What was last said about it.
@@ -153,9 +153,9 @@ impl Link {
         self.lock().losses
     }
 
-    /// Whether copies were ever used.
-    pub(super) fn has_believed(&self) -> bool {
-        self.lock().has_believed
+    /// Whether a keyspace that was believed may be believed again.
+    pub(super) fn goes_on(&self) -> bool {
+        self.lock().goes_on
     }
 
     /// Asks, and answers what Redis answered; without an answer in time the connection is given up.
@@ -214,7 +214,7 @@ impl Link {
             return;
         }
         let keyspace: Arc<str> = keyspace.into();
-        state.has_believed = true;
+        state.goes_on = true;
         state.live = Some(Live { keyspace, believed_until: looked + BELIEF, ..live });
         if state.told.take().is_some() {
             tracing::info!("--redis {}: is back; carts are read from it again", self.shown);
@@ -222,9 +222,11 @@ impl Link {
         self.show(true);
     }
 
-    /// Something was changed although its copies could not be marked: this keyspace is over.
+    /// Something was changed although its copies could not be marked or settled: this keyspace is over, and the next
+    /// one that is believed is a new one.
     pub(super) fn forget_keyspace(&self) {
         let mut state = self.lock();
+        state.goes_on = false;
         state.losses += 1;
         let losses = state.losses;
         if let Some(live) = &mut state.live {
