@@ -7,7 +7,6 @@
 //! repetition, and no gap. Within one connection, idempotence keeps retries of what is in flight together in order.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,10 +15,12 @@ use futures::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 use tracing::Instrument as _;
 
+use crate::producer::Producer;
+use crate::reserved::reserved;
 use crate::topics::{TopicPlan, Topics};
 use crate::{PublishError, Row, Sink, time};
 
@@ -35,8 +36,8 @@ pub struct KafkaOptions {
     pub message_timeout: Duration,
     /// What missing topics are made with; without it they are left to the broker.
     pub topics: Option<TopicPlan>,
-    /// Further librdkafka properties (TLS, SASL, `message.max.bytes` …). They cannot weaken the guarantees:
-    /// idempotence and `acks` are set last.
+    /// Further librdkafka properties (TLS, SASL, `message.max.bytes` …). Those that the guarantees
+    /// rest on are refused, whatever their value and under every name that they have.
     pub properties: Vec<(String, String)>,
 }
 
@@ -86,6 +87,10 @@ impl KafkaOptions {
     }
 
     pub(crate) fn producer(&self) -> Result<FutureProducer, KafkaOptionsError> {
+        if let Some((name, why)) = self.properties.iter().find_map(|(name, _)| Some((name, reserved(name)?)))
+        {
+            return Err(KafkaOptionsError(format!("--kafka-property {name} cannot be set: {why}")));
+        }
         self.config().create().map_err(|error| KafkaOptionsError::new(&error))
     }
 }
@@ -104,8 +109,7 @@ impl KafkaOptionsError {
 /// Publishes rows to Kafka. Rows of one call go in parallel; each answers after all in-sync replicas have it.
 pub struct KafkaSink {
     options: KafkaOptions,
-    /// Replaced after a fatal error, with a number that tells which one a failed call had used.
-    producer: RwLock<(u64, FutureProducer)>,
+    producer: Producer,
     topics: Option<Topics>,
 }
 
@@ -121,10 +125,10 @@ impl KafkaSink {
     /// # Errors
     /// When librdkafka does not take an option.
     pub fn new(options: KafkaOptions) -> Result<Self, KafkaOptionsError> {
-        let producer = options.producer()?;
+        let producer = Producer::new(options.clone())?;
         let topics =
             options.topics.map(|plan| Topics::new(options.connection(), &options.bootstrap_servers, plan));
-        Ok(Self { options, producer: RwLock::new((0, producer)), topics })
+        Ok(Self { options, producer, topics })
     }
 
     /// Whether a broker answers and these topics are there, making those that are not.
@@ -146,8 +150,8 @@ impl KafkaSink {
     /// # Errors
     /// That none does, naming them.
     pub async fn probe(&self) -> Result<(), String> {
-        let (_, producer) = self.current();
-        let ask = move || Producer::client(&producer).fetch_metadata(None, PROBE).map(drop);
+        let (_, producer) = self.producer.current();
+        let ask = move || producer.client().fetch_metadata(None, PROBE).map(drop);
         let asked = tokio::task::spawn_blocking(ask).await.unwrap_or(Err(KafkaError::Canceled));
         asked.map_err(|error| {
             format!("no Kafka broker answers at {}: {error}", self.options.bootstrap_servers)
@@ -169,23 +173,6 @@ impl KafkaSink {
                 )
             }
             _ => format!("Kafka at {brokers}, topic {topic}: {error}"),
-        }
-    }
-
-    fn current(&self) -> (u64, FutureProducer) {
-        let held = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        (held.0, held.1.clone())
-    }
-
-    /// An idempotent producer that met a fatal error stays dead; the rows go again through a new one.
-    fn replace(&self, used: u64) {
-        let mut held = self.producer.write().unwrap_or_else(PoisonError::into_inner);
-        if held.0 != used {
-            return;
-        }
-        match self.options.producer() {
-            Ok(producer) => *held = (used + 1, producer),
-            Err(error) => tracing::error!(%error, "the kafka producer cannot be made anew"),
         }
     }
 
@@ -222,15 +209,11 @@ impl Sink for KafkaSink {
             Some(topics) => topics.ensure(&rows.iter().map(|row| row.event.topic.as_str()).collect()).await,
             None => BTreeMap::new(),
         };
-        let (number, producer) = self.current();
+        let (number, producer) = self.producer.current();
         // A topic that cannot be written to holds up nobody else's rows.
         let sent = rows.iter().filter(|row| !wrong.contains_key(&row.event.topic));
         let answers = join_all(sent.map(|row| Self::publish_one(&producer, row))).await;
-        let dead = |answer: &Result<(), KafkaError>| matches!(answer, Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal));
-        if answers.iter().any(dead) {
-            tracing::error!(fatal = ?rdkafka::producer::Producer::client(&producer).fatal_error(), "kafka producer replaced");
-            self.replace(number);
-        }
+        self.producer.heed(number, answers.iter().filter_map(|answer| answer.as_ref().err()));
         let mut answers = answers.into_iter();
         let told = rows.iter().map(|row| match wrong.get(&row.event.topic) {
             Some(why) => Err(PublishError::Unavailable(why.clone())),
@@ -353,7 +336,7 @@ mod tests {
             answer = publish(&sink, row(2, "t", b"1".to_vec())).await;
         }
         assert_eq!(answer, Ok(()), "through a new producer");
-        assert_eq!(sink.current().0, 1, "replaced once");
+        assert_eq!(sink.producer.current().0, 1, "replaced once");
     }
 
     #[test]
@@ -367,12 +350,35 @@ mod tests {
     }
 
     #[test]
-    fn options_cannot_weaken_the_guarantees() {
-        let options = KafkaOptions {
-            properties: vec![("acks".into(), "0".into()), ("enable.idempotence".into(), "false".into())],
-            ..KafkaOptions::new("127.0.0.1:1")
-        };
-        let config = options.config();
-        assert_eq!((config.get("acks"), config.get("enable.idempotence")), (Some("all"), Some("true")));
+    fn what_the_guarantees_rest_on_cannot_be_set_under_any_of_its_names() {
+        for name in [
+            "enable.idempotence",
+            "acks",
+            "request.required.acks",
+            "message.timeout.ms",
+            "delivery.timeout.ms",
+            "bootstrap.servers",
+            "metadata.broker.list",
+            "max.in.flight",
+            "max.in.flight.requests.per.connection",
+            "retries",
+            "message.send.max.retries",
+            "auto.commit.enable",
+        ] {
+            let properties = vec![("socket.timeout.ms".into(), "5000".into()), (name.into(), "1".into())];
+            let options = KafkaOptions { properties, ..KafkaOptions::new("127.0.0.1:1") };
+            let error = KafkaSink::new(options).unwrap_err().to_string();
+            assert!(error.contains(&format!("--kafka-property {name} ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn properties_of_the_connection_are_taken() {
+        let properties =
+            [("socket.timeout.ms", "5000"), ("message.max.bytes", "2000000"), ("linger.ms", "2")];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let options = KafkaOptions { properties, ..KafkaOptions::new("127.0.0.1:1") };
+        assert_eq!(options.config().get("linger.ms"), Some("2"));
+        KafkaSink::new(options).unwrap();
     }
 }

@@ -7,7 +7,7 @@
 //! it, and nobody takes the lane before what it had started can no longer arrive.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::SourceError;
+use crate::lent::Lent;
 
 /// How long a lease lasts.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +35,19 @@ impl Default for Terms {
 
 /// The right to publish from one lane, as its relay sees it. Clones are the same one.
 #[derive(Debug, Clone)]
-pub struct Tenure(Arc<watch::Sender<Option<Instant>>>);
+pub struct Tenure(Arc<Right>);
+
+#[derive(Debug)]
+struct Right {
+    until: watch::Sender<Option<Instant>>,
+    /// Why it could not be asked for, the last time.
+    trouble: Mutex<Option<String>>,
+}
 
 impl Default for Tenure {
     /// Not held.
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self(Arc::new(Right { until: watch::Sender::new(None), trouble: Mutex::default() }))
     }
 }
 
@@ -55,12 +63,12 @@ impl Tenure {
     /// Whether a row may be handed to the sink now.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.0.borrow().is_some_and(|until| Instant::now() < until)
+        self.0.until.borrow().is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until it is held.
     pub async fn held(&self) {
-        let mut seen = self.0.subscribe();
+        let mut seen = self.0.until.subscribe();
         while !self.holds() {
             // This value holds the sender, so the channel does not close while somebody waits.
             if seen.changed().await.is_err() {
@@ -70,7 +78,16 @@ impl Tenure {
     }
 
     fn until(&self, moment: Option<Instant>) {
-        self.0.send_if_modified(|until| std::mem::replace(until, moment) != moment);
+        self.0.until.send_if_modified(|until| std::mem::replace(until, moment) != moment);
+    }
+
+    /// Why nobody knows whose it is; none when the database answered.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, trouble: Option<&str>) {
+        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(str::to_owned);
     }
 }
 
@@ -104,7 +121,8 @@ impl Leases {
         self.lanes.get(lane).cloned().unwrap_or_default()
     }
 
-    /// Takes what is free and renews what is held, in one commit; answers how many lanes are held after it. Lanes that
+    /// Takes what is free and renews what is held, in one statement that commits by itself, so that a process
+    /// which freezes meanwhile keeps no lock; answers how many lanes are held after it. Lanes that
     /// another relay has are let go at once.
     ///
     /// # Errors
@@ -114,24 +132,22 @@ impl Leases {
         let asked = Instant::now();
         let keep = self.terms.term + self.terms.in_flight;
         let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        let mut tx = self.pool.begin().await?;
-        let now = clock(tx.backend_name());
-        let sql = include_str!("sql/take_lease.sql").replace("{now}", now);
         let mut epochs = BTreeMap::new();
-        // In the order of their names: two relays that take the same rows wait for each other, never in a circle.
-        for lane in self.lanes.keys() {
-            let taken = sqlx::query(AssertSqlSafe(sql.clone()))
-                .bind(lane)
-                .bind(&self.owner)
-                .bind(keep)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let epoch = taken.map(|row| row.try_get::<i64, _>("epoch")).transpose()?;
-            epochs.insert(lane, epoch);
+        if !self.lanes.is_empty() {
+            let mut conn = Lent::of(&self.pool).await?;
+            // In the order of their names: two relays that take the same rows wait for each other, never in a circle.
+            let sql = take_lease(clock(conn.backend_name()), self.lanes.len());
+            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&self.owner).bind(keep);
+            for lane in self.lanes.keys() {
+                query = query.bind(lane);
+            }
+            for row in query.fetch_all(&mut *conn).await? {
+                epochs.insert(row.try_get::<String, _>("lane")?, row.try_get::<i64, _>("epoch")?);
+            }
+            conn.give_back();
         }
-        tx.commit().await?;
         for (lane, tenure) in &self.lanes {
-            let epoch = epochs.get(lane).copied().flatten();
+            let epoch = epochs.get(lane).copied();
             match (epoch, tenure.holds()) {
                 (Some(epoch), false) => {
                     tracing::info!(database = self.name, lane, epoch, "this relay publishes the lane");
@@ -143,7 +159,7 @@ impl Leases {
             }
             tenure.until(epoch.map(|_| asked + self.terms.term));
         }
-        Ok(epochs.values().flatten().count())
+        Ok(epochs.len())
     }
 
     /// Lets every lane go, so that another relay may take it at once. Only after this one's relays have ended.
@@ -152,11 +168,16 @@ impl Leases {
     /// When the database does not answer: the leases run out by themselves.
     pub async fn release(&self) -> Result<(), SourceError> {
         self.lanes.values().for_each(|tenure| tenure.until(None));
-        sqlx::query("UPDATE relay_leases SET until_ms = 0 WHERE owner = $1")
-            .bind(&self.owner)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        let giving = async {
+            let mut conn = Lent::of(&self.pool).await?;
+            sqlx::query("UPDATE relay_leases SET until_ms = 0 WHERE owner = $1")
+                .bind(&self.owner)
+                .execute(&mut *conn)
+                .await?;
+            conn.give_back();
+            Ok(())
+        };
+        within(self.terms.term, giving).await
     }
 
     /// Renews until `shutdown`. A database that does not answer costs the lanes when their term ends, and a warning.
@@ -164,20 +185,17 @@ impl Leases {
         let every = self.terms.term / 3;
         let mut waiting = false;
         while !shutdown.is_cancelled() {
-            match tokio::time::timeout(every, self.renew()).await {
-                Ok(Ok(held)) => {
+            let renewed = within(every, self.renew()).await;
+            let trouble = renewed.as_ref().err().map(|error| format!("its lease is not renewed: {error}"));
+            self.lanes.values().for_each(|tenure| tenure.remember(trouble.as_deref()));
+            match renewed {
+                Ok(held) => {
                     if held < self.lanes.len() && !waiting {
                         tracing::info!(database = self.name, held, of = self.lanes.len(), "standing by");
                     }
                     waiting = held < self.lanes.len();
                 }
-                Ok(Err(error)) => tracing::warn!(database = self.name, %error, "leases are not renewed"),
-                Err(_) => {
-                    tracing::warn!(
-                        database = self.name,
-                        "leases are not renewed: no answer within {every:?}"
-                    );
-                }
+                Err(error) => tracing::warn!(database = self.name, %error, "leases are not renewed"),
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -185,6 +203,22 @@ impl Leases {
             }
         }
     }
+}
+
+/// What is asked, or that it was not answered in time; then its connection is closed.
+async fn within<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    let answer = tokio::time::timeout(limit, asking).await;
+    answer.unwrap_or_else(|_| Err(SourceError::Unavailable(format!("no answer within {limit:?}"))))
+}
+
+/// One statement for so many lanes, whose names are $3, $4 …
+fn take_lease(now: &str, lanes: usize) -> String {
+    let row = |number: usize| format!("(${number}, $1, 1, {now} + $2)");
+    let rows: Vec<String> = (3..lanes + 3).map(row).collect();
+    include_str!("sql/take_lease.sql").replace("{rows}", &rows.join(", ")).replace("{now}", now)
 }
 
 /// The database's clock in Unix milliseconds, as SQL.

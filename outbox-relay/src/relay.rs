@@ -18,11 +18,18 @@ pub struct Options {
     pub retention: Duration,
     /// Rows deleted per [`Relay::purge`].
     pub purge_batch: usize,
+    /// How long the source may take to answer one call; longer is trouble. Not above the term of a lease.
+    pub patience: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch: 512, retention: Duration::from_secs(7 * 24 * 3600), purge_batch: 1000 }
+        Self {
+            batch: 512,
+            retention: Duration::from_secs(7 * 24 * 3600),
+            purge_batch: 1000,
+            patience: Duration::from_secs(10),
+        }
     }
 }
 
@@ -104,10 +111,12 @@ impl Relay {
         &self.tenure
     }
 
-    /// Why [`run`](crate::run)'s last tick did not do all it could; none when it did.
+    /// Why [`run`](crate::run)'s last tick did not do all it could, or why the right to publish cannot be had; none when
+    /// all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let own = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        own.or_else(|| self.tenure.trouble())
     }
 
     pub(crate) fn remember(&self, trouble: Option<&str>) {
@@ -131,7 +140,7 @@ impl Relay {
         if !self.tenure.holds() {
             return Ok(Progress::default());
         }
-        let rows = self.source.pending(self.options.batch).await.map_err(|e| self.source_error(e))?;
+        let rows = self.ask(self.source.pending(self.options.batch)).await?;
         if rows.is_empty() {
             return Ok(Progress::default());
         }
@@ -140,7 +149,7 @@ impl Relay {
         let outcome = waves::publish(self.sink.as_ref(), rows, &self.tenure).await;
         hit_of("relay.before_mark", || self.name().to_owned());
         if !outcome.acked.is_empty() {
-            self.source.published(&outcome.acked, now_ms).await.map_err(|e| self.source_error(e))?;
+            self.ask(self.source.published(&outcome.acked, now_ms)).await?;
             hit_of("relay.after_mark", || self.name().to_owned());
             names::published(self.name(), outcome.acked.len());
         }
@@ -149,7 +158,7 @@ impl Relay {
                 source = self.name(), row = %row.id, key = row.event.key, kind = row.event.kind, why,
                 "event parked; later events of its key wait behind it"
             );
-            self.source.park(row, why, now_ms).await.map_err(|e| self.source_error(e))?;
+            self.ask(self.source.park(row, why, now_ms)).await?;
             names::parked(self.name());
         }
         Ok(Progress {
@@ -167,10 +176,7 @@ impl Relay {
     /// When the source cannot be written.
     pub async fn purge(&self, now_ms: i64) -> Result<u64, RelayError> {
         let retention = i64::try_from(self.options.retention.as_millis()).unwrap_or(i64::MAX);
-        self.source
-            .purge(now_ms.saturating_sub(retention), self.options.purge_batch)
-            .await
-            .map_err(|e| self.source_error(e))
+        self.ask(self.source.purge(now_ms.saturating_sub(retention), self.options.purge_batch)).await
     }
 
     /// Reads the lag and sets its gauges.
@@ -178,7 +184,7 @@ impl Relay {
     /// # Errors
     /// When the source cannot be read.
     pub async fn lag(&self, now_ms: i64) -> Result<Lag, RelayError> {
-        let lag = self.source.lag(now_ms).await.map_err(|e| self.source_error(e))?;
+        let lag = self.ask(self.source.lag(now_ms)).await?;
         names::lag(self.name(), &lag);
         Ok(lag)
     }
@@ -193,11 +199,7 @@ impl Relay {
         let since = now_ms.saturating_sub(window);
         let (mut after, mut published) = (None, 0u64);
         loop {
-            let rows = self
-                .source
-                .published_since(since, after, self.options.batch)
-                .await
-                .map_err(|e| self.source_error(e))?;
+            let rows = self.ask(self.source.published_since(since, after, self.options.batch)).await?;
             let Some(last) = rows.last() else {
                 return Ok(published);
             };
@@ -213,7 +215,14 @@ impl Relay {
         }
     }
 
-    fn source_error(&self, error: SourceError) -> RelayError {
-        RelayError::Source { name: self.name().to_owned(), error }
+    /// What the source answers, within its time: one whose connection has died without a word would never.
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, SourceError>>) -> Result<T, RelayError> {
+        let patience = self.options.patience;
+        let answer = tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
+            Err(SourceError::Unavailable(format!(
+                "no answer within {patience:?}; see whether its database is up"
+            )))
+        });
+        answer.map_err(|error| RelayError::Source { name: self.name().to_owned(), error })
     }
 }

@@ -259,7 +259,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hint_is_served_at_once_and_a_lost_hint_after_one_interval() {
-        let running = start(10, Pace { interval: Duration::from_secs(60), ..Pace::default() });
+        let minute = Duration::from_secs(60);
+        let running = start(10, Pace { interval: minute, rest: minute, ..Pace::default() });
         pass(Duration::ZERO).await;
         pass(Duration::from_secs(1)).await;
         running.queue.push(1);
@@ -322,6 +323,62 @@ mod tests {
         pass(Duration::from_millis(20)).await;
         pass(Duration::from_secs(2)).await;
         assert!(running.queue.asked() >= before + 2, "the first pause is short again");
+    }
+
+    /// Its connection has died without a word: no call is ever answered.
+    struct Silent;
+
+    #[async_trait]
+    impl Source for Silent {
+        fn name(&self) -> &str {
+            "silent"
+        }
+        async fn pending(&self, _limit: usize) -> Result<Vec<Row>, SourceError> {
+            std::future::pending().await
+        }
+        async fn published(&self, _rows: &[RowId], _now_ms: i64) -> Result<(), SourceError> {
+            std::future::pending().await
+        }
+        async fn park(&self, _row: &Row, _why: &str, _now_ms: i64) -> Result<(), SourceError> {
+            std::future::pending().await
+        }
+        async fn purge(&self, _before_ms: i64, _limit: usize) -> Result<u64, SourceError> {
+            std::future::pending().await
+        }
+        async fn published_since(
+            &self,
+            _since_ms: i64,
+            _after: Option<RowId>,
+            _limit: usize,
+        ) -> Result<Vec<Row>, SourceError> {
+            std::future::pending().await
+        }
+        async fn lag(&self, _now_ms: i64) -> Result<Lag, SourceError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_never_answers_is_trouble_within_the_limit() {
+        let options = Options { patience: Duration::from_secs(3), ..Options::default() };
+        let relay = Relay::new(Arc::new(Silent), Arc::new(MemorySink::default()), options);
+        let relay = Arc::new(relay);
+        for error in [
+            relay.tick(0).await.map(drop).unwrap_err(),
+            relay.purge(0).await.map(drop).unwrap_err(),
+            relay.lag(0).await.map(drop).unwrap_err(),
+            relay.replay_window(Duration::ZERO, 0).await.map(drop).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("no answer within 3s"), "{error}");
+        }
+        let shutdown = CancellationToken::new();
+        tokio::spawn(run(Arc::clone(&relay), Arc::default(), || 0, Pace::default(), shutdown.clone()));
+        pass(Duration::ZERO).await;
+        pass(Duration::from_millis(2999)).await;
+        assert_eq!(relay.trouble(), None);
+        pass(Duration::from_millis(2)).await;
+        assert!(relay.trouble().unwrap().contains("silent"), "{:?}", relay.trouble());
+        shutdown.cancel();
     }
 
     #[tokio::test(start_paused = true)]

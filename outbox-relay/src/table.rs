@@ -4,9 +4,10 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Row as _};
 use uuid::Uuid;
 
+use crate::lent::Lent;
 use crate::{Event, Lag, Row, RowId, Source, SourceError};
 
 /// Marks go in statements of these sizes, padded by repetition, so that few statements are ever prepared.
@@ -98,7 +99,8 @@ impl TableSource {
         why: &str,
         now_ms: i64,
     ) -> Result<(), SourceError> {
-        let mut tx = self.pool.begin().await?;
+        let mut conn = Lent::of(&self.pool).await?;
+        let mut tx = conn.begin().await?;
         let parked = sqlx::query(include_str!("sql/park_row.sql"))
             .bind(number)
             .bind(now_ms)
@@ -116,6 +118,7 @@ impl TableSource {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        conn.give_back();
         Ok(())
     }
 }
@@ -127,14 +130,18 @@ impl Source for TableSource {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Row>, SourceError> {
+        let mut conn = Lent::of(&self.pool).await?;
         let found =
-            sqlx::query(include_str!("sql/pending.sql")).bind(as_limit(limit)).fetch_all(&self.pool).await?;
+            sqlx::query(include_str!("sql/pending.sql")).bind(as_limit(limit)).fetch_all(&mut *conn).await?;
+        conn.give_back();
         found.iter().map(|row| decode(row).map_err(SourceError::from)).collect()
     }
 
     async fn published(&self, rows: &[RowId], now_ms: i64) -> Result<(), SourceError> {
-        let mut conn = self.pool.acquire().await?;
-        Ok(mark(&mut conn, rows, now_ms).await?)
+        let mut conn = Lent::of(&self.pool).await?;
+        mark(&mut conn, rows, now_ms).await?;
+        conn.give_back();
+        Ok(())
     }
 
     async fn park(&self, row: &Row, why: &str, now_ms: i64) -> Result<(), SourceError> {
@@ -142,17 +149,19 @@ impl Source for TableSource {
     }
 
     async fn purge(&self, published_before_ms: i64, limit: usize) -> Result<u64, SourceError> {
+        let mut conn = Lent::of(&self.pool).await?;
         // The horizon first: an auditor between the two statements may believe too much was purged, never too
         // little.
         sqlx::query(include_str!("sql/purge_horizon.sql"))
             .bind(published_before_ms)
-            .execute(&self.pool)
+            .execute(&mut *conn)
             .await?;
         let deleted = sqlx::query(include_str!("sql/purge.sql"))
             .bind(published_before_ms)
             .bind(as_limit(limit))
-            .execute(&self.pool)
+            .execute(&mut *conn)
             .await?;
+        conn.give_back();
         Ok(deleted.rows_affected())
     }
 
@@ -162,29 +171,34 @@ impl Source for TableSource {
         after: Option<RowId>,
         limit: usize,
     ) -> Result<Vec<Row>, SourceError> {
+        let mut conn = Lent::of(&self.pool).await?;
         let found = sqlx::query(include_str!("sql/published_since.sql"))
             .bind(since_ms)
             .bind(after.map_or(i64::MIN, |id| id.0))
             .bind(as_limit(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *conn)
             .await?;
+        conn.give_back();
         found.iter().map(|row| decode(row).map_err(SourceError::from)).collect()
     }
 
     async fn lag(&self, now_ms: i64) -> Result<Lag, SourceError> {
         let mut lag = Lag::default();
+        let mut conn = Lent::of(&self.pool).await?;
         let waiting = sqlx::query("SELECT COUNT(*) AS rows FROM outbox WHERE state = 'waiting'")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *conn)
             .await?;
         lag.waiting = count(&waiting)?;
         // Numbers carry their time in front, so the lowest number is the oldest row for all practical purposes.
         let oldest = sqlx::query("SELECT at_ms FROM outbox WHERE state = 'waiting' ORDER BY number LIMIT 1")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *conn)
             .await?;
         if let Some(oldest) = oldest {
             lag.oldest_ms = now_ms.saturating_sub(oldest.try_get("at_ms")?).max(0);
         }
-        for row in sqlx::query(include_str!("sql/stuck.sql")).fetch_all(&self.pool).await? {
+        let stuck = sqlx::query(include_str!("sql/stuck.sql")).fetch_all(&mut *conn).await?;
+        conn.give_back();
+        for row in stuck {
             match row.try_get::<String, _>("state")?.as_str() {
                 "parked" => lag.parked = count(&row)?,
                 _ => lag.held = count(&row)?,

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 use rdkafka::util::Timeout;
 
 use super::Incoming;
+use crate::producer::Producer;
 use crate::topics::Topics;
 use crate::{KafkaOptions, KafkaOptionsError};
 
@@ -21,7 +22,7 @@ pub fn dead_letters_of(topic: &str) -> String {
 pub(super) struct DeadLetters {
     group: String,
     brokers: String,
-    producer: FutureProducer,
+    producer: Producer,
     topics: Option<Topics>,
 }
 
@@ -32,7 +33,7 @@ impl DeadLetters {
         Ok(Self {
             group: group.to_owned(),
             brokers: options.bootstrap_servers.clone(),
-            producer: options.producer()?,
+            producer: Producer::new(options.clone())?,
             topics,
         })
     }
@@ -61,7 +62,49 @@ impl DeadLetters {
             headers = headers.insert(Header { key, value: Some(value) });
         }
         let record = FutureRecord::to(&topic).key(&message.key).payload(&message.payload).headers(headers);
-        let sent = self.producer.send(record, Timeout::After(Duration::from_secs(1))).await;
-        sent.map(drop).map_err(|(error, _)| format!("Kafka at {}, topic {topic}: {error}", self.brokers))
+        let (number, producer) = self.producer.current();
+        match producer.send(record, Timeout::After(Duration::from_secs(1))).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => {
+                self.producer.heed(number, std::iter::once(&error));
+                Err(format!("Kafka at {}, topic {topic}: {error}", self.brokers))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EmbeddedBroker;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    #[tokio::test]
+    async fn letters_go_on_after_a_fatal_error() {
+        let broker = EmbeddedBroker::start(&["t.dlt"]).unwrap();
+        let dead = DeadLetters::new("group", &KafkaOptions::new(broker.bootstrap_servers())).unwrap();
+        let message = Incoming {
+            topic: "t".to_owned(),
+            partition: 0,
+            offset: 7,
+            key: b"key".to_vec(),
+            payload: b"1".to_vec(),
+            headers: Vec::new(),
+        };
+        assert_eq!(dead.bury(&message, "why", 1).await, Ok(()));
+        broker.command(|cluster: &MockCluster<'static, _>| {
+            cluster.request_errors(
+                RDKafkaApiKey::Produce,
+                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER],
+            );
+        });
+        dead.bury(&message, "why", 1).await.unwrap_err();
+        let mut answer = dead.bury(&message, "why", 1).await;
+        if answer.is_err() {
+            answer = dead.bury(&message, "why", 1).await;
+        }
+        assert_eq!(answer, Ok(()), "through a new producer");
+        assert_eq!(dead.producer.current().0, 1, "replaced once");
     }
 }
