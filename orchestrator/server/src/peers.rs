@@ -1,8 +1,8 @@
-//! Verbs for a saga that another node has: they are handed on to that node, once.
+//! Verbs for a saga that another node has: they are handed on to that node.
 //!
 //! Reading needs nobody, since every node reads the same store. A verb is done where the saga's task is; whoever was
 //! asked tries here, asks the owner by its gRPC API if it is elsewhere, and bridges the moment in which a shard changes
-//! hands. What was handed on is not handed on again.
+//! hands, or in which its owner is frozen. What was handed on is not handed on again by who got it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,9 @@ const CANCELLED_BY: &str = "x-backstitch-cancelled-by";
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two looks at who has it.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// How long the owner may take: its record has to be durable.
+/// How long the owner may take for one attempt: its record has to be durable. Then somebody else may have it.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// How long an owner that is there and does not answer is asked again.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Who asks for a verb.
@@ -130,7 +132,7 @@ impl Verb {
 
 fn handed_on<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(DEADLINE);
+    request.set_timeout(ATTEMPT);
     request.metadata_mut().insert(HANDED_ON, MetadataValue::from_static("1"));
     request
 }
@@ -156,8 +158,9 @@ impl Peers {
 
 /// Has a verb done, wherever the saga is. When this returns, what follows from it is durable.
 pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Result<(), NotDone> {
-    let until = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     loop {
+        let mut patience = PATIENCE;
         let owner = match verb.here(app, id).await {
             Err(CancelError::Elsewhere { owner }) => owner,
             done => return done.map_err(NotDone::Here),
@@ -166,23 +169,37 @@ pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Resu
             return Err(NotDone::There(failures::elsewhere()));
         }
         if let Some(owner) = owner.and_then(|owner| app.peers.at(&owner.address)) {
-            match verb.there(owner, id).await {
-                Ok(()) => return Ok(()),
-                Err(status) if is_gone(&status) => {}
-                Err(status) => return Err(NotDone::There(problem_of(&status))),
+            // Around the connecting as well, which the request's own deadline does not bound.
+            match tokio::time::timeout(ATTEMPT, verb.there(owner, id)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(status)) if is_silence(&status) => patience = DEADLINE,
+                Ok(Err(status)) if is_gone(&status) => {}
+                Ok(Err(status)) => return Err(NotDone::There(problem_of(&status))),
+                Err(_) => patience = DEADLINE,
             }
         }
         // Repeating is safe: a verb says again what it said, or was decided on a record that is the last one still.
-        if Instant::now() >= until || app.stopping.is_cancelled() {
+        if begun.elapsed() >= patience || app.stopping.is_cancelled() {
             return Err(NotDone::There(failures::elsewhere()));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-/// Whether nobody is there, or somebody who does not have the saga (any more).
+/// Whether nobody answered in time.
+fn is_silence(status: &Status) -> bool {
+    matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
+        && status.get_details_error_info().is_none()
+}
+
+/// Whether nobody is there, or somebody who does not have the saga (any more). What a transport says carries no
+/// details; what a node says does.
 fn is_gone(status: &Status) -> bool {
-    let info = status.get_details_error_info();
-    let part = info.as_ref().and_then(|info| info.metadata.get("part"));
-    status.code() == Code::Unavailable && part.is_none_or(|part| part == failures::OWNER)
+    match status.get_details_error_info() {
+        None => matches!(status.code(), Code::Unavailable | Code::Unknown),
+        Some(info) => {
+            let part = info.metadata.get("part");
+            status.code() == Code::Unavailable && part.is_none_or(|part| part == failures::OWNER)
+        }
+    }
 }

@@ -14,6 +14,7 @@ use backstitch_store::testing::MemoryStore;
 use reqwest::Method;
 use serde_json::json;
 use support::{NOWHERE, Setup, World, answer, order_of};
+use tokio::net::TcpListener;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
@@ -213,6 +214,27 @@ async fn a_verb_waits_for_a_shard_that_changes_hands() {
     let ended = b.checkout_final("k", &order_of("cart-1")).await;
     assert_eq!(ended.text("/status"), "compensated", "{}", ended.body);
     assert_eq!(shards(&b), 4);
+}
+
+#[tokio::test]
+async fn a_verb_for_an_owner_that_is_frozen_reaches_who_has_taken_over() {
+    // As a frozen process: connections are taken by its kernel, and nothing is ever said.
+    let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", frozen.local_addr().unwrap());
+    let (a, b) = two(Some(address.leak())).await;
+    a.participants.state().customer_acts = true;
+    let waiting = a.checkout_final("k", &order_of("cart-1")).await;
+    assert_eq!(waiting.text("/status"), "waiting", "{}", waiting.body);
+    let path = format!("{}/cancel", waiting.header("location"));
+    let taken_over = async {
+        let asked = frozen.accept().await.unwrap();
+        a.engine.drain().await;
+        asked
+    };
+    let (cancelled, _asked) = tokio::join!(b.post(&path), taken_over);
+    assert!(cancelled.status < 300, "{}", cancelled.body);
+    let ended = b.checkout_final("k", &order_of("cart-1")).await;
+    assert_eq!(ended.text("/status"), "compensated", "{}", ended.body);
 }
 
 #[tokio::test]
