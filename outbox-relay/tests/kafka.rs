@@ -96,6 +96,7 @@ async fn a_topic_without_permission_is_named_and_waits_until_it_is_granted() {
     sink.prepare(&[&denied]).await.unwrap();
     kafka.deny_writes(&denied);
     commit(&outbox, &denied, "a").await;
+    let mut committed = 1;
     let relay = relay(&outbox, &sink);
     // The rule takes a moment to be known; from then on nothing is taken, nothing parked, nothing lost.
     let mut why = None;
@@ -104,6 +105,7 @@ async fn a_topic_without_permission_is_named_and_waits_until_it_is_granted() {
         assert_eq!(progress.parked, 0);
         if progress.published == 1 {
             commit(&outbox, &denied, "a").await;
+            committed += 1;
         }
         why = progress.trouble;
         why.is_some()
@@ -112,6 +114,15 @@ async fn a_topic_without_permission_is_named_and_waits_until_it_is_granted() {
     let why = why.unwrap();
     assert!(why.contains(&denied) && why.contains("let this client write"), "{why}");
     assert!(!drained(&outbox).await);
+
+    kafka.allow_writes(&denied);
+    until("it is published once it is granted", async || {
+        assert_eq!(relay.tick(NOW).await.unwrap().parked, 0);
+        drained(&outbox).await
+    })
+    .await;
+    let (keys, events) = whole_and_in_order(&all(&kafka.brokers(), &denied).await);
+    assert_eq!((keys, events), (1, committed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,11 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstitch_services::{Postgres, Service as _};
 use common::{NOW, Outbox};
 use outbox_relay::testing::{Fault, MemorySink};
-use outbox_relay::{Leases, Options, Relay, Sink, Terms};
+use outbox_relay::{Leases, Options, Relay, Sink, TableSource, Terms, migrations};
+use sqlx::any::AnyPoolOptions;
 use tokio_util::sync::CancellationToken;
 
 const TERMS: Terms = Terms { term: Duration::from_secs(1), in_flight: Duration::from_millis(300) };
@@ -139,4 +141,36 @@ async fn a_relay_stands_by_and_takes_over_by_itself() {
     until("the other takes over", async || two.tenure("a").holds()).await;
     stop_two.cancel();
     keeping_two.await.unwrap();
+}
+
+/// A frozen server keeps its connections and says nothing on them, as one does whose machine is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_says_nothing_is_trouble_until_it_answers_again() {
+    sqlx::any::install_default_drivers();
+    let server = Postgres::start();
+    let url = server.fresh_database("silent");
+    let pool = AnyPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+    migrations().run(&pool).await.unwrap();
+    let leases = Leases::new("test", pool.clone(), "one", ["a".to_owned()], TERMS);
+    let options = Options { patience: TERMS.term, ..Options::default() };
+    let source = Arc::new(TableSource::new("test", pool.clone()));
+    let relay = Relay::new(source, Arc::new(MemorySink::default()), options).under(leases.tenure("a"));
+    let stop = CancellationToken::new();
+    let (keeper, told) = (leases.clone(), stop.clone());
+    let keeping = tokio::spawn(async move { keeper.keep(&told).await });
+    until("it has the lane", async || relay.tenure().holds() && relay.trouble().is_none()).await;
+
+    server.freeze();
+    let error = relay.lag(NOW).await.unwrap_err().to_string();
+    assert!(error.contains("no answer within 1s"), "{error}");
+    until("the lane is let go", async || !relay.tenure().holds()).await;
+    assert!(relay.trouble().is_some_and(|why| why.contains("no answer within")), "{:?}", relay.trouble());
+    // What it was asked and did not answer has no place in the pool any more, although the server is still frozen.
+    until("no connection waits for an answer", async || pool.size() == 0).await;
+
+    server.thaw();
+    until("it has the lane again", async || relay.tenure().holds() && relay.trouble().is_none()).await;
+    relay.lag(NOW).await.unwrap();
+    stop.cancel();
+    keeping.await.unwrap();
 }

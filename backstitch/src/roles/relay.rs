@@ -52,7 +52,10 @@ pub(crate) async fn run(args: RelayArgs) -> anyhow::Result<()> {
     };
 
     let mut tasks = JoinSet::new();
-    let options = Options { batch: BATCH, ..Options::default() };
+    let options = match databases.are_files() {
+        true => Options { batch: BATCH, ..Options::default() },
+        false => Options { batch: BATCH, patience: terms.term, ..Options::default() },
+    };
     let relays = relays::spawn(&mut tasks, opened.outboxes, &kafka, &options, &shutdown);
     relays::keep(&mut tasks, opened.leases, &relays, &shutdown);
     kafka.watch(&mut tasks, &shutdown);
@@ -102,12 +105,12 @@ async fn on_server(databases: &Databases, terms: Terms) -> anyhow::Result<Opened
         opened.leases.push(leases);
     };
     let url = databases.url("orchestrator");
-    let pool = leases::pool("orchestrator", &url).await?;
+    let pool = leases::pool("orchestrator", &url, terms.term).await?;
     let store = PostgresStore::open(&url, &PostgresOptions::default()).await;
     let store: Arc<dyn Store> = Arc::new(store.context("opening the saga store")?);
     add("orchestrator", pool, lanes(&store).collect());
     for name in Name::all() {
-        let pool = leases::pool(name, &databases.url(name)).await?;
+        let pool = leases::pool(name, &databases.url(name), terms.term).await?;
         let outbox = Outbox::polled(Arc::new(TableSource::new(name, pool.clone())));
         add(name, pool, vec![outbox]);
     }

@@ -136,14 +136,18 @@ pub(crate) async fn publish(
     if !lanes.is_empty() {
         owners.push(("orchestrator".to_owned(), lanes));
     }
-    let (mut all, mut leases) = (Vec::new(), Vec::new());
+    let (mut all, mut kept) = (Vec::new(), Vec::new());
     for (owner, outboxes) in owners {
         let (outboxes, lease) = leases::of(&owner, outboxes, databases, kafka).await?;
         all.extend(outboxes);
-        leases.extend(lease);
+        kept.extend(lease);
     }
-    let relays = spawn(tasks, all, kafka, &Options::default(), shutdown);
-    keep(tasks, leases, &relays, shutdown);
+    let options = match kept.is_empty() {
+        true => Options::default(),
+        false => Options { patience: leases::TERM, ..Options::default() },
+    };
+    let relays = spawn(tasks, all, kafka, &options, shutdown);
+    keep(tasks, kept, &relays, shutdown);
     Ok(())
 }
 

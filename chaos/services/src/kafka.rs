@@ -65,13 +65,25 @@ impl Kafka {
 
     /// From now on nobody may write to `topic`, which need not exist.
     pub fn deny_writes(&self, topic: &str) {
+        // Throttle time, count, the one rule's error code.
+        let answer = self.rule(Api::CreateAcls, topic);
+        assert_eq!(answer[8..], [0, 0], "Kafka refuses the ACL");
+    }
+
+    /// Takes back that nobody may write to `topic`.
+    pub fn allow_writes(&self, topic: &str) {
+        // Throttle time, count, the one filter's error code.
+        let answer = self.rule(Api::DeleteAcls, topic);
+        assert_eq!(answer[8..], [0, 0], "Kafka keeps the ACL");
+    }
+
+    /// Asks for something about the one rule that there is for a topic.
+    fn rule(&self, api: Api, topic: &str) -> Vec<u8> {
         let (to_topic, literal, write, deny) = (2_u8, 3_u8, 4_u8, 2_u8);
         let one = 1_i32.to_be_bytes();
         let (topic, who, from) = (text(topic), text("User:ANONYMOUS"), text("*"));
         let rule = [&one[..], &[to_topic], &topic, &[literal], &who, &from, &[write, deny]].concat();
-        let answer = self.ask(Api::CreateAcls, &rule, 10).unwrap_or_else(|e| panic!("an ACL: {e}"));
-        // Throttle time, count, the one rule's error code.
-        assert_eq!(answer[8..], [0, 0], "Kafka refuses the ACL");
+        self.ask(api, &rule, 10).unwrap_or_else(|e| panic!("an ACL: {e}"))
     }
 
     /// How many brokers serve.
@@ -101,6 +113,7 @@ impl Kafka {
 enum Api {
     Metadata = 3,
     CreateAcls = 30,
+    DeleteAcls = 31,
 }
 
 /// A string as the protocol wants it.
