@@ -40,6 +40,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long a background loop rests when it has nothing to do.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a tick may take. Whatever is cut off is as after a crash; a database that went away without a word would
+/// otherwise hold its loop for ever.
+const TICK: Duration = Duration::from_secs(120);
+
 /// How often an idle connection is asked whether anybody is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -256,8 +260,11 @@ async fn tell_of(
 async fn tick_until(participant: &'static str, background: Arc<dyn Background>, stop: CancellationToken) {
     let name = background.name();
     while !stop.is_cancelled() {
-        let tick = AssertUnwindSafe(background.tick(SystemClock.now_ms())).catch_unwind().await;
-        let progress = tick.unwrap_or_else(|_| Progress::failed("the tick panicked"));
+        let tick = AssertUnwindSafe(background.tick(SystemClock.now_ms())).catch_unwind();
+        let progress = match tokio::time::timeout(TICK, tick).await {
+            Ok(ended) => ended.unwrap_or_else(|_| Progress::failed("the tick panicked")),
+            Err(_) => Progress::failed("the tick did not end in time"),
+        };
         if progress.done > 0 {
             let done = u64::try_from(progress.done).unwrap_or(u64::MAX);
             counter!(names::BACKGROUND_DONE, "service" => participant, "name" => name).increment(done);
@@ -287,4 +294,40 @@ fn services(participant: &str) -> Result<Vec<String>, String> {
     let package = format!("backstitch.{participant}.v1");
     let files = described.file.iter().filter(|file| file.package() == package);
     Ok(files.flat_map(|f| f.service.iter().map(|s| format!("{package}.{}", s.name()))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Hangs {
+        ticks: AtomicUsize,
+        stop: CancellationToken,
+    }
+
+    #[async_trait]
+    impl Background for Hangs {
+        fn name(&self) -> &'static str {
+            "hangs"
+        }
+
+        async fn tick(&self, _now_ms: i64) -> Progress {
+            if self.ticks.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::future::pending::<()>().await;
+            }
+            self.stop.cancel();
+            Progress::idle()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tick_that_hangs_is_given_up_and_the_next_one_comes() {
+        let stop = CancellationToken::new();
+        let hangs = Arc::new(Hangs { ticks: AtomicUsize::new(0), stop: stop.clone() });
+        let ticking = tick_until("some", hangs.clone(), stop);
+        tokio::time::timeout(2 * TICK, ticking).await.expect("it ticks again and stops");
+        assert_eq!(hangs.ticks.load(Ordering::Relaxed), 2);
+    }
 }
