@@ -22,8 +22,9 @@ where
         .with_min_delay(Duration::from_millis(20))
         .with_max_delay(Duration::from_secs(1))
         .with_max_times(10);
-    let trouble =
-        |error: &OpError| matches!(error, OpError::Database(_) | OpError::NotNow { .. } | OpError::Unknown(_));
+    let trouble = |error: &OpError| {
+        matches!(error, OpError::Database(_) | OpError::NotNow { .. } | OpError::Unknown(_))
+    };
     attempt.retry(pauses).when(trouble).await
 }
 
