@@ -8,6 +8,7 @@ use clap::{ArgMatches, Command};
 
 use crate::cli::{self, say};
 use crate::databases::Databases;
+use crate::roles::orchestrator;
 
 /// What `--check` says of settings that could be parsed: all of them, as a section of a configuration file.
 pub(crate) fn run(cli: &cli::Command, command: &Command, chosen: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -44,7 +45,7 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
         }
         Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
         Migrate(args) => args.url()?.check(),
-        Orchestrator(args) => Databases::of_one(&args.data, &args.server).map(drop),
+        Orchestrator(args) => orchestrator::usable(args).map(drop),
         Inventory(args) | Shipping(args) | Payment(args) | Order(args) => {
             Databases::of_one(&args.data, &args.server).map(drop)
         }

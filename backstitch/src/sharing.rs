@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::ensure;
 use backstitch_engine::Sharing;
 use backstitch_store::LONGEST_TERM;
 use clap::Args;
-use tracing::warn;
 
 use crate::cli::uri;
 use crate::patience::time;
@@ -30,18 +30,21 @@ pub(crate) struct Node {
 
 impl Node {
     /// How the database is shared, if others may use it too.
-    pub(crate) fn sharing(&self, is_shared: bool, grpc: SocketAddr) -> Option<Sharing> {
-        let address = match &self.advertise {
-            Some(address) => address.clone(),
-            None if grpc.ip().is_unspecified() && is_shared => {
-                warn!(
-                    "other orchestrators cannot call this one at {grpc}; say with --advertise where they can"
-                );
-                String::new()
-            }
-            None => format!("http://{grpc}"),
-        };
-        is_shared.then_some(Sharing { address, term: self.lease })
+    ///
+    /// # Errors
+    /// That nobody said where they can call this one.
+    pub(crate) fn sharing(&self, is_shared: bool, grpc: SocketAddr) -> anyhow::Result<Option<Sharing>> {
+        if !is_shared {
+            return Ok(None);
+        }
+        ensure!(
+            self.advertise.is_some() || !grpc.ip().is_unspecified(),
+            "other orchestrators on this database cannot call this one at {grpc}; say with --advertise where they can, \
+             e.g. --advertise http://this-host:{}",
+            grpc.port()
+        );
+        let address = self.advertise.clone().unwrap_or_else(|| format!("http://{grpc}"));
+        Ok(Some(Sharing { address, term: self.lease }))
     }
 }
 
@@ -53,10 +56,10 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
-    let lease = time(text)?;
-    match (SHORTEST..=LONGEST_TERM).contains(&lease) {
-        true => Ok(lease),
-        false => Err("give it from 1s to 1h".to_owned()),
+    match humantime::parse_duration(text) {
+        Ok(lease) if (SHORTEST..=LONGEST_TERM).contains(&lease) => Ok(lease),
+        Ok(_) => Err("it must be between 1s and 1h".to_owned()),
+        Err(_) => time(text),
     }
 }
 
@@ -81,10 +84,11 @@ mod tests {
             advertise: advertise.map(str::to_owned),
         };
         let at = |ip: [u8; 4]| SocketAddr::from((ip, 50050));
-        let address = |node: Node, ip| node.sharing(true, at(ip)).map(|sharing| sharing.address);
+        let address = |node: Node, ip| node.sharing(true, at(ip)).unwrap().map(|sharing| sharing.address);
         assert_eq!(address(node(None), [10, 0, 0, 7]).as_deref(), Some("http://10.0.0.7:50050"));
-        assert_eq!(address(node(None), [0, 0, 0, 0]).as_deref(), Some(""));
+        let nowhere = node(None).sharing(true, at([0, 0, 0, 0])).unwrap_err().to_string();
+        assert!(nowhere.contains("--advertise http://this-host:50050"), "{nowhere}");
         assert_eq!(address(node(Some("http://a:1")), [0, 0, 0, 0]).as_deref(), Some("http://a:1"));
-        assert_eq!(node(None).sharing(false, at([127, 0, 0, 1])), None);
+        assert_eq!(node(None).sharing(false, at([0, 0, 0, 0])).unwrap(), None);
     }
 }

@@ -123,7 +123,7 @@ pub(crate) async fn serve(
 
     let store = open(&setup.databases, setup.node.lease).await.context("opening the saga store")?;
     let options = Options {
-        sharing: setup.node.sharing(!setup.databases.are_files(), grpc_at),
+        sharing: setup.node.sharing(!setup.databases.are_files(), grpc_at)?,
         node: setup.node.node,
         max_live: usize::try_from(setup.max_live)?,
         flow: setup.flow,
@@ -228,13 +228,20 @@ fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
     Ok(clients)
 }
 
+/// What the role looks at before it opens anything: its definitions, whom they call, and where its databases are.
+pub(crate) fn usable(args: &OrchestratorArgs) -> anyhow::Result<(Catalog, Databases)> {
+    let catalog = catalog(args.synthetic_steps, &args.participants, &args.patience.timings())?;
+    check(&args.participants, &catalog)?;
+    let databases = Databases::of_one(&args.data, &args.server)?;
+    args.node.sharing(!databases.are_files(), args.doors.grpc)?;
+    Ok((catalog, databases))
+}
+
 /// The role on its own.
 pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     let mut tasks = JoinSet::new();
-    let catalog = catalog(args.synthetic_steps, &args.participants, &args.patience.timings())?;
-    check(&args.participants, &catalog)?;
-    let databases = Databases::of_one(&args.data, &args.server)?;
+    let (catalog, databases) = usable(&args)?;
     let ports = bind(&args.doors, &databases).await?;
     let kafka = args.kafka.as_ref().map(|brokers| Kafka::at(brokers, &args.kafka_more, MESSAGE_TIMEOUT));
     let kafka = kafka.transpose()?;

@@ -21,7 +21,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use self::dead::DeadLetters;
@@ -39,6 +39,8 @@ const FEW: usize = 100;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a failed connection or a missing topic is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often trouble that lasts is told.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Acts on messages.
 #[async_trait]
@@ -110,6 +112,7 @@ pub async fn consume(
     consumer.subscribe(&topics).map_err(|error| KafkaOptionsError::new(&error))?;
 
     let mut workers = JoinSet::new();
+    let mut told: Option<Instant> = None;
     let follower = Arc::clone(consumer.context());
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,10 +125,18 @@ pub async fn consume(
                 continue;
             }
             received = consumer.recv() => match received {
-                Ok(message) => Incoming::of(&message),
+                Ok(message) => {
+                    if told.take().is_some() {
+                        tracing::info!(group, "consuming goes on");
+                    }
+                    Incoming::of(&message)
+                }
                 Err(error) => {
-                    let brokers = &kafka.bootstrap_servers;
-                    tracing::warn!(group, brokers, %error, "consuming is in trouble");
+                    if told.is_none_or(|at| at.elapsed() >= AGAIN) {
+                        let brokers = &kafka.bootstrap_servers;
+                        tracing::warn!(group, brokers, %error, "consuming is in trouble");
+                        told = Some(Instant::now());
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }

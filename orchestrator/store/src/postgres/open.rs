@@ -57,7 +57,8 @@ pub enum PostgresError {
     },
     /// The server has no such database.
     #[error(
-        "the database {database} does not exist; `backstitch migrate` creates it, or name another one with --database-url: {why}"
+        "the database {database} does not exist; the orchestrator wants the URL of its own, such as …/shop_orchestrator, \
+         which `backstitch migrate --database-url …/shop` creates: {why}"
     )]
     Missing {
         /// Which, without its password.
@@ -92,8 +93,8 @@ pub enum PostgresError {
     ReadOnly(String),
     /// The schema is not there, or not whole.
     #[error(
-        "the database {database} lacks migration {migration} of this version; run `backstitch migrate` first, \
-         whose --database-url is this one without `_orchestrator`"
+        "the database {database} lacks migration {migration} of this version; run `backstitch migrate --database-url \
+         …/shop` first, for one that is called shop_orchestrator"
     )]
     NotMigrated {
         /// Which, without its password.

@@ -46,8 +46,8 @@ pub enum OpenError {
     },
     /// The database lacks migrations, and this process may not run them.
     #[error(
-        "the database of {service} lacks migration {}: run `backstitch migrate`, whose --database-url is this one without \
-         `_{service}`",
+        "the database of {service} lacks migration {}: run `backstitch migrate --database-url …/shop` for one that is \
+         called shop_{service}",
         listed(missing)
     )]
     Behind {

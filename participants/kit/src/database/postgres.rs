@@ -55,7 +55,8 @@ fn why(service: &str, error: &sqlx::Error) -> String {
             format!("does not let us in: {error}; correct user and password in --database-url")
         }
         (Some("3D000"), _) => format!(
-            "does not exist; `backstitch migrate` creates it, whose --database-url is this one without `_{service}`"
+            "does not exist; a role alone wants the URL of its own, such as …/shop_{service}, which `backstitch migrate \
+             --database-url …/shop` creates"
         ),
         (Some("42501"), _) => format!(
             "does not let this user work there: {error}; grant it, or name another user in --database-url"
