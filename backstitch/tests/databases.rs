@@ -127,7 +127,7 @@ async fn a_role_says_what_its_database_lacks_and_a_newer_one_is_refused_by_every
     assert_eq!(place.migrate(&[]).code, Some(0));
     for owner in ["orchestrator", "inventory"] {
         place.sql(owner, "DELETE FROM _sqlx_migrations WHERE version = 1").await;
-        says(&role(owner), &["lacks migration 1", "`backstitch migrate`", "--database-url"]);
+        says(&role(owner), &["lacks migration 1", "`backstitch migrate --database-url", "--database-url"]);
         let pending = place.migrate(&["--pending", "--only", owner]);
         assert_eq!((pending.code, pending.out.trim()), (Some(1), format!("{owner}: lacks 0001").as_str()));
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \

@@ -39,7 +39,7 @@ pub(crate) const ALL: &[Planted] = &[
     // Addresses and ports.
     error("order=http://order:50054", "order=http://orders:50054", &["no service is called orders"]),
     error("cart=http://cart:50055", "cart=http://cart:50056", &["cart:50056", "does not listen there"]),
-    error(",cart=http://cart:50055", "", &["is not told where cart is"]),
+    error(",cart=http://cart:50055", "", &["is missing for cart"]),
     error("smtp://mailpit:1025", "smtp://mailpit", &["mailpit:25", "does not listen there"]),
     error("redis://redis:6379", "redis://valkey", &["no service is called valkey"]),
     error("relay, --kafka, \"kafka:9092\"", "relay, --kafka, \"kafka:9094\"", &["relay: kafka:9094"]),

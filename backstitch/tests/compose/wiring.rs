@@ -121,7 +121,7 @@ fn twice(compose: &Compose) -> Vec<String> {
     both.collect()
 }
 
-/// One of each participant and of the rest, two orchestrators, which know them all.
+/// One of each participant and of the rest, two orchestrators. That these know them all is the program's own check.
 fn lacking(roles: &BTreeMap<&str, Role>) -> Vec<String> {
     let mut faults = Vec::new();
     let participants: Vec<&str> =
@@ -132,12 +132,6 @@ fn lacking(roles: &BTreeMap<&str, Role>) -> Vec<String> {
         }
     }
     for (node, role) in roles.iter().filter(|(_, role)| role.verb == "orchestrator") {
-        let told = role.setting("participant").unwrap_or_default();
-        for name in &participants {
-            if !told.split(',').any(|told| told.split_once('=').is_some_and(|(told, _)| told == *name)) {
-                faults.push(format!("{node}: is not told where {name} is"));
-            }
-        }
         for (option, expected) in [("node", node.to_string()), ("advertise", format!("http://{node}:"))] {
             if !role.setting(option).is_some_and(|told| told.starts_with(&expected)) {
                 faults.push(format!("{node}: --{option} does not name this service"));

@@ -109,7 +109,10 @@ async fn an_empty_database_is_refused_until_it_is_migrated() {
     let error = open_error(&url).await;
     assert!(matches!(error, PostgresError::NotMigrated { migration: 1, .. }), "{error:?}");
     let error = error.to_string();
-    assert!(error.contains("`backstitch migrate`") && error.contains("--database-url"), "{error}");
+    assert!(
+        error.contains("`backstitch migrate --database-url") && error.contains("--database-url"),
+        "{error}"
+    );
     PostgresStore::migrate(&url, &postgres_options()).await.unwrap();
     let store = PostgresStore::open(&url, &postgres_options()).await.unwrap();
     assert_eq!(store.shards(), 4);

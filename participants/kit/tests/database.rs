@@ -131,7 +131,7 @@ async fn a_server_s_database_is_migrated_by_whoever_is_told_to_and_by_nobody_els
     assert!(all.is_sorted() && [1, 50, 100].iter().all(|version| all.contains(version)), "{all:?}");
     let error = error(open(&url).await);
     assert!(matches!(&error, OpenError::Behind { service: "toy", missing } if *missing == all), "{error}");
-    assert!(error.to_string().contains("run `backstitch migrate`"), "{error}");
+    assert!(error.to_string().contains("run `backstitch migrate --database-url"), "{error}");
     // From several at once: each is done by one of them, and all are done when any is.
     let told = futures::future::join_all((0..5).map(|_| SCHEMA.migrate(&url))).await;
     let mut done: Vec<i64> = told.into_iter().flat_map(Result::unwrap).collect();
@@ -157,7 +157,11 @@ async fn what_a_server_says_no_to_is_told_with_its_place_and_a_way_out_and_no_pa
         std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
     );
     for (url, place, says) in [
-        (with(&url, "/postgres", "/no_such_shop"), place.clone() + "no_such_shop", "`backstitch migrate`"),
+        (
+            with(&url, "/postgres", "/no_such_shop"),
+            place.clone() + "no_such_shop",
+            "`backstitch migrate --database-url",
+        ),
         (with(&url, ":backstitch@", ":hunter2@"), place.clone() + "postgres", "correct user and password"),
         (
             with(&url, &format!("127.0.0.1:{}", server.port()), &nobody),
