@@ -29,6 +29,9 @@ struct Event {
     sequence: u64,
 }
 
+/// Longer than a relay may pause after trouble, and a message be on its way.
+const SILENCE: Duration = Duration::from_secs(22);
+
 /// Reads every topic from its beginning until every one of these checkouts has told its end.
 async fn read(brokers: &str, checkouts: &BTreeSet<String>) -> Vec<Event> {
     let consumer: StreamConsumer = ClientConfig::new()
@@ -51,13 +54,18 @@ async fn read(brokers: &str, checkouts: &BTreeSet<String>) -> Vec<Event> {
     }
     consumer.assign(&places).unwrap();
     let (mut events, mut waiting) = (Vec::new(), checkouts.clone());
+    // A broker that has just come back still refuses now and then; the reader goes on, and the whole is bounded.
+    let hear = async || loop {
+        if let Ok(message) = consumer.recv().await {
+            break message;
+        }
+    };
     let reading = async {
-        // A moment of silence after the last end: what the participants have to tell may come later.
+        // Some silence after the last end: what the participants have to tell may come later, by as much as a relay's
+        // longest pause and a message's time on its way.
         while let Some(message) = match waiting.is_empty() {
-            false => Some(consumer.recv().await.unwrap()),
-            true => {
-                tokio::time::timeout(Duration::from_secs(3), consumer.recv()).await.ok().map(Result::unwrap)
-            }
+            false => Some(hear().await),
+            true => tokio::time::timeout(SILENCE, hear()).await.ok(),
         } {
             let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
             let headers: BTreeMap<_, _> =
