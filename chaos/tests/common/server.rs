@@ -76,6 +76,12 @@ pub(crate) async fn copy(dir: &Path) -> AuditPaths {
         let mut conn = PgConnection::connect(&url).await.unwrap();
         for (table, columns) in tables {
             sql(&mut conn, &format!("CREATE TABLE {table} AS TABLE {schema}.{table} WITH NO DATA")).await;
+            // The leases of lanes are on servers only; a file belongs to one relay.
+            let there = format!("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{table}'");
+            if sqlx::query(AssertSqlSafe(there)).fetch_optional(&mut file).await.unwrap().is_none() {
+                assert_eq!(table, "relay_leases", "{book}");
+                continue;
+            }
             let read = format!("SELECT * FROM {table}");
             let rows = sqlx::query(AssertSqlSafe(read)).fetch_all(&mut file).await.unwrap();
             for row in &rows {
