@@ -38,6 +38,7 @@ mod generated {
         operator,
         order,
         payment,
+        returns,
         shipping
     );
 }
@@ -45,7 +46,8 @@ mod generated {
 pub use generated::{
     cart::v1 as cart, checkout::v1 as checkout, common::v1 as common, events::v1 as events,
     inventory::v1 as inventory, journal::v1 as journal, noop::v1 as noop, notification::v1 as notification,
-    operator::v1 as operator, order::v1 as order, payment::v1 as payment, shipping::v1 as shipping,
+    operator::v1 as operator, order::v1 as order, payment::v1 as payment, returns::v1 as returns,
+    shipping::v1 as shipping,
 };
 
 /// The encoded `FileDescriptorSet` of every proto file, for gRPC reflection.

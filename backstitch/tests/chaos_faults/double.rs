@@ -118,4 +118,11 @@ impl Inventory for Careless {
         });
         Ok(Response::new(CommitResponse {}))
     }
+
+    async fn restock(
+        &self,
+        _: Request<backstitch_proto::inventory::RestockRequest>,
+    ) -> Result<Response<backstitch_proto::inventory::RestockResponse>, Status> {
+        Err(Status::unimplemented("nothing comes back to it"))
+    }
 }

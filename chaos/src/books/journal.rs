@@ -122,7 +122,7 @@ impl Journal {
             Kind::Resumed(resumed) => self.parked.retain(|(step, _), _| !resumed.only.contains(step)),
             Kind::Completed(_) => self.ends.push((seq, End::Completed)),
             Kind::Compensated(_) => self.ends.push((seq, End::Compensated)),
-            Kind::PivotIntent(_) | Kind::CloseIntent(_) => {}
+            Kind::PivotIntent(_) | Kind::CloseIntent(_) | Kind::Noted(_) | Kind::MadeGood(_) => {}
         }
     }
 

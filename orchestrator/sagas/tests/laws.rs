@@ -66,7 +66,11 @@ fn samples(input: &CheckoutInput) -> Samples {
         valid_for_seconds: 1_800,
     };
     let authorized = Authorized { amount: euros(2_488), capturable_for_seconds: 600_000 };
-    let redirect = CustomerAction { kind: "redirect".into(), url: "https://bank.example/3ds".into() };
+    let redirect = CustomerAction {
+        kind: "redirect".into(),
+        url: "https://bank.example/3ds".into(),
+        ..Default::default()
+    };
     Samples::new(input)
         .answer(step::RESERVE_STOCK, &ReserveResponse { reservation_id: id(thing::RESERVATION) })
         .answer(step::QUOTE_SHIPPING, &quote)

@@ -335,7 +335,11 @@ mod tests {
     fn a_waiting_checkout_says_what_the_customer_has_to_do_and_a_turned_back_one_does_not() {
         let story = Story::new();
         let step = story.id(step::AUTHORIZE_PAYMENT);
-        let action = CustomerAction { kind: "redirect".into(), url: "https://psp.example/3ds".into() };
+        let action = CustomerAction {
+            kind: "redirect".into(),
+            url: "https://psp.example/3ds".into(),
+            ..Default::default()
+        };
         let next_action = action.encode_to_vec().into();
         let story = story.then(Record::StepWaiting { step, next_action, until: Timestamp(9) });
         assert_eq!(story.json()["status"], "waiting");

@@ -126,6 +126,7 @@ fn read(record: &Bytes) -> Result<Entry, String> {
             Record::UndoParked { step: id(step)?, why, by: read_parked_by(by)?, attempts }
         }
         Kind::Poisoned(wire::Poisoned { why }) => Record::Poisoned { why },
+        Kind::Noted(_) | Kind::MadeGood(_) => return Err("it is of no kind that this version knows".into()),
         Kind::Completed(wire::Completed {}) => Record::Completed,
         Kind::Compensated(wire::Compensated {}) => Record::Compensated,
         Kind::Resumed(wire::Resumed { why, only }) => {

@@ -111,6 +111,13 @@ impl Inventory for Service {
         let (meta, _, message) = request.into_parts();
         self.kit.act(&meta, Commit::try_from(message).map_err(|e| e.to_string())).await
     }
+
+    async fn restock(
+        &self,
+        _: Request<backstitch_proto::inventory::RestockRequest>,
+    ) -> Result<Response<backstitch_proto::inventory::RestockResponse>, Status> {
+        Err(Status::unimplemented("restock"))
+    }
 }
 
 /// Every line priced, or else every line that cannot be.

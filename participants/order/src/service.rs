@@ -50,4 +50,32 @@ impl Orders for Service {
         let order = store::find(&mut conn, id).await.map_err(OpError::from)?;
         order.map(Response::new).ok_or_else(|| status::not_found("order", &asked))
     }
+
+    async fn list(
+        &self,
+        _: Request<backstitch_proto::order::ListOrdersRequest>,
+    ) -> Result<Response<backstitch_proto::order::ListOrdersResponse>, Status> {
+        Err(Status::unimplemented("list"))
+    }
+
+    async fn create_return(
+        &self,
+        _: Request<backstitch_proto::order::CreateReturnRequest>,
+    ) -> Result<Response<backstitch_proto::order::CreateReturnResponse>, Status> {
+        Err(Status::unimplemented("create_return"))
+    }
+
+    async fn cancel_return(
+        &self,
+        _: Request<backstitch_proto::order::CancelReturnRequest>,
+    ) -> Result<Response<backstitch_proto::order::CancelReturnResponse>, Status> {
+        Err(Status::unimplemented("cancel_return"))
+    }
+
+    async fn complete_return(
+        &self,
+        _: Request<backstitch_proto::order::CompleteReturnRequest>,
+    ) -> Result<Response<backstitch_proto::order::CompleteReturnResponse>, Status> {
+        Err(Status::unimplemented("complete_return"))
+    }
 }

@@ -237,6 +237,7 @@ pub(crate) async fn find(conn: &mut AnyConnection, order: Uuid) -> Result<Option
         total: Some(Money::new(row.try_get("total_minor")?, currency).to_proto()),
         payment_id: row.try_get("payment_id")?,
         history,
+        ..Default::default()
     }))
 }
 

@@ -140,7 +140,11 @@ impl Authorize {
                 }))))
             }
             ProviderState::CustomerAction { url } => {
-                Ok(Reached::Pending(answer(Answer::Pending(CustomerAction { kind: "redirect".into(), url }))))
+                Ok(Reached::Pending(answer(Answer::Pending(CustomerAction {
+                    kind: "redirect".into(),
+                    url,
+                    ..Default::default()
+                }))))
             }
             ProviderState::Refused(decline) => Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED"))),
             ProviderState::Cancelled => Ok(Reached::Refused(interrupted())),

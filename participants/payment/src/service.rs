@@ -62,6 +62,49 @@ impl Payment for Service {
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
             provider_id: payment.provider_id.map(|id| id.to_string()).unwrap_or_default(),
+            ..Default::default()
         }))
+    }
+
+    async fn list_payments(
+        &self,
+        _: Request<backstitch_proto::payment::ListPaymentsRequest>,
+    ) -> Result<Response<backstitch_proto::payment::ListPaymentsResponse>, Status> {
+        Err(Status::unimplemented("list_payments"))
+    }
+
+    async fn list_provider_objects(
+        &self,
+        _: Request<backstitch_proto::payment::ListProviderObjectsRequest>,
+    ) -> Result<Response<backstitch_proto::payment::ListProviderObjectsResponse>, Status> {
+        Err(Status::unimplemented("list_provider_objects"))
+    }
+
+    async fn take_back_object(
+        &self,
+        _: Request<backstitch_proto::payment::TakeBackObjectRequest>,
+    ) -> Result<Response<backstitch_proto::payment::TakeBackObjectResponse>, Status> {
+        Err(Status::unimplemented("take_back_object"))
+    }
+
+    async fn settle_case(
+        &self,
+        _: Request<backstitch_proto::payment::SettleCaseRequest>,
+    ) -> Result<Response<backstitch_proto::payment::SettleCaseResponse>, Status> {
+        Err(Status::unimplemented("settle_case"))
+    }
+
+    async fn resolve_case(
+        &self,
+        _: Request<backstitch_proto::payment::ResolveCaseRequest>,
+    ) -> Result<Response<backstitch_proto::payment::Case>, Status> {
+        Err(Status::unimplemented("resolve_case"))
+    }
+
+    async fn list_cases(
+        &self,
+        _: Request<backstitch_proto::payment::ListCasesRequest>,
+    ) -> Result<Response<backstitch_proto::payment::ListCasesResponse>, Status> {
+        Err(Status::unimplemented("list_cases"))
     }
 }

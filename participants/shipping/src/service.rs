@@ -73,4 +73,11 @@ impl Shipping for Service {
         let methods = store::methods(&mut conn).await.map_err(OpError::from)?;
         Ok(Response::new(ListMethodsResponse { methods }))
     }
+
+    async fn take_back(
+        &self,
+        _: Request<backstitch_proto::shipping::TakeBackRequest>,
+    ) -> Result<Response<backstitch_proto::shipping::TakeBackResponse>, Status> {
+        Err(Status::unimplemented("take_back"))
+    }
 }

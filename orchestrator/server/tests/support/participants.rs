@@ -290,6 +290,10 @@ impl inventory::inventory_server::Inventory for Participants {
     async fn commit(&self, _: Request<inventory::CommitRequest>) -> Answer<inventory::CommitResponse> {
         done()
     }
+
+    async fn restock(&self, _: Request<inventory::RestockRequest>) -> Answer<inventory::RestockResponse> {
+        done()
+    }
 }
 
 #[tonic::async_trait]
@@ -404,6 +408,10 @@ impl shipping::shipping_server::Shipping for Participants {
     ) -> Answer<shipping::ListMethodsResponse> {
         done()
     }
+
+    async fn take_back(&self, _: Request<shipping::TakeBackRequest>) -> Answer<shipping::TakeBackResponse> {
+        done()
+    }
 }
 
 #[tonic::async_trait]
@@ -421,7 +429,11 @@ impl payment::payment_server::Payment for Participants {
         }
         let result = if self.state().customer_acts {
             let url = "https://psp.example/3ds".into();
-            Authorization::Pending(payment::CustomerAction { kind: "redirect".into(), url })
+            Authorization::Pending(payment::CustomerAction {
+                kind: "redirect".into(),
+                url,
+                ..Default::default()
+            })
         } else {
             let amount = message.amount;
             Authorization::Authorized(payment::Authorized { amount, capturable_for_seconds: 86_400 })
@@ -449,6 +461,42 @@ impl payment::payment_server::Payment for Participants {
     async fn get_payment(&self, _: Request<payment::GetPaymentRequest>) -> Answer<payment::PaymentDocument> {
         done()
     }
+
+    async fn list_payments(
+        &self,
+        _: Request<payment::ListPaymentsRequest>,
+    ) -> Answer<payment::ListPaymentsResponse> {
+        done()
+    }
+
+    async fn list_provider_objects(
+        &self,
+        _: Request<payment::ListProviderObjectsRequest>,
+    ) -> Answer<payment::ListProviderObjectsResponse> {
+        done()
+    }
+
+    async fn take_back_object(
+        &self,
+        _: Request<payment::TakeBackObjectRequest>,
+    ) -> Answer<payment::TakeBackObjectResponse> {
+        done()
+    }
+
+    async fn settle_case(
+        &self,
+        _: Request<payment::SettleCaseRequest>,
+    ) -> Answer<payment::SettleCaseResponse> {
+        done()
+    }
+
+    async fn resolve_case(&self, _: Request<payment::ResolveCaseRequest>) -> Answer<payment::Case> {
+        done()
+    }
+
+    async fn list_cases(&self, _: Request<payment::ListCasesRequest>) -> Answer<payment::ListCasesResponse> {
+        done()
+    }
 }
 
 #[tonic::async_trait]
@@ -474,6 +522,7 @@ impl order::orders_server::Orders for Participants {
             total: request.total,
             payment_id: request.payment_id,
             history: vec![order::StatusChange { at_unix_ms: 1, status: "pending".into() }],
+            returns: Vec::new(),
         };
         state.orders.insert(request.order_id.clone(), order);
         Ok(Response::new(order::CreateOrderResponse { order_id: request.order_id, order_number }))
@@ -502,6 +551,31 @@ impl order::orders_server::Orders for Participants {
     async fn get(&self, request: Request<order::GetOrderRequest>) -> Answer<order::Order> {
         let found = self.state().orders.get(&request.into_inner().order_id).cloned();
         found.map(Response::new).ok_or_else(|| not_found("order"))
+    }
+
+    async fn list(&self, _: Request<order::ListOrdersRequest>) -> Answer<order::ListOrdersResponse> {
+        done()
+    }
+
+    async fn create_return(
+        &self,
+        _: Request<order::CreateReturnRequest>,
+    ) -> Answer<order::CreateReturnResponse> {
+        done()
+    }
+
+    async fn cancel_return(
+        &self,
+        _: Request<order::CancelReturnRequest>,
+    ) -> Answer<order::CancelReturnResponse> {
+        done()
+    }
+
+    async fn complete_return(
+        &self,
+        _: Request<order::CompleteReturnRequest>,
+    ) -> Answer<order::CompleteReturnResponse> {
+        done()
     }
 }
 

@@ -145,4 +145,11 @@ impl Inventory for Liar {
     async fn commit(&self, _: Request<CommitRequest>) -> Result<Response<CommitResponse>, Status> {
         Err(Status::unimplemented("nobody asks"))
     }
+
+    async fn restock(
+        &self,
+        _: Request<backstitch_proto::inventory::RestockRequest>,
+    ) -> Result<Response<backstitch_proto::inventory::RestockResponse>, Status> {
+        Err(Status::unimplemented("not part of what it lies about"))
+    }
 }

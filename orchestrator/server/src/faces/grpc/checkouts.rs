@@ -38,7 +38,11 @@ impl From<CheckoutDocument> for Checkout {
                 detail: refusal.detail,
                 metadata: refusal.metadata,
             }),
-            next_action: document.next_action.map(|action| NextAction { kind: action.kind, url: action.url }),
+            next_action: document.next_action.map(|action| NextAction {
+                kind: action.kind,
+                url: action.url,
+                ..Default::default()
+            }),
             waits_for: document.waits_for.unwrap_or_default(),
             parked: document
                 .parked

@@ -71,6 +71,34 @@ impl Operator for OperatorFace {
         let id = fields::id("saga_id", &saga_id)?;
         Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into(), asker).await?)?))
     }
+
+    async fn note_saga(
+        &self,
+        _: Request<backstitch_proto::operator::NoteSagaRequest>,
+    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
+        Err(Status::unimplemented("note_saga"))
+    }
+
+    async fn make_good(
+        &self,
+        _: Request<backstitch_proto::operator::MakeGoodRequest>,
+    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
+        Err(Status::unimplemented("make_good"))
+    }
+
+    async fn repair_object(
+        &self,
+        _: Request<backstitch_proto::operator::RepairObjectRequest>,
+    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
+        Err(Status::unimplemented("repair_object"))
+    }
+
+    async fn open_case(
+        &self,
+        _: Request<backstitch_proto::operator::OpenCaseRequest>,
+    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
+        Err(Status::unimplemented("open_case"))
+    }
 }
 
 fn definition(version: Version) -> Result<DefinitionVersion, Problem> {
