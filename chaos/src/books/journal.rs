@@ -123,6 +123,7 @@ impl Journal {
             Kind::Completed(_) => self.ends.push((seq, End::Completed)),
             Kind::Compensated(_) => self.ends.push((seq, End::Compensated)),
             Kind::PivotIntent(_) | Kind::CloseIntent(_) | Kind::Noted(_) | Kind::MadeGood(_) => {}
+            Kind::NotMadeGood(not) => self.poisoned = Some(not.why),
         }
     }
 

@@ -97,6 +97,9 @@ impl Line {
             | Event::Wake
             | Event::Resume { .. }
             | Event::Available { .. }
+            | Event::Note { .. }
+            | Event::MakeGood { .. }
+            | Event::Returned { .. }
             | Event::Poison { .. } => Line::Nothing,
         }
     }

@@ -332,6 +332,10 @@ const SOON: Timestamp = Timestamp(1);
 /// The state without its times.
 fn timeless(mut saga: Saga) -> Saga {
     let zero = Timestamp(0);
+    saga.notes.iter_mut().for_each(|note| note.at = zero);
+    if let Some(good) = &mut saga.made_good {
+        good.at = zero;
+    }
     for step in &mut saga.steps {
         step.since = zero;
         if let Activity::BackingOff { until, .. } = &mut step.activity {

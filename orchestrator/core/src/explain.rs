@@ -7,12 +7,28 @@ use crate::saga::{Activity, Direction, End, Saga};
 /// What the saga waits for, told for the person who reads it at three in the morning.
 pub fn explain(definition: &Definition, saga: &Saga) -> String {
     match saga.end {
+        Some(End::Completed) if saga.made_good.is_some() => {
+            return "Completed: what was not done was returned instead.".into();
+        }
         Some(End::Completed) => return "Completed: every step is done.".into(),
         Some(End::Compensated) => {
             return "Compensated: everything that happened or may have happened is taken back.".into();
         }
         None => {}
     }
+    let mut parts = match &saga.made_good {
+        Some(good) => vec![format!(
+            "Being made good by return {}, because {}. It makes no call any more, and completes when that return has.",
+            good.return_saga, good.why
+        )],
+        None => waits(definition, saga),
+    };
+    parts.extend(saga.notes.iter().map(|note| format!("Noted at {}: {}.", note.at, note.text)));
+    parts.join(" ")
+}
+
+/// Which way it goes, and what stands in that way.
+fn waits(definition: &Definition, saga: &Saga) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(why) = &saga.poisoned {
         parts.push(format!("The whole saga is parked: {why}. It goes on when a person resumes it."));
@@ -49,7 +65,7 @@ pub fn explain(definition: &Definition, saga: &Saga) -> String {
         Direction::Back(_) => "Taking back what happened.",
     };
     parts.insert(0, way.into());
-    parts.join(" ")
+    parts
 }
 
 fn way_out(by: ParkedBy, step: &Step) -> String {

@@ -27,7 +27,9 @@ pub use explain::explain;
 pub use outcome::{Op, Outcome, Refusal};
 pub use record::{Cause, Entry, ParkedBy, Record};
 pub use retry::RetryPolicy;
-pub use saga::{Activity, Direction, End, FoldError, Parked, Saga, Settled, Start, StepState, Waiting};
+pub use saga::{
+    Activity, Direction, End, FoldError, MadeGood, Note, Parked, Saga, Settled, Start, StepState, Waiting,
+};
 pub use status::{Status, UnknownStatus};
 pub use table::{Call, Effect, Event, Illegal, MAX_REQUEST_BYTES, Transition, begin, next};
 pub use time::Timestamp;

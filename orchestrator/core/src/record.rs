@@ -1,6 +1,7 @@
 //! The entries of a saga's journal.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::definition::{StepId, StepSet};
 use crate::outcome::Refusal;
@@ -98,7 +99,24 @@ pub enum Record {
         /// What failed.
         why: String,
     },
-    /// Every step is done.
+    /// Something that a person should see. Changes nothing.
+    Noted {
+        /// What was found.
+        text: String,
+    },
+    /// A person decided that what is not done will not be done, and is returned instead: no call is made any more.
+    MadeGood {
+        /// Their reason.
+        why: String,
+        /// The return that does it.
+        return_saga: Uuid,
+    },
+    /// The return that was to make it good turned back: it is parked as a whole, for a person to decide again.
+    NotMadeGood {
+        /// What became of the return.
+        why: String,
+    },
+    /// Every step is done, or a return has made good what is not.
     Completed,
     /// Everything that happened or may have happened is taken back.
     Compensated,
@@ -178,6 +196,9 @@ impl Record {
             Record::StepParked { .. } => "step_parked",
             Record::UndoParked { .. } => "undo_parked",
             Record::Poisoned { .. } => "poisoned",
+            Record::Noted { .. } => "noted",
+            Record::MadeGood { .. } => "made_good",
+            Record::NotMadeGood { .. } => "not_made_good",
             Record::Completed => "completed",
             Record::Compensated => "compensated",
             Record::Resumed { .. } => "resumed",

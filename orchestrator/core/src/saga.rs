@@ -87,6 +87,26 @@ pub struct Parked {
     pub by: ParkedBy,
 }
 
+/// Something that a person should see.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// When it was written down.
+    pub at: Timestamp,
+    /// What was found.
+    pub text: String,
+}
+
+/// What is not done will not be done; a return makes it good.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MadeGood {
+    /// Who decided it and why.
+    pub why: String,
+    /// The return that does it.
+    pub return_saga: Uuid,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// A participant waits for the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting {
@@ -173,6 +193,10 @@ pub struct Saga {
     pub resumed: Option<u32>,
     /// The saga as a whole waits for a person, why.
     pub poisoned: Option<String>,
+    /// What people should see, oldest first.
+    pub notes: Vec<Note>,
+    /// It makes no call any more, because a return makes it good.
+    pub made_good: Option<MadeGood>,
     /// How it ended.
     pub end: Option<End>,
     /// As many as the definition has.
@@ -234,6 +258,8 @@ impl Saga {
             pivot_intent: None,
             resumed: None,
             poisoned: None,
+            notes: Vec::new(),
+            made_good: None,
             end: None,
             steps: vec![step; definition.steps.len()],
             recovered: false,
@@ -299,6 +325,11 @@ impl Saga {
                 self.step_mut(*step).undo_parked = Some(Parked { why: why.clone(), by: *by });
             }
             Record::Poisoned { why } => self.poisoned = Some(why.clone()),
+            Record::Noted { text } => self.notes.push(Note { at, text: text.clone() }),
+            Record::MadeGood { why, return_saga } => {
+                self.made_good = Some(MadeGood { why: why.clone(), return_saga: *return_saga, at });
+            }
+            Record::NotMadeGood { why } => (self.made_good, self.poisoned) = (None, Some(why.clone())),
             Record::Completed => self.end = Some(End::Completed),
             Record::Compensated => self.end = Some(End::Compensated),
             Record::Resumed { only, .. } => self.resume(*only, seq),
@@ -334,7 +365,9 @@ impl Saga {
 
     /// Something of it waits for a person.
     pub fn is_parked(&self) -> bool {
-        self.poisoned.is_some() || self.steps.iter().any(|s| s.parked.is_some() || s.undo_parked.is_some())
+        self.poisoned.is_some()
+            || self.made_good.is_some()
+            || self.steps.iter().any(|s| s.parked.is_some() || s.undo_parked.is_some())
     }
 
     /// Steps that are parked only because `participant` gave no answer.

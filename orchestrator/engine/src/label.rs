@@ -21,5 +21,8 @@ fn name(definition: &Definition, record: &Record) -> String {
         Record::Completed | Record::Compensated => "end".into(),
         Record::StepParked { .. } | Record::UndoParked { .. } | Record::Poisoned { .. } => "parked".into(),
         Record::Resumed { .. } => "resumed".into(),
+        Record::Noted { .. } => "noted".into(),
+        Record::MadeGood { .. } => "made_good".into(),
+        Record::NotMadeGood { .. } => "not_made_good".into(),
     }
 }

@@ -55,6 +55,12 @@ pub fn encode(entry: &Entry) -> Bytes {
             Kind::UndoParked(wire::UndoParked { step: number(step), why, attempts, by: parked_by(by).into() })
         }
         Record::Poisoned { why } => Kind::Poisoned(wire::Poisoned { why }),
+        Record::Noted { text } => Kind::Noted(wire::Noted { text }),
+        Record::MadeGood { why, return_saga } => {
+            let return_saga = Bytes::copy_from_slice(return_saga.as_bytes());
+            Kind::MadeGood(wire::MadeGood { why, return_saga })
+        }
+        Record::NotMadeGood { why } => Kind::NotMadeGood(wire::NotMadeGood { why }),
         Record::Completed => Kind::Completed(wire::Completed {}),
         Record::Compensated => Kind::Compensated(wire::Compensated {}),
         Record::Resumed { why, only } => {
@@ -126,7 +132,13 @@ fn read(record: &Bytes) -> Result<Entry, String> {
             Record::UndoParked { step: id(step)?, why, by: read_parked_by(by)?, attempts }
         }
         Kind::Poisoned(wire::Poisoned { why }) => Record::Poisoned { why },
-        Kind::Noted(_) | Kind::MadeGood(_) => return Err("it is of no kind that this version knows".into()),
+        Kind::Noted(wire::Noted { text }) => Record::Noted { text },
+        Kind::MadeGood(wire::MadeGood { why, return_saga }) => {
+            let id = Uuid::from_slice(&return_saga);
+            let return_saga = id.map_err(|_| format!("a return's id has {} bytes", return_saga.len()))?;
+            Record::MadeGood { why, return_saga }
+        }
+        Kind::NotMadeGood(wire::NotMadeGood { why }) => Record::NotMadeGood { why },
         Kind::Completed(wire::Completed {}) => Record::Completed,
         Kind::Compensated(wire::Compensated {}) => Record::Compensated,
         Kind::Resumed(wire::Resumed { why, only }) => {
@@ -265,6 +277,11 @@ mod tests {
             (steps(), text(), parkers(), any::<u32>())
                 .prop_map(|(step, why, by, attempts)| Record::UndoParked { step, why, by, attempts }),
             text().prop_map(|why| Record::Poisoned { why }),
+            text().prop_map(|text| Record::Noted { text }),
+            (text(), any::<u128>()).prop_map(|(why, id)| {
+                Record::MadeGood { why, return_saga: Uuid::from_u128(id) }
+            }),
+            text().prop_map(|why| Record::NotMadeGood { why }),
             Just(Record::Completed),
             Just(Record::Compensated),
             (text(), proptest::collection::vec(steps(), 0..4))
@@ -307,6 +324,10 @@ mod tests {
             (
                 Kind::Started(wire::Started { root: Bytes::from_static(b"abc"), ..Default::default() }),
                 "3 bytes",
+            ),
+            (
+                Kind::MadeGood(wire::MadeGood { return_saga: Bytes::from_static(b"ab"), ..Default::default() }),
+                "2 bytes",
             ),
             (Kind::StepRefused(wire::StepRefused::default()), "without its reason"),
             (Kind::UndoParked(wire::UndoParked::default()), "parked by nothing"),

@@ -11,8 +11,8 @@ use crate::saga::{Activity, Direction, Settled};
 impl Turn<'_> {
     /// Starts everything that the state allows. Does nothing twice: what is in flight is not idle.
     pub(super) fn advance(&mut self) {
-        // Nothing of a poisoned saga moves, or it would fail again.
-        if self.saga.poisoned.is_some() {
+        // Nothing of a poisoned saga moves, or it would fail again; nothing of one that a return makes good ever does.
+        if self.saga.poisoned.is_some() || self.saga.made_good.is_some() {
             return self.out.effects.push(Effect::Rest);
         }
         if self.saga.end.is_none() && self.saga.direction == Direction::Forward {

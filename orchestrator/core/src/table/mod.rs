@@ -22,8 +22,12 @@
 //! | waiting for the customer | `Wake` | asked again now |
 //! | parked | `Resume` | what was parked is called again |
 //! | parked by silence at a participant | `Available` | that is called again |
+//! | not ended | `Note` | noted; the same text again: nothing |
+//! | parked, pivot done, nothing being called | `MakeGood` | no call is made any more: a return makes it good |
+//! | made good | `Resume`, `MakeGood` | refused with [`Illegal::BeingMadeGood`] |
+//! | made good | `Returned` | its return is completed: completed; it turned back: parked as a whole |
 //! | not ended | `Poison` | parked as a whole: nothing is called until it is resumed or cancelled |
-//! | any | a late reply, a stale timer, a wake-up of what does not wait | nothing: known harmless |
+//! | any | a late reply, a stale timer, a wake-up of what does not wait, the end of a return that makes nothing good | nothing: known harmless |
 //!
 //! A pair that is not listed is an error with a name ([`Illegal`]).
 
@@ -40,7 +44,7 @@ use uuid::Uuid;
 use crate::definition::{Definition, StepId, StepSet};
 use crate::outcome::{Op, Outcome};
 use crate::record::{Cause, Entry, Record};
-use crate::saga::{Activity, Direction, End, Saga, Start};
+use crate::saga::{Activity, Direction, End, Saga, Settled, Start, StepState};
 use crate::time::Timestamp;
 
 /// Something that happened to a saga.
@@ -89,6 +93,27 @@ pub enum Event {
     Available {
         /// Which.
         participant: String,
+    },
+    /// Somebody found something that a person should see.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// A person decides that what is not done will not be done: it is returned instead.
+    MakeGood {
+        /// Who and why.
+        why: String,
+        /// The return that does it.
+        return_saga: Uuid,
+    },
+    /// The return that makes it good has ended.
+    Returned {
+        /// Which.
+        return_saga: Uuid,
+        /// How.
+        end: End,
+        /// If it turned back, why.
+        why: String,
     },
     /// Running the saga failed in a way that running it again would repeat.
     Poison {
@@ -155,7 +180,7 @@ pub enum Illegal {
     /// Cancelled after the capture had begun.
     #[error("the pivot has begun; from then on it only goes forward")]
     PivotBegun,
-    /// Cancelled after the end.
+    /// Cancelled, poisoned or noted after the end.
     #[error("the saga has ended")]
     Ended(End),
     /// A reply to a call that was never made.
@@ -171,9 +196,18 @@ pub enum Illegal {
     /// A step that the definition does not have.
     #[error("step {0} does not exist")]
     NoSuchStep(usize),
-    /// Resumed while nothing is parked.
+    /// Resumed or made good while nothing is parked.
     #[error("nothing of the saga is parked")]
     NotParked,
+    /// Made good before the pivot is done: there is nothing to return.
+    #[error("its pivot is not done; before that there is nothing to return")]
+    PivotNotDone,
+    /// Made good while something of it is being called: whatever that comes to would come on top of the return.
+    #[error("step {0} is being called right now; decide again when it is answered")]
+    InFlight(usize),
+    /// Resumed or made good while a return makes it good.
+    #[error("return {0} makes it good; nothing else is done about it meanwhile")]
+    BeingMadeGood(Uuid),
 }
 
 /// Starts a saga: its state and first record. Give it [`Event::Own`] to set it going.
@@ -228,6 +262,9 @@ pub fn next(
         Event::Wake => turn.wake(),
         Event::Resume { why } => turn.resume(why)?,
         Event::Available { participant } => turn.available(&participant),
+        Event::Note { text } => turn.note(text)?,
+        Event::MakeGood { why, return_saga } => turn.make_good(why, return_saga)?,
+        Event::Returned { return_saga, end, why } => turn.returned(return_saga, end, why),
         Event::Poison { why } => turn.poison(why)?,
     }
     let out = turn.out;
@@ -314,6 +351,9 @@ impl Turn<'_> {
     }
 
     fn resume(&mut self, why: String) -> Result<(), Illegal> {
+        if let (None, Some(good)) = (self.saga.end, &self.saga.made_good) {
+            return Err(Illegal::BeingMadeGood(good.return_saga));
+        }
         if self.saga.end.is_some() || !self.saga.is_parked() {
             return Err(Illegal::NotParked);
         }
@@ -324,11 +364,62 @@ impl Turn<'_> {
 
     fn available(&mut self, participant: &str) {
         let only = self.saga.silenced_by(self.definition, participant);
-        // One that is poisoned as a whole would go nowhere; its person resumes all of it.
-        if self.saga.end.is_none() && self.saga.poisoned.is_none() && !only.is_empty() {
+        // One that is poisoned as a whole would go nowhere; its person resumes all of it. One that is made good goes nowhere.
+        let moves = self.saga.poisoned.is_none() && self.saga.made_good.is_none();
+        if self.saga.end.is_none() && moves && !only.is_empty() {
             self.record(Record::Resumed { why: format!("{participant} answers again"), only });
             self.advance();
         }
+    }
+
+    fn note(&mut self, text: String) -> Result<(), Illegal> {
+        if let Some(end) = self.saga.end {
+            return Err(Illegal::Ended(end));
+        }
+        if self.saga.notes.iter().all(|note| note.text != text) {
+            self.record(Record::Noted { text });
+        }
+        Ok(())
+    }
+
+    fn make_good(&mut self, why: String, return_saga: Uuid) -> Result<(), Illegal> {
+        let saga = &*self.saga;
+        if let Some(end) = saga.end {
+            return Err(Illegal::Ended(end));
+        }
+        if let Some(good) = &saga.made_good {
+            return Err(Illegal::BeingMadeGood(good.return_saga));
+        }
+        let pivot = self.definition.pivot.map(|pivot| &saga.step(pivot).settled);
+        if saga.direction != Direction::Forward || !matches!(pivot, Some(Settled::Done { .. })) {
+            return Err(Illegal::PivotNotDone);
+        }
+        if !saga.is_parked() {
+            return Err(Illegal::NotParked);
+        }
+        let called = |step: &StepState| matches!(step.activity, Activity::Calling { .. });
+        if let Some(step) = saga.steps.iter().position(called) {
+            return Err(Illegal::InFlight(step));
+        }
+        // What waited for its next attempt gets none.
+        for step in &mut self.saga.steps {
+            step.activity = Activity::Idle;
+        }
+        self.record(Record::MadeGood { why, return_saga });
+        self.advance();
+        Ok(())
+    }
+
+    fn returned(&mut self, return_saga: Uuid, end: End, why: String) {
+        let by_it = self.saga.made_good.as_ref().is_some_and(|good| good.return_saga == return_saga);
+        if self.saga.end.is_some() || !by_it {
+            return;
+        }
+        self.record(match end {
+            End::Completed => Record::Completed,
+            End::Compensated => Record::NotMadeGood { why },
+        });
+        self.advance();
     }
 
     fn poison(&mut self, why: String) -> Result<(), Illegal> {

@@ -3,6 +3,7 @@
 mod back;
 mod doubt;
 mod expiry;
+mod good;
 mod hostile;
 mod late;
 mod parked;

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use backstitch_core::{Event, Op, Outcome, Refusal, Saga, StepId, Timestamp, begin, next};
+use backstitch_core::{End, Event, Op, Outcome, Refusal, Saga, StepId, Timestamp, begin, next};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
@@ -46,7 +46,7 @@ fn an_attempt(tape: &mut Tape) -> u32 {
 
 fn an_event(tape: &mut Tape) -> Event {
     let why = || "because".to_owned();
-    match tape.weighted(&[30, 12, 1, 1, 1, 1, 1, 1, 4]) {
+    match tape.weighted(&[30, 12, 1, 1, 1, 1, 1, 1, 4, 1, 3, 2]) {
         0 => Event::Replied {
             step: a_step(tape),
             op: an_op(tape),
@@ -60,8 +60,19 @@ fn an_event(tape: &mut Tape) -> Event {
         5 => Event::Wake,
         6 => Event::Available { participant: "participant".into() },
         7 => Event::Poison { why: why() },
-        _ => Event::Resume { why: why() },
+        8 => Event::Resume { why: why() },
+        9 => Event::Note { text: format!("note {}", tape.pick(3)) },
+        10 => Event::MakeGood { why: why(), return_saga: a_return(tape) },
+        _ => Event::Returned {
+            return_saga: a_return(tape),
+            end: [End::Completed, End::Compensated][tape.pick(2)],
+            why: why(),
+        },
     }
+}
+
+fn a_return(tape: &mut Tape) -> Uuid {
+    Uuid::from_u128(tape.pick(2) as u128)
 }
 
 /// Around the budgets and the deadline, in no order, sometimes far off.

@@ -17,8 +17,14 @@ pub(crate) fn illegal(before: &Saga, after: &Saga, event: &Event, illegal: &Ille
     law(before == after, || format!("an illegal event changed the state: {event:?}"))?;
     let expected = match illegal {
         Illegal::PivotBegun => matches!(event, Event::Cancel { .. }),
-        Illegal::Ended(_) => matches!(event, Event::Cancel { .. } | Event::Poison { .. }),
-        Illegal::NotParked => matches!(event, Event::Resume { .. }),
+        Illegal::Ended(_) => matches!(
+            event,
+            Event::Cancel { .. } | Event::Poison { .. } | Event::Note { .. } | Event::MakeGood { .. }
+        ),
+        Illegal::NotParked | Illegal::BeingMadeGood(_) => {
+            matches!(event, Event::Resume { .. } | Event::MakeGood { .. })
+        }
+        Illegal::PivotNotDone | Illegal::InFlight(_) => matches!(event, Event::MakeGood { .. }),
         // Only of a reply that was for somebody else.
         Illegal::NeverCalled { .. } => matches!(event, Event::Replied { .. }),
         Illegal::NoSuchStep(_) => false,
@@ -53,6 +59,7 @@ pub(crate) fn transition(definition: &Definition, saga: &Saga, transition: &Tran
         }
     }
     let waits = |id: &StepId| matches!(saga.step(*id).activity, Activity::Calling { op: Op::Do, .. });
+    law(idle || saga.made_good.is_none(), || "made good, yet something is under way".into())?;
     let late = saga.turned_back.and_then(|_| definition.step_ids().find(waits));
     law(late.is_none(), || format!("turned back, yet {late:?} is being done"))
 }
@@ -79,6 +86,7 @@ pub(crate) fn sent(world: &World, who: Who, call: &Call) -> Law {
     let (durable, known) = (owner.frozen.as_ref().unwrap_or(&world.durable_facts), &owner.saga);
     law(!world.durable.is_empty(), || format!("{op} of {step:?} before `started` is durable"))?;
     law(known.poisoned.is_none(), || format!("{op} of {step:?} while the saga is poisoned"))?;
+    law(known.made_good.is_none(), || format!("{op} of {step:?} while a return makes it good"))?;
     let done = |saga: &Saga, id: StepId| matches!(saga.step(id).settled, Settled::Done { .. });
     if op == Op::Undo {
         law(durable.turned_back.is_some(), || format!("undo of {step:?} before `turned_back` is durable"))?;
@@ -149,6 +157,17 @@ pub(crate) fn journal(world: &World) -> Law {
             format!("{step:?} was undone before the turn")
         })?;
     }
+    let good = at(&|r| matches!(r, Record::MadeGood { .. }));
+    if let Some(good) = good {
+        law(intent.is_some_and(|intent| intent < good), || "made good before the pivot".into())?;
+        law(turned.is_none(), || "made good and turned back".into())?;
+        // Nothing is settled or resumed from there to the return's end.
+        let between = records[good + 1..].iter().take_while(|r| !matches!(r, Record::NotMadeGood { .. }));
+        let mut moved = between.filter(|r| {
+            !matches!(r, Record::Noted { .. } | Record::Poisoned { .. } | Record::Completed)
+        });
+        law(moved.next().is_none(), || "something went on while a return made it good".into())?;
+    }
     let Some(turned) = turned else {
         return law(world.live.saga.end != Some(End::Compensated), || "compensated without a turn".into());
     };
@@ -180,6 +199,10 @@ pub(crate) fn end(world: &World) -> Law {
         let book = &world.participant.books[step.index()];
         law(book.effects <= 1, || format!("{step:?} happened {} times", book.effects))?;
         match end {
+            // What is not done is returned; the pivot and all before it stand.
+            End::Completed if world.durable_facts.made_good.is_some() && world.plan.is_after_pivot(step) => {
+                law(book.taken_back == 0, || format!("made good, but {step:?} is {book:?}"))?;
+            }
             End::Completed => {
                 law(book.in_force() && book.taken_back == 0, || {
                     format!("completed, but {step:?} is {book:?}")

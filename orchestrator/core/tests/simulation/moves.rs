@@ -1,6 +1,7 @@
 //! What can happen next: progress, the faults of the network, the clock, people, and the death of owners.
 
-use backstitch_core::{Activity, Event, Outcome, Status, StepId};
+use backstitch_core::{Activity, End, Event, Outcome, Status, StepId};
+use uuid::Uuid;
 
 use crate::laws;
 use crate::world::{Law, Packet, Reply, Who, World};
@@ -37,6 +38,10 @@ impl World {
         for _ in 0..12 {
             self.calm()?;
             match self.live.saga.status() {
+                Status::Parked if self.live.saga.made_good.is_some() => {
+                    let end = [End::Completed, End::Compensated][self.tape.pick(2)];
+                    self.returned(end)?;
+                }
                 Status::Parked => self.happens(Who::Live, Event::Resume { why: "repaired".into() })?,
                 status if status.is_final() => break,
                 status => return Err(format!("rests while {status:?}")),
@@ -198,7 +203,19 @@ impl World {
     }
 
     fn people(&mut self) -> Law {
-        match self.tape.pick(8) {
+        match self.tape.pick(12) {
+            8 => {
+                let text = format!("note {}", self.tape.pick(2));
+                self.happens(Who::Live, Event::Note { text })
+            }
+            9 | 10 => {
+                let return_saga = Uuid::from_u128(u128::from(self.live.saga.seq));
+                self.happens(Who::Live, Event::MakeGood { why: "lost".into(), return_saga })
+            }
+            11 => {
+                let end = [End::Completed, End::Compensated][self.tape.pick(2)];
+                self.returned(end)
+            }
             0 => self.happens(Who::Live, Event::Cancel { why: "asked to".into() }),
             6 => self.happens(Who::Live, Event::Available { participant: "participant".into() }),
             7 if self.tape.pick(3) == 0 => {
@@ -208,6 +225,13 @@ impl World {
             1 | 2 => self.happens(Who::Live, Event::Resume { why: "repaired".into() }),
             _ => self.happens(Who::Live, Event::Wake),
         }
+    }
+
+    /// The return that makes it good ends, which cannot be before it began: its record was durable.
+    fn returned(&mut self, end: End) -> Law {
+        let Some(good) = self.durable_facts.made_good.clone() else { return Ok(()) };
+        let event = Event::Returned { return_saga: good.return_saga, end, why: "refused".into() };
+        self.happens(Who::Live, event)
     }
 
     fn clock(&mut self) -> Law {

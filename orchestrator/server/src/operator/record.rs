@@ -70,7 +70,10 @@ pub(super) fn told(definition: Option<&Definition>, seq: u32, entry: &Entry) -> 
         Record::StepParked { why, .. }
         | Record::UndoParked { why, .. }
         | Record::Poisoned { why }
+        | Record::NotMadeGood { why }
         | Record::Resumed { why, .. } => why.clone(),
+        Record::Noted { text } => text.clone(),
+        Record::MadeGood { why, return_saga } => format!("by return {return_saga}: {why}"),
         Record::PivotIntent | Record::CloseIntent { .. } | Record::Completed | Record::Compensated => {
             String::new()
         }

@@ -10,7 +10,8 @@
 //! | `due hold` | the time of its next attempt comes; `due hold#2 undo` of a named one |
 //! | `after 5s` | time passes |
 //! | `deadline`, `early deadline` | the saga's deadline comes; is told before it came |
-//! | `cancel`, `wake`, `resume` | as they say |
+//! | `cancel`, `wake`, `resume`, `note hm` | as they say |
+//! | `make good`, `returned`, `returned back`, `returned elsewhere` | a person has return 9 make it good; that return completes, or turns back; another one completes |
 //!
 //! Answers, separated by `, `: records by kind, `do hold#1@7` (a call, its attempt, the record it waits for),
 //! `wait 2s do hold#2` (a timer), `deadline 900s`, `rest`, and `!` with an error's text. Times are relative to now.
@@ -27,7 +28,7 @@ use super::shop::{Answer, Ask};
 use crate::definition::{Definition, StepId};
 use crate::outcome::{Op, Outcome, Refusal};
 use crate::record::{Cause, Entry, Record};
-use crate::saga::{Activity, Saga};
+use crate::saga::{Activity, End, Saga};
 use crate::time::Timestamp;
 
 pub(super) struct World {
@@ -87,6 +88,11 @@ impl World {
                 self.now = self.now.plus(duration(time));
                 return String::new();
             }
+            ["note", text] => Event::Note { text: (*text).into() },
+            ["make", "good"] => Event::MakeGood { why: "lost".into(), return_saga: Uuid::from_u128(9) },
+            ["returned"] => returned(9, End::Completed),
+            ["returned", "back"] => returned(9, End::Compensated),
+            ["returned", "elsewhere"] => returned(8, End::Completed),
             ["own"] => Event::Own { recovered: false },
             ["recover"] => Event::Own { recovered: true },
             ["deadline"] => {
@@ -193,7 +199,9 @@ impl World {
             Record::StepDone { step, .. } | Record::CloseIntent { step } | Record::UndoDone { step, .. } => {
                 format!("{kind}({})", name(step))
             }
-            Record::Poisoned { why } => format!("{kind}({why})"),
+            Record::Poisoned { why } | Record::NotMadeGood { why } => format!("{kind}({why})"),
+            Record::Noted { text } => format!("{kind}({text})"),
+            Record::MadeGood { return_saga, .. } => format!("{kind}({})", return_saga.as_u128()),
             Record::Started(_)
             | Record::PivotIntent
             | Record::Completed
@@ -215,6 +223,10 @@ impl World {
             Effect::Rest => "rest".into(),
         }
     }
+}
+
+fn returned(return_saga: u128, end: End) -> Event {
+    Event::Returned { return_saga: Uuid::from_u128(return_saga), end, why: "refund refused".into() }
 }
 
 fn duration(text: &str) -> Duration {
