@@ -140,7 +140,7 @@ pub enum StartError {
     Store(String),
 }
 
-/// Why a saga was not cancelled (or woken, or resumed).
+/// Why a saga was not cancelled (or woken, resumed, noted, made good).
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
     /// No such saga.
@@ -397,6 +397,11 @@ impl Engine {
     /// As [`Engine::resume`], if record number `seq`, which a person decided it on, is still the last one.
     pub async fn resume_at(&self, id: Uuid, seq: u32, why: &str) -> Result<(), CancelError> {
         self.deliver(id, Event::Resume { why: why.to_owned() }, Some(seq)).await
+    }
+
+    /// Writes down what a person should see of a saga that has not ended; the same text once. Returns when it is durable.
+    pub async fn note(&self, id: Uuid, text: &str) -> Result<(), CancelError> {
+        self.deliver(id, Event::Note { text: text.to_owned() }, None).await
     }
 
     async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), CancelError> {

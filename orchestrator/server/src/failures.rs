@@ -122,6 +122,12 @@ pub(crate) fn decision(not_done: NotDone) -> Problem {
     }
 }
 
+/// A note was not written.
+pub(crate) fn note(not_done: NotDone) -> Problem {
+    verb(not_done, &kind::UNKNOWN_SAGA, "saga_id")
+        .unwrap_or_else(|| Problem::new(&kind::ENDED, "It has ended; nothing is written on it any more."))
+}
+
 /// A checkout can no longer be cancelled; `why` is a sentence.
 pub(crate) fn too_late(why: &'static str) -> Problem {
     let detail =

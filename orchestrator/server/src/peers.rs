@@ -11,8 +11,8 @@ use std::time::Duration;
 use backstitch_engine::CancelError;
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
 use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest};
-use backstitch_proto::operator::ResumeSagaRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
+use backstitch_proto::operator::{NoteSagaRequest, ResumeSagaRequest};
 use tokio::time::Instant;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
@@ -89,6 +89,7 @@ pub(crate) enum Verb {
     Cancel(CancelledBy),
     Wake,
     Resume { reason: String, seq: u32 },
+    Note { text: String },
 }
 
 /// Why a verb was not done.
@@ -104,6 +105,7 @@ impl Verb {
         match self {
             Verb::Cancel(by) => app.engine.cancel(id, by.reason()).await,
             Verb::Wake => app.engine.wake(id).await,
+            Verb::Note { text } => app.engine.note(id, text).await,
             Verb::Resume { reason, seq } => app.engine.resume_at(id, *seq, reason).await,
         }
     }
@@ -120,6 +122,10 @@ impl Verb {
                 checkouts.cancel(request).await.map(drop)
             }
             Verb::Wake => checkouts.wake(handed_on(GetCheckoutRequest { checkout_id: id })).await.map(drop),
+            Verb::Note { text } => {
+                let request = NoteSagaRequest { saga_id: id, text: text.clone() };
+                OperatorClient::new(owner).note_saga(handed_on(request)).await.map(drop)
+            }
             Verb::Resume { reason, seq } => {
                 // No journal is that long; if one were, the owner would say that it moved on.
                 let seq = i32::try_from(*seq).unwrap_or(i32::MAX);
@@ -178,7 +184,7 @@ pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Resu
                 Err(_) => patience = DEADLINE,
             }
         }
-        // Repeating is safe: a verb says again what it said, or was decided on a record that is the last one still.
+        // Repeating is safe: a verb says again what it said, and a note is written once; or it was decided on a record that is the last one still.
         if begun.elapsed() >= patience || app.stopping.is_cancelled() {
             return Err(NotDone::There(failures::elsewhere()));
         }

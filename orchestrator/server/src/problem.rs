@@ -147,6 +147,9 @@ kinds! {
     NOT_PARKED = "not-parked" 409 FailedPrecondition
         "Nothing of the saga is parked."
         "There is nothing to set going again: it goes on by itself, or it has ended.";
+    ENDED = "ended" 409 FailedPrecondition
+        "The saga has ended."
+        "Nothing is written on it any more.";
     NOT_EVERYWHERE = "not-everywhere" 409 FailedPrecondition
         "Not every live node can run this version."
         "`nodes` lists those that cannot: deploy it there, or stop them. One that died is waited for until it has been silent for a minute.";

@@ -11,7 +11,7 @@ use crate::peers::{self, Asker, Verb};
 use crate::problem::{Problem, kind};
 use crate::{definitions, failures, fields, salvage};
 
-/// The most characters of a reason that goes on record.
+/// The most characters of a reason or a note that goes on record.
 const MAX_REASON: usize = 500;
 /// The most sagas on a page.
 pub(crate) const MAX_PAGE: i64 = 500;
@@ -116,5 +116,13 @@ pub(crate) async fn resume(
     let seq = u32::try_from(seq).unwrap_or(u32::MAX);
     let verb = Verb::Resume { reason: reason.to_owned(), seq };
     peers::done(app, id, &verb, asker).await.map_err(failures::decision)?;
+    get(app, id).await
+}
+
+/// Writes down on a saga what a person should see. When this returns, that is durable.
+pub(crate) async fn note(app: &App, id: Uuid, text: &str, asker: Asker) -> Result<Detail, Problem> {
+    fields::words("/text", text, MAX_REASON)?;
+    let verb = Verb::Note { text: text.to_owned() };
+    peers::done(app, id, &verb, asker).await.map_err(failures::note)?;
     get(app, id).await
 }

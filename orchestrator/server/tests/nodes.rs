@@ -254,3 +254,16 @@ async fn a_node_without_a_shard_is_not_ready_and_says_why() {
     a.engine.drain().await;
     until("the shard is b's", async || b.get("/readyz").await.status == 200).await;
 }
+
+#[tokio::test]
+async fn a_note_is_handed_on_to_the_owner() {
+    let (a, b) = two(None).await;
+    a.participants.hold("authorize");
+    let accepted = a.checkout("k", &order_of("cart-1")).await;
+    a.participants.called("authorize", 1).await;
+    let path = format!("/operator/v1/sagas/{}/notes", accepted.text("/checkout_id"));
+    let request = b.request(Method::POST, &path).json(&json!({"text": "seen"}));
+    let noted = answer(request.send().await.unwrap()).await;
+    assert_eq!((noted.status, noted.text("/notes/0/text")), (200, "seen"), "{}", noted.body);
+    a.participants.release("authorize");
+}

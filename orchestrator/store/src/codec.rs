@@ -278,9 +278,8 @@ mod tests {
                 .prop_map(|(step, why, by, attempts)| Record::UndoParked { step, why, by, attempts }),
             text().prop_map(|why| Record::Poisoned { why }),
             text().prop_map(|text| Record::Noted { text }),
-            (text(), any::<u128>()).prop_map(|(why, id)| {
-                Record::MadeGood { why, return_saga: Uuid::from_u128(id) }
-            }),
+            (text(), any::<u128>())
+                .prop_map(|(why, id)| { Record::MadeGood { why, return_saga: Uuid::from_u128(id) } }),
             text().prop_map(|why| Record::NotMadeGood { why }),
             Just(Record::Completed),
             Just(Record::Compensated),
@@ -326,7 +325,10 @@ mod tests {
                 "3 bytes",
             ),
             (
-                Kind::MadeGood(wire::MadeGood { return_saga: Bytes::from_static(b"ab"), ..Default::default() }),
+                Kind::MadeGood(wire::MadeGood {
+                    return_saga: Bytes::from_static(b"ab"),
+                    ..Default::default()
+                }),
                 "2 bytes",
             ),
             (Kind::StepRefused(wire::StepRefused::default()), "without its reason"),

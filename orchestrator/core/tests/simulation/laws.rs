@@ -163,9 +163,8 @@ pub(crate) fn journal(world: &World) -> Law {
         law(turned.is_none(), || "made good and turned back".into())?;
         // Nothing is settled or resumed from there to the return's end.
         let between = records[good + 1..].iter().take_while(|r| !matches!(r, Record::NotMadeGood { .. }));
-        let mut moved = between.filter(|r| {
-            !matches!(r, Record::Noted { .. } | Record::Poisoned { .. } | Record::Completed)
-        });
+        let mut moved = between
+            .filter(|r| !matches!(r, Record::Noted { .. } | Record::Poisoned { .. } | Record::Completed));
         law(moved.next().is_none(), || "something went on while a return made it good".into())?;
     }
     let Some(turned) = turned else {

@@ -95,15 +95,24 @@ fn nothing_half_happens_on_a_bad_network() {
 #[test]
 fn nothing_half_happens_when_people_meddle_and_time_flies() {
     let trouble = Trouble { network: 10, people: 10, clock: 15, crash: 0, takeover: 0 };
-    let meddled =
-        ["completed", "compensated", "cancelled too late", "step_waiting", "resumed", "poisoned", "expired", "noted"];
+    let meddled = [
+        "completed",
+        "compensated",
+        "cancelled too late",
+        "step_waiting",
+        "resumed",
+        "poisoned",
+        "expired",
+        "noted",
+    ];
     simulate(trouble, &meddled);
 }
 
 #[test]
 fn nothing_half_happens_when_a_return_makes_good_what_is_parked() {
     let trouble = Trouble { network: 30, people: 25, clock: 10, crash: 4, takeover: 2 };
-    let good = ["made_good", "not_made_good", "completed", "resumed while it was made good", "made good too early"];
+    let good =
+        ["made_good", "not_made_good", "completed", "resumed while it was made good", "made good too early"];
     simulate(trouble, &good);
 }
 

@@ -53,8 +53,18 @@ pub(crate) struct Detail {
     /// What waits for a person.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) parked: Vec<ParkedStep>,
+    /// What people should see of it, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<Note>,
     pub(crate) steps: Vec<Step>,
     pub(crate) records: Vec<Line>,
+}
+
+/// What somebody found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Note {
+    pub(crate) at_unix_ms: i64,
+    pub(crate) text: String,
 }
 
 /// A step that waits for a person.
@@ -103,6 +113,7 @@ pub(crate) fn detail(definition: &Definition, saga: &Saga, journal: &[Entry]) ->
         explanation: backstitch_core::explain(definition, saga),
         reason: None,
         parked: parked(definition, saga, journal),
+        notes: notes(saga),
         steps: definition.step_ids().map(|id| step::of(definition, saga, journal, id)).collect(),
         records: journal.iter().zip(1..).map(line).collect(),
     }
@@ -123,20 +134,26 @@ pub(crate) fn salvaged(salvage: Salvage) -> Detail {
     } else {
         "Nothing is done with it: it cannot be read whole. Its bytes are kept as they are, for a person or another version."
     };
-    let (parked, steps) =
+    let (parked, notes, steps) =
         start.as_ref().map_or_else(Default::default, |Beginning { definition, state, journal }| {
             let steps = definition.step_ids().map(|id| step::of(definition, state, journal, id)).collect();
-            (parked(definition, state, journal), steps)
+            (parked(definition, state, journal), notes(state), steps)
         });
     Detail {
         seq: u32::try_from(lines.len()).unwrap_or(u32::MAX),
         explanation: explanation.to_owned(),
         reason: Some(reason),
         parked,
+        notes,
         steps,
         records: lines.into_iter().zip(1..).map(line).collect(),
         summary: Summary { waits_for, ..row.into() },
     }
+}
+
+fn notes(saga: &Saga) -> Vec<Note> {
+    let note = |note: &backstitch_core::Note| Note { at_unix_ms: note.at.0, text: note.text.clone() };
+    saga.notes.iter().map(note).collect()
 }
 
 fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {

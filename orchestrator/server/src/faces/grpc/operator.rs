@@ -5,8 +5,8 @@ use std::sync::Arc;
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
     DefinitionNode, DefinitionVersion, GetSagaRequest, ListDefinitionsRequest, ListDefinitionsResponse,
-    ListSagasRequest, ListSagasResponse, ParkedStep, RecordDetail, ResumeSagaRequest, SagaDetail,
-    SagaSummary, StepDetail, SwitchDefinitionRequest,
+    ListSagasRequest, ListSagasResponse, Note, NoteSagaRequest, ParkedStep, RecordDetail, ResumeSagaRequest,
+    SagaDetail, SagaSummary, StepDetail, SwitchDefinitionRequest,
 };
 use tonic::{Request, Response, Status};
 
@@ -72,11 +72,11 @@ impl Operator for OperatorFace {
         Ok(Response::new(detail(sagas::resume(&self.0, id, &reason, seq.into(), asker).await?)?))
     }
 
-    async fn note_saga(
-        &self,
-        _: Request<backstitch_proto::operator::NoteSagaRequest>,
-    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
-        Err(Status::unimplemented("note_saga"))
+    async fn note_saga(&self, request: Request<NoteSagaRequest>) -> Result<Response<SagaDetail>, Status> {
+        let asker = Asker::of(request.metadata());
+        let NoteSagaRequest { saga_id, text } = request.into_inner();
+        let id = fields::id("saga_id", &saga_id)?;
+        Ok(Response::new(detail(sagas::note(&self.0, id, &text, asker).await?)?))
     }
 
     async fn make_good(
@@ -139,7 +139,12 @@ fn detail(detail: Detail) -> Result<SagaDetail, Problem> {
         records: detail.records.into_iter().map(record).collect::<Result<_, _>>()?,
         reason: detail.reason.unwrap_or_default(),
         parked: detail.parked.into_iter().map(parked).collect(),
+        notes: detail.notes.into_iter().map(note).collect(),
     })
+}
+
+fn note(operator::Note { at_unix_ms, text }: operator::Note) -> Note {
+    Note { at_unix_ms, text }
 }
 
 fn parked(parked: operator::ParkedStep) -> ParkedStep {

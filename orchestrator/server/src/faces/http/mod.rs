@@ -79,6 +79,7 @@ fn table(bench: bool) -> Table {
         .get("/operator/v1/sagas", operator::list)
         .get("/operator/v1/sagas/{saga_id}", operator::get)
         .post("/operator/v1/sagas/{saga_id}/resume", operator::resume)
+        .post("/operator/v1/sagas/{saga_id}/notes", operator::note)
         .get("/operator/v1/definitions", definitions::list)
         .post("/operator/v1/definitions/{name}/versions/{version}", definitions::switch)
         .get("/problems", problem::list)

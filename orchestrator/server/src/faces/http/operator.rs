@@ -45,3 +45,16 @@ pub(super) async fn resume(
     decision.finish()?;
     Ok(reply::json(StatusCode::OK, &sagas::resume(&app, id, &reason, seq, Asker::Client).await?))
 }
+
+/// `POST /operator/v1/sagas/{saga_id}/notes`
+pub(super) async fn note(
+    State(app): State<Arc<App>>,
+    saga_id: Segment,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = saga_id.id("saga_id")?;
+    let mut note = json::object(&body)?;
+    let text = note.text("text")?;
+    note.finish()?;
+    Ok(reply::json(StatusCode::OK, &sagas::note(&app, id, &text, Asker::Client).await?))
+}
