@@ -32,9 +32,12 @@ pub(crate) struct BankEntry {
 }
 
 impl Account {
-    /// The sum of the entries of a kind.
+    /// The sum of the entries of a kind; of refunds, less those that failed afterwards.
     pub(crate) fn sum(&self, kind: &str) -> i64 {
-        total(self.entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.amount_minor))
+        let of = |kind| {
+            total(self.entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.amount_minor))
+        };
+        if kind == "refunded" { of(kind).saturating_sub(of("refund_failed")) } else { of(kind) }
     }
 
     /// Whether there is an entry of a kind.

@@ -10,12 +10,14 @@ use backstitch_proto::money::Money;
 use backstitch_proto::payment::{
     AuthorizeRequest, AuthorizeResponse, Authorized, CustomerAction, authorize_response,
 };
-use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Tx, text};
+use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Refusal, Tx, text};
 use prost::Message as _;
 use uuid::Uuid;
 
 use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
-use crate::gateway::{GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState};
+use crate::gateway::{
+    self, Decline, DeclineReason, GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState,
+};
 use crate::learn::verify;
 use crate::ledger;
 use crate::payment::{Payment, Status};
@@ -90,9 +92,7 @@ impl Authorize {
         };
         let created = match self.desk.gateway.create(&key(call, "create"), &new).await {
             Ok(created) => created,
-            Err(GatewayError::Refused(decline)) => {
-                return Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED")));
-            }
+            Err(GatewayError::Refused(decline)) => return Ok(Reached::Refused(no(&decline))),
             Err(error) => return Err(error.into()),
         };
         hit("payment.created");
@@ -114,14 +114,38 @@ impl Authorize {
         let confirmed = self.desk.gateway.confirm(&key(call, "confirm"), &created.id, method).await;
         let seen = match confirmed {
             Ok(seen) => seen,
-            // Somebody ended it in between; how it ended is read.
-            Err(GatewayError::Refused(_)) => self.desk.gateway.read(&created.id).await?,
+            // Somebody ended it in between, and how it ended is read; or it is as it was, and will not be confirmed again.
+            Err(GatewayError::Refused(decline)) => match self.desk.gateway.read(&created.id).await? {
+                seen if seen.state == ProviderState::Created => {
+                    ProviderPayment { state: ProviderState::Declined(decline), ..seen }
+                }
+                seen => seen,
+            },
             Err(error) => return Err(error.into()),
         };
         // Checked against the id that is stored by now, not against the row read before.
         let payment = Payment { provider_id: Some(created.id), ..payment };
         verify(&payment, &seen)?;
-        self.conclude(seen)
+        match seen.state {
+            ProviderState::Declined(_) => self.end(call, &payment, seen).await,
+            _ => self.conclude(seen),
+        }
+    }
+
+    /// Ends an object that holds nothing. One that the provider had declined is refused for that reason.
+    async fn end(
+        &self,
+        call: &CallMeta,
+        payment: &Payment,
+        seen: ProviderPayment,
+    ) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        let mut ended = self.desk.cancel(call, payment, &seen.id).await?;
+        if let (ProviderState::Declined(decline), ProviderState::Cancelled) = (seen.state, &ended.state)
+            && ended.authorized_minor == 0
+        {
+            ended.state = ProviderState::Refused(decline);
+        }
+        self.conclude(ended)
     }
 
     /// What an object that was verified means for this step.
@@ -139,16 +163,12 @@ impl Authorize {
                     capturable_for_seconds: left_ms.max(0) / 1_000,
                 }))))
             }
-            ProviderState::CustomerAction { url } => {
-                Ok(Reached::Pending(answer(Answer::Pending(CustomerAction {
-                    kind: "redirect".into(),
-                    url,
-                    ..Default::default()
-                }))))
+            ProviderState::CustomerAction(action) => {
+                Ok(Reached::Pending(answer(Answer::Pending(asked_of_customer(action)))))
             }
-            ProviderState::Refused(decline) => Ok(Reached::Refused(refusal(&decline, "CARD_DECLINED"))),
+            ProviderState::Refused(decline) => Ok(Reached::Refused(no(&decline))),
             ProviderState::Cancelled => Ok(Reached::Refused(interrupted())),
-            ProviderState::Created => {
+            ProviderState::Created | ProviderState::Declined(_) => {
                 Err(Trouble::Later("the provider has not been seen to confirm the payment".into()))
             }
             ProviderState::Captured => {
@@ -157,13 +177,17 @@ impl Authorize {
         }
     }
 
-    /// Reads the object. One that is not confirmed and whose task is gone is ended at once: it is never confirmed a second
-    /// time, so waiting longer would only keep the customer from trying again.
+    /// Reads the object. One that was declined, or is not confirmed and whose task is gone, is ended at once: it is never
+    /// confirmed a second time, so waiting longer would only keep the customer from trying again.
     async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
         let payment = self.desk.payment(self.payment).await?;
         let seen = self.desk.sight(&payment).await?;
-        let unconfirmed = seen.as_ref().is_none_or(|seen| seen.state == ProviderState::Created);
-        if unconfirmed && self.desk.is_left(&payment) {
+        let ends = match seen.as_ref().map(|seen| &seen.state) {
+            None | Some(ProviderState::Created) => self.desk.is_left(&payment),
+            Some(ProviderState::Declined(_)) => true,
+            Some(_) => false,
+        };
+        if ends {
             return self.close(call).await;
         }
         match seen {
@@ -190,13 +214,31 @@ impl Authorize {
             return Err(Trouble::Later("the provider's object is not known yet".into()));
         };
         match seen.state {
-            ProviderState::Created | ProviderState::CustomerAction { .. } => {
-                let ended = self.desk.cancel(call, &payment, &seen.id).await?;
-                self.conclude(ended)
+            ProviderState::Created | ProviderState::CustomerAction(_) | ProviderState::Declined(_) => {
+                self.end(call, &payment, seen).await
             }
             _ => self.conclude(seen),
         }
     }
+}
+
+/// The provider's no to a hold.
+fn no(decline: &Decline) -> Refusal {
+    match decline.reason {
+        DeclineReason::AmountNotAllowed => refusal(decline, "AMOUNT_NOT_ALLOWED"),
+        _ => refusal(decline, "CARD_DECLINED"),
+    }
+}
+
+fn asked_of_customer(action: gateway::CustomerAction) -> CustomerAction {
+    let (mut kind, mut url, mut client_secret) = ("redirect", String::new(), String::new());
+    match action {
+        gateway::CustomerAction::Redirect(to) => url = to.into(),
+        gateway::CustomerAction::ClientSecret(secret) => {
+            (kind, client_secret) = ("client_secret", secret.into());
+        }
+    }
+    CustomerAction { kind: kind.into(), url, client_secret }
 }
 
 #[async_trait]

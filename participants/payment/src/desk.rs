@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use backstitch_proto::money::Money;
 use futures::future::BoxFuture;
 use participant_kit::{CallMeta, Kit, OpError, Reached, Refusal, Tx, patiently};
 use uuid::Uuid;
 
 use crate::gateway::{
-    Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderState,
+    Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderRefund,
+    ProviderState,
 };
 use crate::learn::{Nonsense, verify};
 use crate::ledger;
@@ -165,6 +167,16 @@ impl Sight {
     pub(crate) fn get(&self) -> Option<ProviderPayment> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// The provider shows another refund than was asked for.
+pub(crate) fn other_refund(found: &ProviderRefund, ours: Uuid, amount: Money) -> Trouble {
+    let reference = found.reference.map_or("nobody's".to_owned(), |id| id.to_string());
+    let of = found.amount;
+    Trouble::Broken(format!(
+        "the provider answered with refund {} ({reference}) of {of}, ours is {ours} of {amount}",
+        found.id
+    ))
 }
 
 /// What the provider was asked for did not come about, and it made sure that it never will.

@@ -24,8 +24,8 @@ pub(crate) struct Lesson {
 pub(crate) enum Nonsense {
     #[error("the provider answered with the object {found}, ours is {ours}")]
     OtherObject { ours: ProviderId, found: ProviderId },
-    #[error("the provider answered about payment {found}, ours is {ours}")]
-    OtherPayment { ours: Uuid, found: Uuid },
+    #[error("the provider answered about payment {}, ours is {ours}", found.map_or("nobody's".to_owned(), |id| id.to_string()))]
+    OtherPayment { ours: Uuid, found: Option<Uuid> },
     #[error("the provider answered with {found}, ours is {ours}")]
     OtherAmount { ours: Money, found: Money },
     #[error(
@@ -41,7 +41,7 @@ pub(crate) fn verify(payment: &Payment, seen: &ProviderPayment) -> Result<(), No
     if let Some(ours) = payment.provider_id.as_ref().filter(|ours| **ours != seen.id) {
         return Err(Nonsense::OtherObject { ours: ours.clone(), found: seen.id.clone() });
     }
-    if seen.reference != payment.id {
+    if seen.reference != Some(payment.id) {
         return Err(Nonsense::OtherPayment { ours: payment.id, found: seen.reference });
     }
     if seen.amount != payment.amount {
@@ -50,9 +50,10 @@ pub(crate) fn verify(payment: &Payment, seen: &ProviderPayment) -> Result<(), No
     let amount = payment.amount.minor;
     // Whole amounts only: a hold or a capture of something else is not what was asked for.
     let (held, taken) = match seen.state {
-        ProviderState::Created | ProviderState::CustomerAction { .. } | ProviderState::Refused(_) => {
-            (seen.authorized_minor == 0, seen.captured_minor == 0)
-        }
+        ProviderState::Created
+        | ProviderState::CustomerAction(_)
+        | ProviderState::Declined(_)
+        | ProviderState::Refused(_) => (seen.authorized_minor == 0, seen.captured_minor == 0),
         ProviderState::Authorized { .. } => (seen.authorized_minor == amount, seen.captured_minor == 0),
         ProviderState::Captured => (seen.authorized_minor == amount, seen.captured_minor == amount),
         ProviderState::Cancelled => {
@@ -77,8 +78,9 @@ pub(crate) fn learn(payment: &Payment, seen: &ProviderPayment) -> Result<Lesson,
 
     verify(payment, seen)?;
     let status = match (payment.status, &seen.state) {
-        (S::Authorizing, P::Created) => S::Authorizing,
-        (S::Authorizing | S::Waiting, P::CustomerAction { .. }) => S::Waiting,
+        (S::Authorizing, P::Created | P::Declined(_)) => S::Authorizing,
+        (S::Waiting, P::Declined(_)) => S::Waiting,
+        (S::Authorizing | S::Waiting, P::CustomerAction(_)) => S::Waiting,
         (S::Authorizing | S::Waiting, P::Authorized { .. }) => S::Authorized,
         (S::Authorizing | S::Waiting, P::Cancelled) => S::Voided,
         (S::Authorizing | S::Waiting, P::Refused(_)) => S::Refused,
@@ -89,7 +91,7 @@ pub(crate) fn learn(payment: &Payment, seen: &ProviderPayment) -> Result<Lesson,
         // Run out, or ended to settle a doubt.
         (S::Authorized | S::Capturing, P::Cancelled) => S::Voided,
 
-        (S::Voiding, P::Created | P::CustomerAction { .. } | P::Authorized { .. }) => S::Voiding,
+        (S::Voiding, P::Created | P::CustomerAction(_) | P::Declined(_) | P::Authorized { .. }) => S::Voiding,
         (S::Voiding, P::Cancelled) => S::Voided,
         (S::Voiding, P::Refused(_)) => S::Refused,
         // Nothing was voided, so money that was taken nevertheless is known as taken, and given back.
@@ -130,7 +132,8 @@ pub(crate) fn learn(payment: &Payment, seen: &ProviderPayment) -> Result<Lesson,
 fn word(state: &ProviderState) -> &'static str {
     match state {
         ProviderState::Created => "created",
-        ProviderState::CustomerAction { .. } => "waiting for the customer",
+        ProviderState::CustomerAction(_) => "waiting for the customer",
+        ProviderState::Declined(_) => "declined",
         ProviderState::Authorized { .. } => "authorized",
         ProviderState::Captured => "captured",
         ProviderState::Cancelled => "cancelled",
@@ -143,7 +146,7 @@ mod tests {
     use backstitch_proto::money::Currency;
 
     use super::*;
-    use crate::gateway::{Decline, DeclineReason};
+    use crate::gateway::{CustomerAction, Decline, DeclineReason};
 
     fn gbp(minor: i64) -> Money {
         Money::new(minor, Currency::parse("GBP").unwrap())
@@ -175,7 +178,7 @@ mod tests {
         let captured_minor = if state == ProviderState::Captured { 1_000 } else { 0 };
         ProviderPayment {
             id: ProviderId::new("p"),
-            reference: Uuid::from_u128(1),
+            reference: Some(Uuid::from_u128(1)),
             amount: gbp(1_000),
             state,
             authorized_minor,
@@ -187,7 +190,8 @@ mod tests {
     fn sights() -> Vec<ProviderPayment> {
         vec![
             seen(ProviderState::Created, 0),
-            seen(ProviderState::CustomerAction { url: "https://x".into() }, 0),
+            seen(ProviderState::CustomerAction(CustomerAction::Redirect("https://x".into())), 0),
+            seen(ProviderState::Declined(Decline::new(DeclineReason::CardDeclined, "x")), 0),
             seen(ProviderState::Authorized { capture_before_ms: 9 }, 1_000),
             seen(ProviderState::Captured, 1_000),
             seen(ProviderState::Cancelled, 0),
@@ -264,7 +268,8 @@ mod tests {
         let eur = Money::new(1_000, Currency::parse("EUR").unwrap());
         for wrong in [
             ProviderPayment { id: ProviderId::new("q"), ..authorized.clone() },
-            ProviderPayment { reference: Uuid::from_u128(9), ..authorized.clone() },
+            ProviderPayment { reference: Some(Uuid::from_u128(9)), ..authorized.clone() },
+            ProviderPayment { reference: None, ..authorized.clone() },
             ProviderPayment { amount: gbp(999), ..authorized.clone() },
             ProviderPayment { amount: eur, ..authorized.clone() },
             ProviderPayment { authorized_minor: 999, ..authorized.clone() },

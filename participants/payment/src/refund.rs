@@ -11,7 +11,7 @@ use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reach
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Trouble, key, refusal};
+use crate::desk::{Desk, Trouble, key, other_refund, refusal};
 use crate::gateway::{GatewayError, ProviderRefund, RefundState};
 use crate::ledger::{self, RefundStatus};
 
@@ -60,19 +60,15 @@ impl Refund {
             return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
         };
         let refunds = self.desk.gateway.refunds(id).await?;
-        match refunds.iter().find(|r| r.reference == self.refund) {
+        match refunds.iter().find(|r| r.reference == Some(self.refund)) {
             Some(seen) => self.conclude(seen),
             None => Err(Trouble::Later("the provider shows no such refund; that proves nothing".into())),
         }
     }
 
     fn conclude(&self, seen: &ProviderRefund) -> Result<Reached<RefundResponse>, Trouble> {
-        if seen.reference != self.refund || seen.amount != self.amount {
-            let (r, a) = (seen.reference, seen.amount);
-            return Err(Trouble::Broken(format!(
-                "the provider answered with refund {r} of {a}, ours is {} of {}",
-                self.refund, self.amount
-            )));
+        if seen.reference != Some(self.refund) || seen.amount != self.amount {
+            return Err(other_refund(seen, self.refund, self.amount));
         }
         match seen.state {
             RefundState::Succeeded => Ok(Reached::Done(RefundResponse {

@@ -12,7 +12,7 @@ use participant_kit::{CallMeta, LockKey, OpError, OutsideUndo, Tx, Undone, text}
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Sight, Trouble, key};
+use crate::desk::{Desk, Sight, Trouble, key, other_refund};
 use crate::gateway::{ProviderId, ProviderState, RefundState};
 use crate::ledger::{self, RefundStatus, SOON};
 use crate::payment::{Payment, Status};
@@ -54,7 +54,8 @@ impl Void {
         };
         let ended = match seen.state {
             ProviderState::Created
-            | ProviderState::CustomerAction { .. }
+            | ProviderState::CustomerAction(_)
+            | ProviderState::Declined(_)
             | ProviderState::Authorized { .. } => self.desk.cancel(call, &payment, &seen.id).await?,
             ProviderState::Captured | ProviderState::Cancelled | ProviderState::Refused(_) => seen,
         };
@@ -149,7 +150,7 @@ impl Void {
     ) -> Result<RefundState, Trouble> {
         let gateway = &self.desk.gateway;
         let found = if known {
-            gateway.refunds(provider_id).await?.into_iter().find(|r| r.reference == refund)
+            gateway.refunds(provider_id).await?.into_iter().find(|r| r.reference == Some(refund))
         } else {
             None
         };
@@ -157,10 +158,8 @@ impl Void {
             Some(found) => found,
             None => gateway.refund(&key(call, "refund"), provider_id, refund, amount).await?,
         };
-        if found.reference != refund || found.amount != amount {
-            let (r, a) = (found.reference, found.amount);
-            let why = format!("the provider answered with refund {r} of {a}, ours is {refund} of {amount}");
-            return Err(Trouble::Broken(why));
+        if found.reference != Some(refund) || found.amount != amount {
+            return Err(other_refund(&found, refund, amount));
         }
         Ok(found.state)
     }

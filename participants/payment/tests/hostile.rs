@@ -20,12 +20,13 @@ each_database!(blocking:
 
 const HELD: &[&str] = &["authorized:1000"];
 
-const LIES: [(&str, Lie); 6] = [
+const LIES: [(&str, Lie); 7] = [
     ("another amount", |_, payment| payment.amount.minor += 1),
     ("another currency", |_, payment| {
         payment.amount = Money::new(payment.amount.minor, Currency::parse("EUR").unwrap());
     }),
-    ("another payment", |_, payment| payment.reference = uuid::Uuid::nil()),
+    ("another payment", |_, payment| payment.reference = Some(uuid::Uuid::nil())),
+    ("nobody's payment", |_, payment| payment.reference = None),
     ("another object", |verb, payment| {
         if verb != "create" {
             payment.id = ProviderId::new("sbx_other");

@@ -9,8 +9,8 @@ use backstitch_proto::money::{Currency, Money};
 use participant_kit::ManualClock;
 use participant_payment::gateway::sandbox::{HOLD_MS, Patience, Sandbox};
 use participant_payment::gateway::{
-    Decline, DeclineReason, GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderPayment,
-    ProviderState, RefundState,
+    CustomerAction, Decline, DeclineReason, GatewayError, NewPayment, PaymentGateway, PaymentMethod,
+    ProviderPayment, ProviderState, RefundState,
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use uuid::Uuid;
@@ -92,7 +92,7 @@ async fn a_created_object_holds_nothing() {
     let bank = Bank::open().await;
     let payment = bank.create().await;
     assert_eq!(payment.state, ProviderState::Created);
-    assert_eq!((payment.amount, payment.reference), (gbp(1_000), Uuid::from_u128(7)));
+    assert_eq!((payment.amount, payment.reference), (gbp(1_000), Some(Uuid::from_u128(7))));
     assert_eq!((payment.authorized_minor, payment.captured_minor), (0, 0));
     assert_eq!(bank.entries().await, ["created:1000"]);
 }
@@ -107,6 +107,8 @@ async fn a_token_decides_what_a_confirm_comes_to() {
         ("tok_capture_fails", None, held),
         ("tok_void_fails_3", None, held),
         ("tok_refund_fails", None, held),
+        ("tok_refund_pending", None, held),
+        ("tok_refund_fails_later", None, held),
         ("tok_slow_capture", None, held),
         ("tok_declined", Some(CardDeclined), nothing),
         ("tok_insufficient_funds", Some(InsufficientFunds), nothing),
@@ -141,7 +143,7 @@ async fn a_challenge_is_finished_by_the_second_read_or_by_the_page_or_never() {
         for by_page in [false, true] {
             let bank = Bank::open().await;
             let payment = bank.confirmed(token).await;
-            let waits = |p: &ProviderPayment| matches!(&p.state, ProviderState::CustomerAction { url } if !url.is_empty());
+            let waits = |p: &ProviderPayment| matches!(&p.state, ProviderState::CustomerAction(CustomerAction::Redirect(url)) if !url.is_empty());
             assert!(waits(&payment), "{token}");
             if by_page {
                 let finished = bank.sandbox.finish_challenge(&payment.id).await;
@@ -275,7 +277,7 @@ async fn a_void_that_fails_three_times_succeeds_under_the_same_key() {
     let payment = bank.confirmed("tok_void_fails_3").await;
     for _ in 0..3 {
         let answer = bank.sandbox.cancel("k/cancel", &payment.id).await;
-        assert!(matches!(answer, Err(GatewayError::Unavailable(_))), "{answer:?}");
+        assert!(matches!(answer, Err(GatewayError::Unavailable { .. })), "{answer:?}");
     }
     assert_eq!(bank.sandbox.cancel("k/cancel", &payment.id).await.unwrap().state, ProviderState::Cancelled);
 }
@@ -289,6 +291,103 @@ async fn a_refund_that_fails_is_seen_as_failed_and_leaves_the_money_taken() {
     assert_eq!(refund.state, RefundState::Failed);
     assert_eq!(bank.sandbox.refunds(&payment.id).await.unwrap(), [refund]);
     assert_eq!(bank.sandbox.read(&payment.id).await.unwrap().refunded_minor, 0);
+}
+
+#[tokio::test]
+async fn a_refund_may_be_decided_later_and_may_fail_after_it_had_succeeded() {
+    use RefundState::{Failed, Pending, Succeeded};
+    for (token, states, given_back) in [
+        ("tok_ok", [Succeeded; 4], 300),
+        ("tok_refund_pending", [Pending, Pending, Succeeded, Succeeded], 300),
+        ("tok_refund_fails_later", [Succeeded, Succeeded, Failed, Failed], 0),
+    ] {
+        let bank = Bank::open().await;
+        let payment = bank.confirmed(token).await;
+        bank.sandbox.capture("k/capture", &payment.id, gbp(1_000)).await.unwrap();
+        let refund = || bank.sandbox.refund("k/r", &payment.id, Uuid::from_u128(9), gbp(300));
+        let asked = refund().await.unwrap();
+        assert_eq!((asked.state, asked.failure.is_some()), (states[0], false), "{token}");
+        assert_eq!(
+            bank.sandbox.read(&payment.id).await.unwrap().refunded_minor,
+            300,
+            "{token}: counts at once"
+        );
+        for state in &states[1..] {
+            let shown = bank.sandbox.refunds(&payment.id).await.unwrap();
+            assert_eq!((shown[0].state, shown.len()), (*state, 1), "{token}");
+            assert_eq!(shown[0].failure.is_some(), *state == Failed, "{token}");
+        }
+        assert_eq!(refund().await.unwrap(), asked, "{token}: the key's answer is the first one");
+        assert_eq!(bank.sandbox.read(&payment.id).await.unwrap().refunded_minor, given_back, "{token}");
+        let left =
+            bank.sandbox.refund("k/r2", &payment.id, Uuid::from_u128(10), gbp(1_000 - given_back)).await;
+        assert!(left.is_ok(), "{token}: what a failed refund leaves can be given back: {left:?}");
+        let back = bank.entries().await.iter().filter(|e| e.starts_with("refund_failed:300")).count();
+        assert_eq!(back, usize::from(given_back == 0), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_capture_of_a_part_lets_go_of_the_rest() {
+    let bank = Bank::open().await;
+    let payment = bank.confirmed("tok_ok").await;
+    let captured = bank.sandbox.capture("k/capture", &payment.id, gbp(400)).await.unwrap();
+    assert_eq!(captured.state, ProviderState::Captured);
+    assert_eq!((captured.authorized_minor, captured.captured_minor), (1_000, 400));
+    let more = bank.sandbox.capture("k/capture2", &payment.id, gbp(600)).await.unwrap_err();
+    assert_eq!(refused(more), DeclineReason::WrongState);
+    let too_much = bank.sandbox.refund("k/r", &payment.id, Uuid::from_u128(9), gbp(401)).await.unwrap_err();
+    assert_eq!(refused(too_much), DeclineReason::AmountNotAllowed);
+}
+
+#[tokio::test]
+async fn a_list_shows_every_object_newest_first_page_by_page_from_a_time_on() {
+    let bank = Bank::open().await;
+    let made = 250_u128;
+    for n in 0..made {
+        bank.clock.advance(1);
+        let new = NewPayment { reference: Uuid::from_u128(n), order_id: format!("order {n}"), ..new() };
+        bank.sandbox.create(&format!("k/{n}"), &new).await.unwrap();
+    }
+    let first_ms = 1_001;
+    for (from_ms, expected) in
+        [(0, made), (first_ms, made), (first_ms + 1, made - 1), (first_ms + 249, 1), (9_999, 0)]
+    {
+        let (mut seen, mut page) = (Vec::new(), None);
+        loop {
+            let shown = bank.sandbox.list(from_ms, page.as_deref()).await.unwrap();
+            seen.extend(shown.objects);
+            page = shown.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        let references: Vec<_> =
+            seen.iter().map(|listed| listed.object.reference.unwrap().as_u128()).collect();
+        let wanted: Vec<_> = (made - expected..made).rev().collect();
+        assert_eq!(references, wanted, "from {from_ms}");
+        assert!(seen.iter().all(|listed| listed.created_at_ms >= from_ms));
+        assert!(
+            seen.iter().all(
+                |listed| listed.saga == Some(Uuid::from_u128(1)) && listed.order_id.starts_with("order ")
+            )
+        );
+    }
+    let nonsense = bank.sandbox.list(0, Some("tomorrow")).await;
+    assert!(matches!(nonsense, Err(GatewayError::Broken(_))), "{nonsense:?}");
+}
+
+#[tokio::test]
+async fn a_list_shows_where_each_object_stands_with_its_refunds() {
+    let bank = Bank::open().await;
+    let payment = bank.confirmed("tok_ok").await;
+    bank.sandbox.capture("k/capture", &payment.id, gbp(1_000)).await.unwrap();
+    let refund = bank.sandbox.refund("k/r", &payment.id, Uuid::from_u128(9), gbp(300)).await.unwrap();
+    let page = bank.sandbox.list(0, None).await.unwrap();
+    assert_eq!(page.next, None);
+    assert_eq!(page.objects.len(), 1);
+    assert_eq!(page.objects[0].object, bank.sandbox.read(&payment.id).await.unwrap());
+    assert_eq!(page.objects[0].refunds, [refund]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 pub mod sandbox;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_proto::money::Money;
@@ -81,18 +82,37 @@ pub struct NewPayment {
 pub struct ProviderPayment {
     /// The provider's id.
     pub id: ProviderId,
-    /// Our payment id, echoed.
-    pub reference: Uuid,
+    /// Our payment id, echoed; none on an object that somebody else made.
+    pub reference: Option<Uuid>,
     /// What it was created for.
     pub amount: Money,
     /// Where it stands.
     pub state: ProviderState,
     /// What was ever held on it, in minor units; stays after capture and cancel.
     pub authorized_minor: i64,
-    /// What was taken, in minor units; refunds do not lower it.
+    /// What was taken, in minor units; refunds do not lower it. In [`ProviderState::Captured`] what is less than was
+    /// authorized was let go by the same capture: nothing is held any more.
     pub captured_minor: i64,
-    /// What was given back of it, in minor units.
+    /// What was given back of it, in minor units; a refund that has failed does not count.
     pub refunded_minor: i64,
+}
+
+/// What a customer has to do. Does not print: who has it can act as the customer.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CustomerAction {
+    /// They go to this address.
+    Redirect(Box<str>),
+    /// The shop's page hands this to the provider's own script.
+    ClientSecret(Box<str>),
+}
+
+impl fmt::Debug for CustomerAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CustomerAction::Redirect(_) => "Redirect(redacted)",
+            CustomerAction::ClientSecret(_) => "ClientSecret(redacted)",
+        })
+    }
 }
 
 /// Where a payment object stands at the provider.
@@ -101,10 +121,9 @@ pub enum ProviderState {
     /// Not confirmed: holds nothing.
     Created,
     /// Waits for the customer; holds nothing yet.
-    CustomerAction {
-        /// Where the customer goes on.
-        url: String,
-    },
+    CustomerAction(CustomerAction),
+    /// The provider said no and keeps the object open: holds nothing, but could be confirmed again until it is cancelled.
+    Declined(Decline),
     /// The amount is held.
     Authorized {
         /// Unix milliseconds after which the hold is gone.
@@ -114,8 +133,7 @@ pub enum ProviderState {
     Captured,
     /// Terminal: nothing is held or was taken, and nothing can be any more.
     Cancelled,
-    /// Terminal like `Cancelled`: the provider said no. A gateway whose provider leaves the object open after a
-    /// decline cancels it before it says so.
+    /// Terminal like `Cancelled`: the provider had said no.
     Refused(Decline),
 }
 
@@ -124,15 +142,41 @@ pub enum ProviderState {
 pub struct ProviderRefund {
     /// The provider's id.
     pub id: String,
-    /// Our refund id, echoed.
-    pub reference: Uuid,
+    /// Our refund id, echoed; none on a refund that somebody else made.
+    pub reference: Option<Uuid>,
     /// How much.
     pub amount: Money,
     /// Where it stands.
     pub state: RefundState,
+    /// Why it failed, in the provider's word.
+    pub failure: Option<String>,
 }
 
-/// Where a refund stands at the provider.
+/// An object in the provider's own list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The object.
+    pub object: ProviderPayment,
+    /// The saga that asked for it; none on an object that somebody else made.
+    pub saga: Option<Uuid>,
+    /// The order that is paid; may be empty.
+    pub order_id: String,
+    /// When it was made, Unix milliseconds.
+    pub created_at_ms: i64,
+    /// Its refunds as far as a list shows them, oldest first; `refunded_minor` of the object counts all of them.
+    pub refunds: Vec<ProviderRefund>,
+}
+
+/// A page of the provider's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub objects: Vec<Listed>,
+    /// Asks for the page after this one; none on the last.
+    pub next: Option<String>,
+}
+
+/// Where a refund stands at the provider. It goes only down this list, and may come to `Failed` days after `Succeeded`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
@@ -197,14 +241,26 @@ pub enum GatewayError {
     #[error("the provider refused: {0}")]
     Refused(Decline),
     /// This attempt surely had no effect; the same call with the same key may be made again.
-    #[error("the provider cannot answer now: {0}")]
-    Unavailable(String),
+    #[error("the provider cannot answer now: {why}")]
+    Unavailable {
+        /// For people.
+        why: String,
+        /// After how long the provider wants to be asked again, if it said so.
+        after: Option<Duration>,
+    },
     /// May have happened: only reading the object tells.
     #[error("no answer from the provider: {0}")]
     Unknown(String),
     /// A bug or a misconfiguration: a key used for two things, an unknown id, an answer that cannot be read.
     #[error("the provider or its configuration is broken: {0}")]
     Broken(String),
+}
+
+impl GatewayError {
+    /// [`Unavailable`](Self::Unavailable) by a provider that does not say when to ask again.
+    pub fn unavailable(why: impl Into<String>) -> Self {
+        Self::Unavailable { why: why.into(), after: None }
+    }
 }
 
 /// A payment provider.
@@ -219,7 +275,8 @@ pub trait PaymentGateway: Send + Sync + 'static {
     /// Makes an object that holds nothing, whatever happens to the answer.
     async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError>;
 
-    /// Asks for the hold. A decline is an `Ok` whose state is [`ProviderState::Refused`].
+    /// Asks for the hold. A decline is an `Ok` whose state is [`ProviderState::Refused`], or [`ProviderState::Declined`]
+    /// where the provider keeps the object open.
     async fn confirm(
         &self,
         key: &str,
@@ -227,7 +284,7 @@ pub trait PaymentGateway: Send + Sync + 'static {
         method: &PaymentMethod,
     ) -> Result<ProviderPayment, GatewayError>;
 
-    /// Takes `amount` of what is held. Refused when nothing is held, also because it was captured or cancelled before.
+    /// Takes `amount` of what is held and lets go of the rest, for good. Refused when nothing is held, also because it was captured or cancelled before.
     async fn capture(
         &self,
         key: &str,
@@ -240,7 +297,8 @@ pub trait PaymentGateway: Send + Sync + 'static {
     async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError>;
 
     /// Gives back `amount` of what was captured. A decline by the customer's bank is an `Ok` whose state is
-    /// [`RefundState::Failed`]; more than is left of the capture is refused.
+    /// [`RefundState::Failed`]; more than is left of the capture is refused. One that is accepted may be decided later, and
+    /// be undone by the bank later still.
     async fn refund(
         &self,
         key: &str,
@@ -254,6 +312,10 @@ pub trait PaymentGateway: Send + Sync + 'static {
 
     /// Every refund of the object, oldest first. Changes nothing.
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError>;
+
+    /// A page of every object made at or after `created_from_ms`, ours or not. `page` is [`Page::next`] of the page before,
+    /// asked with the same `created_from_ms`. Changes nothing. A page is no snapshot: objects made meanwhile are on none.
+    async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError>;
 }
 
 #[cfg(test)]
@@ -264,5 +326,15 @@ mod tests {
     fn a_token_does_not_print() {
         let printed = format!("{:?}", PaymentMethod::new("4242424242424242"));
         assert!(!printed.contains("4242"), "{printed}");
+    }
+
+    #[test]
+    fn what_lets_somebody_act_as_the_customer_does_not_print() {
+        for action in
+            [CustomerAction::Redirect("secret".into()), CustomerAction::ClientSecret("secret".into())]
+        {
+            let printed = format!("{:?}", ProviderState::CustomerAction(action));
+            assert!(!printed.contains("secret"), "{printed}");
+        }
     }
 }

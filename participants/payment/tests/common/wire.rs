@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use backstitch_proto::money::Money;
 use participant_payment::gateway::sandbox::Sandbox;
 use participant_payment::gateway::{
-    GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
+    GatewayError, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
+    ProviderRefund,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -53,7 +54,7 @@ impl Wire {
         let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::Pass);
         match fault {
             Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
-            Fault::Unavailable => return Err(GatewayError::Unavailable("try again".into())),
+            Fault::Unavailable => return Err(GatewayError::unavailable("try again")),
             Fault::HangBefore => self.hang().await,
             Fault::Pass | Fault::LoseAnswer | Fault::HangAfter => {}
         }
@@ -61,7 +62,7 @@ impl Wire {
         let outcome = match &answer {
             Ok(_) => "ok",
             Err(GatewayError::Refused(_)) => "refused",
-            Err(GatewayError::Unavailable(_)) => "unavailable",
+            Err(GatewayError::Unavailable { .. }) => "unavailable",
             Err(GatewayError::Unknown(_)) => "unknown",
             Err(GatewayError::Broken(_)) => "broken",
         };
@@ -150,5 +151,9 @@ impl PaymentGateway for Wire {
 
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
         self.send("refunds", self.sandbox.refunds(id)).await
+    }
+
+    async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError> {
+        self.send("list", self.sandbox.list(created_from_ms, page)).await
     }
 }

@@ -17,6 +17,9 @@ pub const HOLD_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Cancels of a hold that [`Card::VoidUnavailable`] lets fail.
 const FAILING_VOIDS: i64 = 3;
 
+/// The look at a refund at which what happens to it later has happened.
+const REFUND_LOOKS: i64 = 2;
+
 /// The read at which a customer who finishes a challenge at all has finished it.
 const CHALLENGE_READS: i64 = 2;
 
@@ -41,7 +44,7 @@ pub(super) struct Account {
     pub(super) authorized_minor: i64,
     /// What was taken.
     pub(super) captured_minor: i64,
-    /// What was given back.
+    /// What was given back, or is about to be.
     pub(super) refunded_minor: i64,
     /// How often it was read while it waited for the customer.
     pub(super) challenge_reads: i64,
@@ -176,7 +179,27 @@ impl Account {
         }
         self.refunded_minor += amount.minor;
         let entry = Entry { kind: Kind::Refunded, amount_minor: amount.minor };
-        (Ruling::yes(vec![entry]), RefundState::Succeeded)
+        let pending = self.card == Some(Card::RefundPending);
+        let state = if pending { RefundState::Pending } else { RefundState::Succeeded };
+        (Ruling::yes(vec![entry]), state)
+    }
+
+    /// The merchant looks at a refund for the `look`-th time: what has become of it by then.
+    pub(super) fn refund_looked_at(
+        &mut self,
+        state: RefundState,
+        amount_minor: i64,
+        look: i64,
+    ) -> (Vec<Entry>, RefundState) {
+        match (self.card, state) {
+            _ if look < REFUND_LOOKS => (Vec::new(), state),
+            (Some(Card::RefundPending), RefundState::Pending) => (Vec::new(), RefundState::Succeeded),
+            (Some(Card::RefundFailsLater), RefundState::Succeeded) => {
+                self.refunded_minor -= amount_minor;
+                (vec![Entry { kind: Kind::RefundFailed, amount_minor }], RefundState::Failed)
+            }
+            _ => (Vec::new(), state),
+        }
     }
 
     fn hold(&mut self, now_ms: i64) -> Ruling {
@@ -222,6 +245,7 @@ mod tests {
         Capture(i64),
         Cancel,
         Refund(i64),
+        LookAtRefund(i64),
         Later,
     }
 
@@ -234,6 +258,7 @@ mod tests {
             Just(Call::Capture(1_000)),
             Just(Call::Cancel),
             (-1..1_100_i64).prop_map(Call::Refund),
+            (1..4_i64).prop_map(Call::LookAtRefund),
             Just(Call::Later),
         ]
     }
@@ -244,6 +269,7 @@ mod tests {
             let mut account = account();
             let mut now = 0;
             let mut booked: Vec<Entry> = Vec::new();
+            let mut refund: Option<(RefundState, i64)> = None;
             for call in calls {
                 let before = account.clone();
                 let ruling = match call {
@@ -254,7 +280,21 @@ mod tests {
                     Call::Finish => account.finish_challenge(now),
                     Call::Capture(n) => account.capture(gbp(n), now),
                     Call::Cancel => account.cancel(),
-                    Call::Refund(n) => account.refund(gbp(n)).0,
+                    Call::Refund(n) => {
+                        let (ruling, state) = account.refund(gbp(n));
+                        if ruling.said == Said::Yes && refund.is_none() {
+                            refund = Some((state, n));
+                        }
+                        ruling
+                    }
+                    Call::LookAtRefund(look) => match &mut refund {
+                        Some((state, n)) => {
+                            let (entries, now) = account.refund_looked_at(*state, *n, look);
+                            *state = now;
+                            Ruling::yes(entries)
+                        }
+                        None => Ruling::yes(Vec::new()),
+                    },
                     Call::Later => {
                         now += HOLD_MS + 1;
                         Ruling::yes(Vec::new())
@@ -271,7 +311,8 @@ mod tests {
             let count = |kind| booked.iter().filter(|e| e.kind == kind).count();
             prop_assert_eq!(sum(Kind::Authorized), account.authorized_minor);
             prop_assert_eq!(sum(Kind::Captured), account.captured_minor);
-            prop_assert_eq!(sum(Kind::Refunded), account.refunded_minor);
+            prop_assert_eq!(sum(Kind::Refunded) - sum(Kind::RefundFailed), account.refunded_minor);
+            prop_assert!(account.refunded_minor >= 0);
             prop_assert!(account.refunded_minor <= account.captured_minor);
             prop_assert!(account.captured_minor <= account.authorized_minor);
             prop_assert!(count(Kind::Authorized) <= 1);

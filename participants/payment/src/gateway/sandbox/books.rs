@@ -7,10 +7,13 @@ use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::account::Account;
-use super::call::{Answer, Call, Shown, ShownRefund};
+use super::call::{Answer, Call, Shown, ShownListed, ShownRefund};
 use super::cards::Card;
 use super::ruling::{Delivery, Entry, Kind, Ruling, Said, State};
 use crate::gateway::{Decline, DeclineReason, GatewayError, NewPayment, ProviderId, RefundState};
+
+/// How many accounts a list shows at once.
+pub(super) const PAGE: i64 = 100;
 
 /// Why a call was not executed.
 pub(super) enum BooksError {
@@ -71,6 +74,7 @@ impl Books<'_> {
             Call::Read(id) => self.change(id, |a| a.looked_at(now_ms)).await,
             Call::FinishChallenge(id) => self.change(id, |a| a.finish_challenge(now_ms)).await,
             Call::Refunds(id) => Ok((Answer::Refunds(self.refunds(id).await?), Delivery::Prompt)),
+            Call::List(from_ms, before) => Ok((self.list(*from_ms, *before).await?, Delivery::Prompt)),
         }
     }
 
@@ -113,9 +117,7 @@ impl Books<'_> {
         let answer = match ruling.said {
             Said::Yes => Answer::Payment(Shown::from(&account)),
             Said::No(decline) => Answer::No(decline),
-            Said::Unavailable(why) => {
-                return Err(BooksError::Said(GatewayError::Unavailable(why.to_owned())));
-            }
+            Said::Unavailable(why) => return Err(BooksError::Said(GatewayError::unavailable(why))),
         };
         Ok((answer, ruling.delivery))
     }
@@ -138,6 +140,7 @@ impl Books<'_> {
             .fetch_one(&mut *self.conn)
             .await?;
         let refund = format!("{}_r{number}", account.id);
+        let failure = if state == RefundState::Failed { "declined" } else { "" };
         sqlx::query(include_str!("sql/create_refund.sql"))
             .bind(&refund)
             .bind(&account.id)
@@ -146,9 +149,10 @@ impl Books<'_> {
             .bind(amount.minor)
             .bind(amount.currency.as_str())
             .bind(word(state))
+            .bind(failure)
             .execute(&mut *self.conn)
             .await?;
-        Ok((Answer::Refund(ShownRefund::new(refund, reference, amount, state)), ruling.delivery))
+        Ok((Answer::Refund(ShownRefund::new(refund, reference, amount, state, failure)), ruling.delivery))
     }
 
     async fn account(&mut self, id: &ProviderId) -> Result<Account, BooksError> {
@@ -193,12 +197,58 @@ impl Books<'_> {
         Ok(())
     }
 
+    /// Shows every refund of an account; what happens to one by being looked at happens first.
     async fn refunds(&mut self, id: &ProviderId) -> Result<Vec<ShownRefund>, BooksError> {
         let rows = sqlx::query(include_str!("sql/load_refunds.sql"))
             .bind(id.as_str())
             .fetch_all(&mut *self.conn)
             .await?;
-        rows.iter().map(refund).collect()
+        let mut shown = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut refund = refund(&row)?;
+            let mut account = self.account(id).await?;
+            let (entries, state) =
+                account.refund_looked_at(refund.state, refund.amount.minor, refund.looks.saturating_add(1));
+            if state != refund.state && state == RefundState::Failed {
+                refund.failure = "expired_or_canceled_card".into();
+            }
+            sqlx::query(include_str!("sql/show_refund.sql"))
+                .bind(&refund.id)
+                .bind(word(state))
+                .bind(&refund.failure)
+                .execute(&mut *self.conn)
+                .await?;
+            if !entries.is_empty() {
+                self.store(&account).await?;
+                self.book(&account.id, &entries).await?;
+            }
+            shown.push(ShownRefund::new(refund.id, refund.reference, refund.amount, state, &refund.failure));
+        }
+        Ok(shown)
+    }
+
+    async fn list(&mut self, from_ms: i64, before: i64) -> Result<Answer, BooksError> {
+        let rows = sqlx::query(include_str!("sql/list_accounts.sql"))
+            .bind(from_ms)
+            .bind(before)
+            .bind(PAGE)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = ProviderId::new(row.try_get::<String, _>("id")?);
+            let refunds = self.refunds(&id).await?;
+            page.push(ShownListed {
+                account: Shown::from(&self.account(&id).await?),
+                saga: uuid(row, "saga_id")?,
+                order_id: row.try_get("order_id")?,
+                created_at_ms: row.try_get("created_at_ms")?,
+                refunds,
+            });
+        }
+        let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
+        let last = rows.last().filter(|_| full).map(|row| row.try_get("place")).transpose()?;
+        Ok(Answer::List(page, last))
     }
 
     async fn answered(&mut self, key: &str) -> Result<Option<(String, Answer)>, BooksError> {
@@ -243,8 +293,8 @@ fn money(row: &SqliteRow) -> Result<Money, BooksError> {
     Ok(Money::new(row.try_get("amount_minor")?, currency))
 }
 
-fn uuid(row: &SqliteRow) -> Result<Uuid, BooksError> {
-    let text: &str = row.try_get("reference")?;
+fn uuid(row: &SqliteRow, column: &'static str) -> Result<Uuid, BooksError> {
+    let text: &str = row.try_get(column)?;
     text.parse().map_err(|_| broken(format!("`{text}` is no id")))
 }
 
@@ -260,7 +310,7 @@ fn account(row: &SqliteRow) -> Result<Account, BooksError> {
     };
     Ok(Account {
         id: row.try_get("id")?,
-        reference: uuid(row)?,
+        reference: uuid(row, "reference")?,
         amount: money(row)?,
         card: Card::of(row.try_get("card")?),
         state: State::of(state).ok_or_else(|| broken(format!("unknown account state `{state}`")))?,
@@ -274,12 +324,29 @@ fn account(row: &SqliteRow) -> Result<Account, BooksError> {
     })
 }
 
-fn refund(row: &SqliteRow) -> Result<ShownRefund, BooksError> {
+/// A refund's row.
+struct Refund {
+    id: String,
+    reference: Uuid,
+    amount: Money,
+    state: RefundState,
+    failure: String,
+    looks: i64,
+}
+
+fn refund(row: &SqliteRow) -> Result<Refund, BooksError> {
     let state = match row.try_get("state")? {
         "pending" => RefundState::Pending,
         "succeeded" => RefundState::Succeeded,
         "failed" => RefundState::Failed,
         other => return Err(broken(format!("unknown refund state `{other}`"))),
     };
-    Ok(ShownRefund::new(row.try_get("id")?, uuid(row)?, money(row)?, state))
+    Ok(Refund {
+        id: row.try_get("id")?,
+        reference: uuid(row, "reference")?,
+        amount: money(row)?,
+        state,
+        failure: row.try_get("failure")?,
+        looks: row.try_get("looks")?,
+    })
 }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::account::Account;
 use super::ruling::State;
 use crate::gateway::{
-    Decline, DeclineReason, GatewayError, NewPayment, PaymentMethod, ProviderId, ProviderPayment,
-    ProviderRefund, ProviderState, RefundState,
+    CustomerAction, Decline, DeclineReason, GatewayError, Listed, NewPayment, PaymentMethod, ProviderId,
+    ProviderPayment, ProviderRefund, ProviderState, RefundState,
 };
 
 /// What the sandbox can be asked.
@@ -30,6 +30,8 @@ pub(super) enum Call {
     Refunds(ProviderId),
     /// The customer is through with the challenge. Under no key.
     FinishChallenge(ProviderId),
+    /// Shows accounts made at or after a time, newest first, from before a place in that order. Under no key.
+    List(i64, i64),
 }
 
 impl Call {
@@ -45,6 +47,7 @@ impl Call {
             Call::Read(id) => format!("read {id}"),
             Call::Refunds(id) => format!("refunds {id}"),
             Call::FinishChallenge(id) => format!("finish {id}"),
+            Call::List(from_ms, before) => format!("list {from_ms} {before}"),
         }
     }
 }
@@ -109,9 +112,10 @@ impl Shown {
     pub(super) fn payment(self) -> Result<ProviderPayment, GatewayError> {
         let state = match State::of(&self.state) {
             Some(State::Created) => ProviderState::Created,
-            Some(State::Challenged) => ProviderState::CustomerAction {
-                url: format!("https://sandbox.invalid/challenge/{}", self.id),
-            },
+            Some(State::Challenged) => {
+                let url = format!("https://sandbox.invalid/challenge/{}", self.id);
+                ProviderState::CustomerAction(CustomerAction::Redirect(url.into()))
+            }
             Some(State::Authorized) => {
                 ProviderState::Authorized { capture_before_ms: self.capture_before_ms }
             }
@@ -124,7 +128,7 @@ impl Shown {
         };
         Ok(ProviderPayment {
             id: ProviderId::new(self.id),
-            reference: self.reference,
+            reference: Some(self.reference),
             amount: self.amount.parse()?,
             state,
             authorized_minor: self.authorized_minor,
@@ -141,18 +145,52 @@ pub(super) struct ShownRefund {
     reference: Uuid,
     amount: Sum,
     state: RefundState,
+    /// The bank's word; empty unless it failed.
+    #[serde(default)]
+    failure: String,
 }
 
 impl ShownRefund {
     /// A refund of `amount`.
-    pub(super) fn new(id: String, reference: Uuid, amount: Money, state: RefundState) -> Self {
-        Self { id, reference, amount: amount.into(), state }
+    pub(super) fn new(id: String, reference: Uuid, amount: Money, state: RefundState, failure: &str) -> Self {
+        Self { id, reference, amount: amount.into(), state, failure: failure.to_owned() }
     }
 
     /// As every gateway shows it.
     pub(super) fn refund(self) -> Result<ProviderRefund, GatewayError> {
         let amount = self.amount.parse()?;
-        Ok(ProviderRefund { id: self.id, reference: self.reference, amount, state: self.state })
+        let failure = (!self.failure.is_empty()).then_some(self.failure);
+        Ok(ProviderRefund {
+            id: self.id,
+            reference: Some(self.reference),
+            amount,
+            state: self.state,
+            failure,
+        })
+    }
+}
+
+/// An account as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShownListed {
+    pub(super) account: Shown,
+    pub(super) saga: Uuid,
+    pub(super) order_id: String,
+    pub(super) created_at_ms: i64,
+    pub(super) refunds: Vec<ShownRefund>,
+}
+
+impl ShownListed {
+    /// As every gateway lists it.
+    pub(super) fn listed(self) -> Result<Listed, GatewayError> {
+        let refunds = self.refunds.into_iter().map(ShownRefund::refund);
+        Ok(Listed {
+            object: self.account.payment()?,
+            saga: Some(self.saga),
+            order_id: self.order_id,
+            created_at_ms: self.created_at_ms,
+            refunds: refunds.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -166,6 +204,8 @@ pub(super) enum Answer {
     Refund(ShownRefund),
     /// Every refund.
     Refunds(Vec<ShownRefund>),
+    /// A page of accounts, and before which place the next one begins.
+    List(Vec<ShownListed>, Option<i64>),
     /// No.
     No(Decline),
 }

@@ -25,12 +25,16 @@ pub enum Card {
     VoidUnavailable,
     /// Holds and captures; a refund is declined.
     RefundDeclined,
+    /// Holds and captures; a refund is accepted, and decided by the second look at it.
+    RefundPending,
+    /// Holds and captures; a refund succeeds, and has failed by the second look at it.
+    RefundFailsLater,
     /// Holds; the capture is booked at once and answered late.
     SlowCapture,
 }
 
 /// Tokens and what they stand for, in the order of the manual.
-pub const CARDS: [(&str, Card); 12] = [
+pub const CARDS: [(&str, Card); 14] = [
     ("tok_ok", Card::Good),
     ("tok_declined", Card::Declined),
     ("tok_insufficient_funds", Card::InsufficientFunds),
@@ -42,6 +46,8 @@ pub const CARDS: [(&str, Card); 12] = [
     ("tok_capture_fails", Card::CaptureDeclined),
     ("tok_void_fails_3", Card::VoidUnavailable),
     ("tok_refund_fails", Card::RefundDeclined),
+    ("tok_refund_pending", Card::RefundPending),
+    ("tok_refund_fails_later", Card::RefundFailsLater),
     ("tok_slow_capture", Card::SlowCapture),
 ];
 

@@ -74,7 +74,7 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         let job = Job { key: key.map(str::to_owned), call, reply };
         if self.queue.send(job).await.is_err() {
-            return Err(GatewayError::Unavailable("the sandbox has stopped".into()));
+            return Err(GatewayError::unavailable("the sandbox has stopped"));
         }
         // Taken by the writer but never answered: it may have been committed.
         answer.await.unwrap_or_else(|_| Err(GatewayError::Unknown("the sandbox stopped".into())))
@@ -163,5 +163,5 @@ impl Writer {
 }
 
 fn nothing_happened(error: sqlx::Error) -> GatewayError {
-    GatewayError::Unavailable(format!("the sandbox's ledger: {error}"))
+    GatewayError::unavailable(format!("the sandbox's ledger: {error}"))
 }

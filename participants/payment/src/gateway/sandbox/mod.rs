@@ -25,7 +25,8 @@ pub use self::cards::{CARDS, Card};
 use self::ledger::Ledger;
 use self::ruling::Delivery;
 use super::{
-    GatewayError, NewPayment, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment, ProviderRefund,
+    GatewayError, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
+    ProviderRefund,
 };
 
 /// How long the sandbox lets a caller wait where its cards say so.
@@ -163,6 +164,22 @@ impl PaymentGateway for Sandbox {
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
         match self.call(None, Call::Refunds(id.clone())).await? {
             Answer::Refunds(shown) => shown.into_iter().map(call::ShownRefund::refund).collect(),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError> {
+        let before = match page {
+            Some(token) => token
+                .parse()
+                .map_err(|_| GatewayError::Broken(format!("`{token}` is no page of the sandbox's list")))?,
+            None => i64::MAX,
+        };
+        match self.call(None, Call::List(created_from_ms, before)).await? {
+            Answer::List(shown, next) => {
+                let objects = shown.into_iter().map(call::ShownListed::listed);
+                Ok(Page { objects: objects.collect::<Result<_, _>>()?, next: next.map(|n| n.to_string()) })
+            }
             other => Err(unexpected(other)),
         }
     }

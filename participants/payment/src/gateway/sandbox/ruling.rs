@@ -50,8 +50,10 @@ pub(super) enum Kind {
     Captured,
     /// The object ended; the amount is what it had held.
     Voided,
-    /// Money given back.
+    /// Money given back, or about to be.
     Refunded,
+    /// A refund failed: its money is here again.
+    RefundFailed,
 }
 
 impl Kind {
@@ -63,6 +65,7 @@ impl Kind {
             Kind::Captured => "captured",
             Kind::Voided => "voided",
             Kind::Refunded => "refunded",
+            Kind::RefundFailed => "refund_failed",
         }
     }
 }
