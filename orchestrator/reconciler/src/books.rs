@@ -1,0 +1,174 @@
+//! Reading the four books whole, and bringing together what belongs together, in bounded memory.
+//!
+//! The provider lists by time, the ledger by payment, the orders by order, and none of them can be asked for the others'
+//! keys. So every line is sorted twice (`sort`): objects and payments by the provider's id, which finds whose an object
+//! is; then everything by checkout, which is what is judged. What is in memory at once is a page, a heap of lines, and
+//! one checkout.
+
+use backstitch_proto::{order, payment};
+use prost::Message as _;
+
+use crate::compare::{Terms, compare, family_of};
+use crate::lines::{Case, Object, Order, Payment};
+use crate::report::Counts;
+use crate::sagas::Sagas;
+use crate::shop::{Failed, Shop};
+use crate::sort::{Book, Line, Sorted, Sorter};
+
+/// How far the provider's clock may be from ours. Asked for so much more than what is judged, so that a payment from just
+/// after the bound finds its object.
+pub(crate) const CLOCKS_MS: i64 = 3_600_000;
+
+/// Lines of all books.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) payments: Vec<Payment>,
+    pub(crate) objects: Vec<Object>,
+    pub(crate) orders: Vec<Order>,
+    pub(crate) cases: Vec<Case>,
+}
+
+impl Lines {
+    pub(crate) fn compare(&self, sagas: &Sagas, terms: &Terms) -> Vec<crate::finding::Finding> {
+        compare(&self.payments, &self.objects, &self.orders, &self.cases, sagas, terms)
+    }
+
+    /// Every saga that they name.
+    pub(crate) fn sagas(&self) -> impl Iterator<Item = &str> {
+        let refunds = self.payments.iter().flat_map(|payment| &payment.refunds);
+        let of_payments = self.payments.iter().map(|payment| payment.saga.as_str());
+        let of_objects = self.objects.iter().map(|object| object.saga.as_str());
+        let of_orders = self.orders.iter().map(|order| order.saga.as_str());
+        of_payments.chain(refunds.map(|refund| refund.saga.as_str())).chain(of_objects).chain(of_orders)
+    }
+
+    pub(crate) fn extend(&mut self, other: Lines) {
+        self.payments.extend(other.payments);
+        self.objects.extend(other.objects);
+        self.orders.extend(other.orders);
+        self.cases.extend(other.cases);
+    }
+}
+
+/// Every book, by checkout.
+pub(crate) struct Books {
+    sorted: Sorted,
+}
+
+impl Books {
+    /// Reads them: the provider first, then the ledger, then the orders. Money moves the other way round: a payment's row
+    /// is there before its object, and captured before its order is confirmed. What is seen in a book that was read
+    /// earlier has had its cause in the later ones; the other way round a second look tells (`looks`).
+    pub(crate) async fn read(
+        shop: &Shop,
+        terms: &Terms,
+        memory: usize,
+        counts: &mut Counts,
+    ) -> Result<Self, Failed> {
+        let (mut by_object, mut families) = (Sorter::new(memory / 2), Sorter::new(memory / 2));
+        let mut next = Some(String::new());
+        while let Some(token) = next {
+            let (page, after) = shop.objects(terms.since_ms.saturating_sub(CLOCKS_MS), &token).await?;
+            counts.objects += page.len();
+            for object in page {
+                let (key, bytes) = (object.provider_id.clone(), object.encode_to_vec());
+                by_object.push(Line { key, book: Book::Object, bytes })?;
+            }
+            next = after;
+        }
+        let mut next = Some(String::new());
+        while let Some(token) = next {
+            let (page, after) = shop.payments(&token).await?;
+            counts.payments += page.len();
+            for payment in page {
+                let bytes = payment.encode_to_vec();
+                match payment.provider_id {
+                    none if none.is_empty() => {
+                        families.push(Line { key: payment.saga_id, book: Book::Payment, bytes })?;
+                    }
+                    key => by_object.push(Line { key, book: Book::Payment, bytes })?,
+                }
+            }
+            next = after;
+        }
+        for case in shop.cases().await? {
+            let (key, bytes) = (case.root_id.clone(), case.encode_to_vec());
+            families.push(Line { key, book: Book::Case, bytes })?;
+        }
+        let mut next = Some(String::new());
+        while let Some(token) = next {
+            let (page, after) = shop.orders(&token).await?;
+            counts.orders += page.len();
+            for order in page {
+                let (key, bytes) = (order.checkout_id.clone(), order.encode_to_vec());
+                families.push(Line { key, book: Book::Order, bytes })?;
+            }
+            next = after;
+        }
+        bring_home(shop, by_object.sorted()?, &mut families)?;
+        Ok(Self { sorted: families.sorted()? })
+    }
+
+    /// The next checkout; None after the last.
+    pub(crate) fn next(&mut self, shop: &Shop) -> Result<Option<Lines>, Failed> {
+        let group = self.sorted.group()?;
+        if group.is_empty() { Ok(None) } else { parse(shop, &group).map(Some) }
+    }
+}
+
+/// Puts every object under the checkouts of the payments that have its id, or under its own where none has.
+fn bring_home(shop: &Shop, mut by_object: Sorted, families: &mut Sorter) -> Result<(), Failed> {
+    loop {
+        let group = by_object.group()?;
+        if group.is_empty() {
+            return Ok(());
+        }
+        let lines = parse(shop, &group)?;
+        let mut homes: Vec<_> = lines.payments.iter().map(|payment| payment.saga.as_str()).collect();
+        homes.sort_unstable();
+        homes.dedup();
+        let own = lines.objects.iter().map(family_of).take(1);
+        if homes.is_empty() {
+            homes.extend(own);
+        }
+        // A page that moved on while it was turned may have shown an object twice.
+        let object = group.iter().rfind(|line| line.book == Book::Object);
+        for home in homes {
+            if let Some(object) = object {
+                families.push(Line { key: home.to_owned(), ..object.clone() })?;
+            }
+        }
+        let payments = group.iter().filter(|line| line.book == Book::Payment);
+        for (line, payment) in payments.zip(&lines.payments) {
+            families.push(Line { key: payment.saga.clone(), ..line.clone() })?;
+        }
+    }
+}
+
+/// The lines again. They were encoded here, so that they decode.
+fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
+    let mut lines = Lines::default();
+    let broken = |error: prost::DecodeError| Failed::Scratch(std::io::Error::other(error));
+    for line in group {
+        let bytes = line.bytes.as_slice();
+        match line.book {
+            Book::Payment => {
+                let message = payment::PaymentDocument::decode(bytes).map_err(broken)?;
+                lines.payments.push(shop.of_payment(Payment::parse(message))?);
+            }
+            Book::Object => {
+                let message = payment::ProviderObject::decode(bytes).map_err(broken)?;
+                lines.objects.push(shop.of_payment(Object::parse(message))?);
+            }
+            Book::Order => {
+                let message = order::Order::decode(bytes).map_err(broken)?;
+                lines.orders.push(shop.of_orders(Order::parse(message))?);
+            }
+            Book::Case => {
+                let message = payment::Case::decode(bytes).map_err(broken)?;
+                lines.cases.push(shop.of_payment(Case::parse(message))?);
+            }
+        }
+    }
+    Ok(lines)
+}

@@ -1,0 +1,176 @@
+//! Each kind: planted alone into books that agree, it is the one finding, with its amount.
+
+use super::*;
+use crate::kind::Kind::{self, *};
+
+/// What each planting makes of books that agree, and what it is found as.
+fn rows() -> Vec<(Kind, i64, World)> {
+    let state = |world: World, state, captured| {
+        world.with(|w| (w.provider[0].state, w.provider[0].captured) = (state, captured))
+    };
+    let stranger = |captured: i64| {
+        let state = if captured > 0 { ObjectState::Captured } else { ObjectState::Authorized };
+        let ids = |id: &str| (format!("pi_{id}"), format!("payment-{id}"));
+        let (id, payment) = ids("9");
+        Object { id, payment, ..object(state, captured) }
+    };
+    let second = |world: World, object: Object| world.with(|w| w.provider.push(object));
+    let alone = |object: Object| World { provider: vec![object], ..World::default() };
+    vec![
+        (OrphanHold, 1_000, alone(stranger(0))),
+        (OrphanHold, 1_000, second(sold(), stranger(0))),
+        (OrphanHold, 1_000, second(taken_back(), stranger(0))),
+        (
+            OrphanHold,
+            1_000,
+            held().with(|w| (w.ledger[0].object, w.ledger[0].status) = ("".into(), "authorizing".into())),
+        ),
+        (OrphanHold, 1_000, alone(Object { payment: "".into(), saga: "".into(), ..stranger(0) })),
+        (OrphanCapture, 1_000, alone(stranger(1_000))),
+        (OrphanCapture, 700, alone(Object { refunded: 300, ..stranger(1_000) })),
+        (OrphanCapture, 1_000, second(taken_back(), stranger(1_000))),
+        (OrphanCapture, 1_000, sold().with(|w| w.ledger.clear())),
+        (CapturedTwice, 1_000, second(sold(), stranger(1_000))),
+        (
+            CapturedTwice,
+            1_000,
+            second(sold(), stranger(1_000)).with(|w| {
+                w.ledger.push(Payment {
+                    id: "payment-9".into(),
+                    object: "pi_9".into(),
+                    ..payment("captured", 1_000)
+                });
+            }),
+        ),
+        (HoldLeftOver, 1_000, held()),
+        (HoldLeftOver, 1_000, state(taken_back(), ObjectState::Authorized, 0)),
+        (HoldLeftOver, 1_000, state(taken_back(), ObjectState::CustomerAction, 0)),
+        (HoldGone, 1_000, state(held(), ObjectState::Cancelled, 0)),
+        (HoldGone, 1_000, state(held(), ObjectState::Refused, 0)),
+        (MissedCapture, 1_000, state(held(), ObjectState::Captured, 1_000)),
+        (MissedCapture, 1_000, sold().with(|w| w.ledger[0] = payment("capturing", 0))),
+        (MissedCapture, 1_000, state(taken_back(), ObjectState::Captured, 1_000)),
+        (CaptureNotAtProvider, 1_000, state(sold(), ObjectState::Authorized, 0)),
+        (CaptureNotAtProvider, 1_000, state(sold(), ObjectState::Cancelled, 0)),
+        (CapturedAmountDiffers, 1, state(sold(), ObjectState::Captured, 999)),
+        (
+            RefundUnknownHere,
+            400,
+            returned()
+                .with(|w| (w.ledger[0].refunded, w.ledger[0].refunds, w.orders[0].returned) = (0, vec![], 0)),
+        ),
+        (RefundUnknownHere, 400, returned().with(|w| w.ledger[0].refunds[0].state = RefundState::Pending)),
+        (RefundUnknownHere, 400, sold().with(|w| w.provider[0].refunded = 400)),
+        (
+            RefundNotAtProvider,
+            400,
+            returned().with(|w| (w.provider[0].refunded, w.provider[0].refunds) = (0, vec![])),
+        ),
+        (RefundNotAtProvider, 400, bounced(false).with(|w| w.cases.clear())),
+        (RefundNotAtProvider, 400, sold().with(|w| w.ledger[0].refunded = 400)),
+        (RefundedMoreThanCaptured, 200, returned().with(|w| w.provider[0].refunded = 1_200)),
+        (RefundedMoreThanCaptured, 1, returned().with(|w| w.ledger[0].refunds[0].amount = 1_001)),
+        (OrderWithoutMoney, 1_000, held().with(|w| w.orders[0].status = "confirmed".into())),
+        (OrderWithoutMoney, 1_000, taken_back().with(|w| w.orders[0].status = "shipped".into())),
+        (OrderWithoutMoney, 1_000, World { orders: vec![order("confirmed")], ..World::default() }),
+        (MoneyWithoutOrder, 1_000, sold().with(|w| w.orders.clear())),
+        (MoneyWithoutOrder, 1_000, sold().with(|w| w.orders[0].status = "cancelled".into())),
+        (MoneyWithoutOrder, 600, returned().with(|w| w.orders[0].status = "pending".into())),
+        (KeptDiffers, 400, returned().with(|w| w.orders[0].returned = 0)),
+        (KeptDiffers, 1, sold().with(|w| w.orders[0].total = gbp(1_001))),
+        (KeptDiffers, 1, sold().with(|w| w.orders[0].total = gbp(999))),
+        (KeptDiffers, 1_000, sold().with(|w| w.orders[0].returned = 1_000)),
+        (OpenCase, 400, bounced(false)),
+        (ObjectUnknown, 1_000, sold().with(|w| w.provider.clear())),
+        (ObjectUnknown, 1_000, held().with(|w| w.provider.clear())),
+        (ObjectUnknown, 0, taken_back().with(|w| w.provider.clear())),
+        (
+            ObjectShared,
+            1_000,
+            sold().with(|w| {
+                w.ledger.push(Payment {
+                    id: "payment-2".into(),
+                    saga: "other".into(),
+                    order: "".into(),
+                    ..payment("captured", 1_000)
+                });
+            }),
+        ),
+        (
+            ObjectShared,
+            1_000,
+            sold().with(|w| {
+                w.provider[0].payment = "".into();
+                w.ledger.push(Payment { id: "payment-2".into(), ..payment("captured", 1_000) });
+            }),
+        ),
+        (AmountDiffers, 1, sold().with(|w| w.provider[0].amount = gbp(1_001))),
+        (
+            AmountDiffers,
+            1_000,
+            sold().with(|w| w.provider[0].amount.currency = Currency::parse("EUR").unwrap()),
+        ),
+        (AmountDiffers, 1_000, sold().with(|w| w.orders[0].total.currency = Currency::parse("EUR").unwrap())),
+    ]
+}
+
+#[test]
+fn each_planting_is_the_one_finding_of_its_kind_with_its_amount() {
+    for (n, (kind, amount, world)) in rows().into_iter().enumerate() {
+        let found = world.under(Standing::Compensated);
+        let told: Vec<_> = found.iter().map(|f| (f.kind, f.amount.minor)).collect();
+        assert_eq!(told, [(kind, amount)], "row {n}: {found:#?}");
+        let what = &found[0].what;
+        assert!(what.ends_with('.') && !what.contains("  ") && what.len() < 400, "row {n}: {what}");
+    }
+}
+
+#[test]
+fn every_kind_has_a_row() {
+    for kind in Kind::ALL {
+        let here = rows().iter().any(|(of, ..)| *of == kind);
+        // Only while its saga is under way: `steps` has it.
+        assert!(here || kind == HoldEndsSoon, "{kind:?}");
+    }
+}
+
+#[test]
+fn books_that_agree_have_no_findings() {
+    for world in [sold(), returned(), taken_back(), bounced(true), World::default()] {
+        for standing in [Standing::Completed, Standing::Compensated, Standing::Live, Standing::Parked] {
+            assert_eq!(world.under(standing), [], "{world:#?}");
+        }
+    }
+    // A saga that is under way holds money, and waits for its customer.
+    let waits = held().with(|w| {
+        (w.ledger[0].status, w.provider[0].state) = ("waiting".into(), ObjectState::CustomerAction);
+    });
+    for world in [held(), waits] {
+        assert_eq!(world.under(Standing::Live), []);
+        assert_eq!(world.under(Standing::Parked), []);
+    }
+    // Made and never confirmed: it holds nothing and never will.
+    let never = held().with(|w| {
+        (w.ledger[0].object, w.ledger[0].status) = (String::new(), "refused".into());
+        w.provider[0].state = ObjectState::Created;
+        w.orders[0].status = "cancelled".into();
+    });
+    assert_eq!(never.under(Standing::Compensated), []);
+}
+
+#[test]
+fn what_is_older_than_the_list_is_not_judged() {
+    let old = |age: i64| {
+        let made = TERMS.since_ms - age;
+        let without = sold().with(|w| (w.ledger[0].created_ms, w.provider) = (made, vec![]));
+        let unpaid =
+            World { orders: vec![Order { created_ms: made, ..order("confirmed") }], ..World::default() };
+        [without, unpaid]
+    };
+    for world in old(1) {
+        assert_eq!(world.under(Standing::Completed), [], "a moment too old");
+    }
+    for world in old(0) {
+        assert_eq!(world.under(Standing::Completed).len(), 1, "just young enough");
+    }
+}

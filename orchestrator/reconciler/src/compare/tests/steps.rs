@@ -1,0 +1,116 @@
+//! What may be done about a finding: by its age, by its saga, and by who may still need the money.
+
+use super::*;
+use crate::finding::Because;
+use crate::kind::Kind;
+
+fn step_of(world: &World, standing: Standing) -> Move {
+    let found = world.under(standing);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found[0].step.clone()
+}
+
+fn orphan(captured: i64) -> Object {
+    let state = if captured > 0 { ObjectState::Captured } else { ObjectState::Authorized };
+    Object { id: "pi_9".into(), payment: "payment-9".into(), ..object(state, captured) }
+}
+
+const CANCEL: Move = Move::Repair { state: "authorized" };
+const REFUND: Move = Move::Repair { state: "captured" };
+const PERSON: Move = Move::Person(Because::Judgement);
+
+#[test]
+fn a_hold_of_nobody_is_cancelled_once_its_saga_has_ended() {
+    let world = World { provider: vec![orphan(0)], ..World::default() };
+    for ended in [Standing::Completed, Standing::Compensated, Standing::Forgotten] {
+        assert_eq!(step_of(&world, ended), CANCEL, "{ended:?}");
+    }
+    assert_eq!(step_of(&world, Standing::Unknown), Move::Person(Because::UnknownSaga));
+    let note = |is_parked| Move::Note { saga: "saga".into(), is_parked };
+    assert_eq!(step_of(&world, Standing::Live), note(false));
+    assert_eq!(step_of(&world, Standing::Parked), note(true));
+}
+
+#[test]
+fn what_names_no_saga_of_ours_is_left_to_a_person() {
+    let foreign = Object { payment: String::new(), saga: String::new(), ..orphan(0) };
+    let world = World { provider: vec![foreign], ..World::default() };
+    assert_eq!(step_of(&world, Standing::Compensated), Move::Person(Because::Foreign));
+}
+
+#[test]
+fn money_is_refunded_where_the_checkout_s_end_says_that_it_is_not_ours() {
+    let twice = sold().with(|w| w.provider.push(orphan(1_000)));
+    assert_eq!(step_of(&twice, Standing::Completed), REFUND, "the order stands on the other object");
+    let alone = World { provider: vec![orphan(1_000)], ..World::default() };
+    assert_eq!(step_of(&alone, Standing::Compensated), REFUND);
+    assert_eq!(step_of(&alone, Standing::Forgotten), REFUND);
+    assert_eq!(
+        step_of(&alone, Standing::Completed),
+        PERSON,
+        "it completed: its order may be lost, and not its right"
+    );
+    let no_order = sold().with(|w| w.orders[0].status = "cancelled".into());
+    assert_eq!(step_of(&no_order, Standing::Compensated), REFUND);
+    assert_eq!(step_of(&no_order, Standing::Completed), PERSON);
+    assert_eq!(step_of(&no_order, Standing::Forgotten), PERSON);
+}
+
+#[test]
+fn nothing_is_taken_from_an_order_that_lacks_money() {
+    // Its payment's row is lost, and the object is what paid it.
+    let lost = sold().with(|w| w.ledger.clear());
+    for ended in [Standing::Completed, Standing::Compensated, Standing::Forgotten] {
+        assert_eq!(step_of(&lost, ended), PERSON, "{ended:?}");
+    }
+    // It stands on a hold that nobody captured: cancelled, it would stand on nothing.
+    let uncaptured = held().with(|w| w.orders[0].status = "confirmed".into());
+    assert_eq!(uncaptured.under(Standing::Completed)[0].kind, Kind::OrderWithoutMoney);
+    assert_eq!(step_of(&uncaptured, Standing::Completed), PERSON);
+    // Another hold beside it may be meant for it.
+    let beside = uncaptured.with(|w| w.provider.push(orphan(0)));
+    assert!(beside.under(Standing::Completed).iter().all(|finding| finding.step == PERSON));
+}
+
+#[test]
+fn any_saga_that_may_still_act_has_the_first_word() {
+    // The checkout has ended, and a return of it is under way.
+    let world = returned().with(|w| w.orders[0].returned = 0);
+    let saga = |standing| Saga { standing, moved_ms: NOW - DAY };
+    let sagas = [("saga".to_owned(), saga(Standing::Completed)), ("return".to_owned(), saga(Standing::Live))];
+    let found = world.compare(&Sagas::Told(sagas.into()), &TERMS);
+    assert_eq!(found[0].step, Move::Note { saga: "return".into(), is_parked: false });
+}
+
+#[test]
+fn what_moved_within_the_grace_time_may_settle_by_itself() {
+    let orphan = || World { provider: vec![orphan(0)], ..World::default() };
+    let moved = |ms: i64| {
+        let saga = Saga { standing: Standing::Compensated, moved_ms: ms };
+        orphan().compare(&Sagas::Told([("saga".to_owned(), saga)].into()), &TERMS)[0].step.clone()
+    };
+    assert_eq!(moved(NOW - TERMS.grace_ms), CANCEL, "at the limit");
+    assert_eq!(moved(NOW - TERMS.grace_ms + 1), Move::Wait, "a moment younger");
+    let late = orphan().with(|w| w.provider[0].created_ms = NOW);
+    assert_eq!(step_of(&late, Standing::Compensated), Move::Wait);
+    let twice = sold().with(|w| w.orders[0].returned = 1);
+    for young in [
+        twice.clone().with(|w| w.ledger[0].updated_ms = NOW),
+        twice.clone().with(|w| w.orders[0].changed_ms = NOW),
+    ] {
+        assert_eq!(step_of(&young, Standing::Completed), Move::Wait);
+    }
+    assert!(!twice.with(|w| w.ledger[0].updated_ms = NOW).under(Standing::Completed)[0].is_at_risk());
+}
+
+#[test]
+fn a_hold_that_ends_soon_is_told_while_its_saga_is_under_way() {
+    let ends = |ms: i64| held().with(|w| w.provider[0].capture_before_ms = NOW + ms);
+    assert_eq!(ends(TERMS.ends_within_ms + 1).under(Standing::Parked), [], "a moment later");
+    for standing in [Standing::Live, Standing::Parked] {
+        let found = ends(TERMS.ends_within_ms).under(standing);
+        assert_eq!((found[0].kind, found[0].amount), (Kind::HoldEndsSoon, gbp(1_000)));
+        assert!(matches!(found[0].step, Move::Note { .. }));
+    }
+    assert_eq!(ends(0).under(Standing::Completed)[0].kind, Kind::HoldLeftOver);
+}

@@ -1,0 +1,222 @@
+//! What a run found, as data and for people.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use backstitch_proto::money::{Currency, Money};
+use serde::Serialize;
+
+use crate::finding::{Because, Finding, Move};
+use crate::kind::Kind;
+
+/// How many findings are told one by one; the sums are of all.
+pub(crate) const TOLD: usize = 10_000;
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Objects of the provider's list.
+    pub objects: usize,
+    /// Payments of our ledger.
+    pub payments: usize,
+    /// Orders.
+    pub orders: usize,
+    /// Checkouts that were looked at again.
+    pub looked_at_again: usize,
+    /// Differences that were another one at every look: what is under way right now.
+    pub moving: usize,
+    /// Findings that may settle by themselves.
+    pub young: usize,
+    /// Findings that are in the sums, and too many to be told one by one.
+    pub not_told: usize,
+}
+
+/// A finding and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What was found.
+    pub finding: Finding,
+    /// What was done.
+    pub done: Done,
+}
+
+/// What was done about a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing.
+    Nothing,
+    /// Its saga has a note.
+    Noted,
+    /// This saga repairs it.
+    Repairing(String),
+    /// It was tried, and why it could not be.
+    Failed(String),
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// By kind and then by what they are about.
+    pub findings: Vec<Told>,
+    /// Minor units at risk, by currency and kind.
+    pub at_risk: BTreeMap<(Currency, Kind), i64>,
+    /// How much was read.
+    pub counts: Counts,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, told: Told) {
+        let Finding { kind, amount, .. } = told.finding;
+        if !told.finding.is_at_risk() {
+            self.counts.young += 1;
+        } else {
+            let sum = self.at_risk.entry((amount.currency, kind)).or_default();
+            *sum = sum.saturating_add(amount.minor);
+        }
+        if self.findings.len() < TOLD { self.findings.push(told) } else { self.counts.not_told += 1 }
+    }
+
+    pub(crate) fn sort(&mut self) {
+        let key = |told: &Told| (told.finding.kind, told.finding.about.clone());
+        self.findings.sort_by_cached_key(key);
+    }
+
+    /// Whether any money is at risk.
+    pub fn is_anything_at_risk(&self) -> bool {
+        self.at_risk.values().any(|minor| *minor != 0)
+    }
+
+    /// Money at risk by currency, those with none left out.
+    pub fn sums(&self) -> Vec<Money> {
+        let mut sums = BTreeMap::<Currency, i64>::new();
+        for ((currency, _), minor) in &self.at_risk {
+            let sum = sums.entry(*currency).or_default();
+            *sum = sum.saturating_add(*minor);
+        }
+        let sums = sums.into_iter().filter(|(_, minor)| *minor != 0);
+        sums.map(|(currency, minor)| Money::new(minor, currency)).collect()
+    }
+
+    /// `money at risk: 12.34 GBP, 5.00 EUR`, or `none`.
+    pub fn last_line(&self) -> String {
+        let sums: Vec<_> = self.sums().iter().map(ToString::to_string).collect();
+        format!("money at risk: {}", if sums.is_empty() { "none".to_owned() } else { sums.join(", ") })
+    }
+}
+
+/// A block for each finding: kind and amount, what is wrong, the next move, and the ids to look with.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for told in &self.findings {
+            let finding = &told.finding;
+            writeln!(f, "{:<27} {:>15}", finding.kind.as_str(), finding.amount.to_string())?;
+            writeln!(f, "  what   {}", finding.what)?;
+            match &told.done {
+                Done::Repairing(saga) => writeln!(f, "  next   Nothing: saga {saga} takes it back.")?,
+                Done::Failed(why) => writeln!(f, "  next   {} ({why})", finding.next())?,
+                Done::Nothing | Done::Noted => writeln!(f, "  next   {}", finding.next())?,
+            }
+            let about = &finding.about;
+            let ids = [
+                ("saga", &about.saga),
+                ("order", &about.order),
+                ("payment", &about.payment),
+                ("object", &about.object),
+                ("refund", &about.refund),
+            ];
+            for (name, id) in ids.into_iter().filter(|(_, id)| !id.is_empty()) {
+                writeln!(f, "  {name:<7}{id}")?;
+            }
+            writeln!(f)?;
+        }
+        if self.counts.not_told > 0 {
+            writeln!(f, "... and {} more, which are in the sum.\n", self.counts.not_told)?;
+        }
+        f.write_str(&self.last_line())
+    }
+}
+
+/// The report as JSON has it.
+#[derive(Serialize)]
+struct Document<'a> {
+    money_at_risk: Vec<Amount<'a>>,
+    findings: Vec<One<'a>>,
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+struct Amount<'a> {
+    amount_minor: i64,
+    currency: &'a str,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    kind: &'static str,
+    amount: Amount<'a>,
+    #[serde(rename = "move")]
+    step: &'static str,
+    what: &'a str,
+    next: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    saga_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    payment_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    provider_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    refund_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair_saga_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<&'a str>,
+}
+
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sums = self.sums();
+        let amount = |money: &'_ Money| money.minor;
+        let document = Document {
+            money_at_risk: sums
+                .iter()
+                .map(|money| Amount { amount_minor: amount(money), currency: money.currency.as_str() })
+                .collect(),
+            findings: self.findings.iter().map(One::of).collect(),
+            counts: self.counts,
+        };
+        document.serialize(serializer)
+    }
+}
+
+impl<'a> One<'a> {
+    fn of(told: &'a Told) -> Self {
+        let Told { finding, done } = told;
+        Self {
+            kind: finding.kind.as_str(),
+            amount: Amount { amount_minor: finding.amount.minor, currency: finding.amount.currency.as_str() },
+            step: match finding.step {
+                Move::Wait => "wait",
+                Move::Note { .. } => "note",
+                Move::Repair { .. } => "repair",
+                Move::Person(Because::Judgement | Because::Foreign | Because::UnknownSaga) => "person",
+            },
+            what: &finding.what,
+            next: finding.next(),
+            saga_id: &finding.about.saga,
+            order_id: &finding.about.order,
+            payment_id: &finding.about.payment,
+            provider_id: &finding.about.object,
+            refund_id: &finding.about.refund,
+            repair_saga_id: match done {
+                Done::Repairing(saga) => Some(saga),
+                _ => None,
+            },
+            trouble: match done {
+                Done::Failed(why) => Some(why),
+                _ => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Whom the reconciler asks: the payment service, the orders, the orchestrator. It changes nothing by asking, and acts
+//! only by the orchestrator's verbs.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use backstitch_proto::operator::operator_client::OperatorClient;
+use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest, SagaDetail};
+use backstitch_proto::order::orders_client::OrdersClient;
+use backstitch_proto::order::{self, GetOrderRequest, ListOrdersRequest};
+use backstitch_proto::payment::payment_client::PaymentClient;
+use backstitch_proto::payment::{
+    self, GetPaymentRequest, ListCasesRequest, ListPaymentsRequest, ListProviderObjectsRequest,
+    PaymentDocument, ProviderObject,
+};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+use uuid::Uuid;
+
+use crate::lines::Unreadable;
+use crate::sagas::{Saga, Standing};
+
+/// The longest message that is read: a page of large orders.
+const MESSAGE: usize = 16 * 1024 * 1024;
+
+/// Payments on a page.
+const PAYMENTS: i32 = 500;
+
+/// Orders on a page; one may have hundreds of lines.
+const ORDERS: i32 = 100;
+
+/// How long an answer may take. The provider's list is the slowest: the payment service asks outside for it.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Why the books could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// Somebody did not answer.
+    #[error("{who} at {at} did not answer {asked}: {why}")]
+    Unanswered {
+        /// payment, order or orchestrator.
+        who: &'static str,
+        /// Where.
+        at: String,
+        /// The call.
+        asked: &'static str,
+        /// What was said instead.
+        why: String,
+    },
+    /// Somebody answered what cannot be.
+    #[error("{who} at {at} answered what cannot be read: {why}")]
+    Unreadable {
+        /// Who.
+        who: &'static str,
+        /// Where.
+        at: String,
+        /// What.
+        why: String,
+    },
+    /// Lines could not be put away for sorting.
+    #[error("lines cannot be put away in the directory for temporary files (TMPDIR): {0}")]
+    Scratch(#[from] std::io::Error),
+}
+
+/// Somebody who is asked.
+#[derive(Clone, Debug)]
+struct Part {
+    who: &'static str,
+    at: String,
+}
+
+impl Part {
+    fn unanswered(&self, asked: &'static str, status: &Status) -> Failed {
+        let code = format!("{:?}", status.code());
+        let why = if status.message().is_empty() { code } else { format!("{code}, {}", status.message()) };
+        Failed::Unanswered { who: self.who, at: self.at.clone(), asked, why }
+    }
+
+    fn unreadable(&self, error: &Unreadable) -> Failed {
+        Failed::Unreadable { who: self.who, at: self.at.clone(), why: error.to_string() }
+    }
+
+    async fn ask<T>(
+        &self,
+        asked: &'static str,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Failed> {
+        match tokio::time::timeout(ANSWER, call).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(self.unanswered(asked, &status)),
+            Err(_) => {
+                Err(self.unanswered(asked, &Status::deadline_exceeded(format!("nothing within {ANSWER:?}"))))
+            }
+        }
+    }
+
+    /// As [`Part::ask`]; what is not found is None.
+    async fn find<T>(
+        &self,
+        asked: &'static str,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<Option<T>, Failed> {
+        let call = async {
+            match call.await {
+                Err(status) if status.code() == Code::NotFound => Ok(Response::new(None)),
+                answer => answer.map(|answer| answer.map(Some)),
+            }
+        };
+        self.ask(asked, call).await
+    }
+
+    /// The token of the next page, None at the end. One that leads back to the same page would never end.
+    fn next(&self, asked: &'static str, token: &str, next: String) -> Result<Option<String>, Failed> {
+        match next.as_str() {
+            "" => Ok(None),
+            same if same == token => {
+                let why = format!("{asked} leads from a page to itself");
+                Err(Failed::Unreadable { who: self.who, at: self.at.clone(), why })
+            }
+            _ => Ok(Some(next)),
+        }
+    }
+}
+
+/// Connections to everybody who is asked.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    payment: (Part, PaymentClient<Channel>),
+    orders: (Part, OrdersClient<Channel>),
+    operator: (Part, OperatorClient<Channel>),
+}
+
+/// A channel and the address that it is named by where somebody does not answer.
+#[derive(Clone, Debug)]
+pub struct At {
+    /// For people.
+    pub address: String,
+    /// To call.
+    pub channel: Channel,
+}
+
+impl Shop {
+    /// Asks these.
+    pub fn new(payment: At, order: At, orchestrator: At) -> Self {
+        let part = |who, at: &At| Part { who, at: at.address.clone() };
+        let (p, o, s) =
+            (part("payment", &payment), part("order", &order), part("orchestrator", &orchestrator));
+        Self {
+            payment: (p, PaymentClient::new(payment.channel).max_decoding_message_size(MESSAGE)),
+            orders: (o, OrdersClient::new(order.channel).max_decoding_message_size(MESSAGE)),
+            operator: (s, OperatorClient::new(orchestrator.channel).max_decoding_message_size(MESSAGE)),
+        }
+    }
+
+    /// A page of the provider's list, and the token of the next.
+    pub(crate) async fn objects(
+        &self,
+        from_ms: i64,
+        token: &str,
+    ) -> Result<(Vec<ProviderObject>, Option<String>), Failed> {
+        let (part, mut client) = self.payment.clone();
+        let request =
+            ListProviderObjectsRequest { created_from_unix_ms: from_ms.max(0), page_token: token.into() };
+        let page = part.ask("ListProviderObjects", client.list_provider_objects(request)).await?;
+        Ok((page.objects, part.next("ListProviderObjects", token, page.next_page_token)?))
+    }
+
+    /// A page of our ledger.
+    pub(crate) async fn payments(
+        &self,
+        token: &str,
+    ) -> Result<(Vec<PaymentDocument>, Option<String>), Failed> {
+        let (part, mut client) = self.payment.clone();
+        let request = ListPaymentsRequest { page_size: PAYMENTS, page_token: token.into() };
+        let page = part.ask("ListPayments", client.list_payments(request)).await?;
+        Ok((page.payments, part.next("ListPayments", token, page.next_page_token)?))
+    }
+
+    /// One payment of our ledger.
+    pub(crate) async fn payment(&self, id: &str) -> Result<Option<PaymentDocument>, Failed> {
+        let (part, mut client) = self.payment.clone();
+        let request = GetPaymentRequest { payment_id: id.to_owned() };
+        part.find("GetPayment", client.get_payment(request)).await
+    }
+
+    /// Every case, resolved ones too.
+    pub(crate) async fn cases(&self) -> Result<Vec<payment::Case>, Failed> {
+        let (part, mut client) = self.payment.clone();
+        let answer = part.ask("ListCases", client.list_cases(ListCasesRequest { open: false })).await?;
+        Ok(answer.cases)
+    }
+
+    /// A page of the orders.
+    pub(crate) async fn orders(&self, token: &str) -> Result<(Vec<order::Order>, Option<String>), Failed> {
+        let (part, mut client) = self.orders.clone();
+        let request = ListOrdersRequest { page_size: ORDERS, page_token: token.into() };
+        let page = part.ask("List", client.list(request)).await?;
+        Ok((page.orders, part.next("List", token, page.next_page_token)?))
+    }
+
+    /// One order.
+    pub(crate) async fn order(&self, id: &str) -> Result<Option<order::Order>, Failed> {
+        let (part, mut client) = self.orders.clone();
+        part.find("Get", client.get(GetOrderRequest { order_id: id.to_owned() })).await
+    }
+
+    /// Where a saga stands. One that is not known and was begun before `forgotten_ms` may have been forgotten.
+    pub(crate) async fn saga(&self, id: &str, forgotten_ms: i64) -> Result<Saga, Failed> {
+        let unknown = Saga { standing: Standing::Unknown, moved_ms: 0 };
+        // What is no id of ours is no saga of ours.
+        let Ok(uuid) = id.parse::<Uuid>() else { return Ok(unknown) };
+        let (part, mut client) = self.operator.clone();
+        let request = GetSagaRequest { saga_id: uuid.to_string() };
+        let Some(detail) = part.find("GetSaga", client.get_saga(request)).await? else {
+            let is_old = begun_ms(uuid).is_some_and(|begun| begun < forgotten_ms);
+            let standing = if is_old { Standing::Forgotten } else { Standing::Unknown };
+            return Ok(Saga { standing, moved_ms: 0 });
+        };
+        let summary = detail.summary.unwrap_or_default();
+        let standing = match summary.status.as_str() {
+            "completed" => Standing::Completed,
+            "compensated" => Standing::Compensated,
+            "parked" => Standing::Parked,
+            "running" | "waiting" | "compensating" => Standing::Live,
+            other => {
+                let why = format!("saga {id} is `{other}`");
+                return Err(Failed::Unreadable { who: part.who, at: part.at, why });
+            }
+        };
+        Ok(Saga { standing, moved_ms: summary.updated_at_unix_ms })
+    }
+
+    /// Where sagas stand.
+    pub(crate) async fn sagas<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+        forgotten_ms: i64,
+    ) -> Result<BTreeMap<String, Saga>, Failed> {
+        let mut told = BTreeMap::new();
+        for id in ids {
+            if !id.is_empty() && !told.contains_key(id) {
+                told.insert(id.to_owned(), self.saga(id, forgotten_ms).await?);
+            }
+        }
+        Ok(told)
+    }
+
+    /// Writes a note on a saga that has not ended.
+    pub(crate) async fn note(&self, saga: &str, text: String) -> Result<(), Status> {
+        let mut client = self.operator.1.clone();
+        client.note_saga(NoteSagaRequest { saga_id: saga.to_owned(), text }).await.map(|_| ())
+    }
+
+    /// Starts the saga that takes an object back, or finds it.
+    pub(crate) async fn repair(&self, request: RepairObjectRequest) -> Result<SagaDetail, Status> {
+        let mut client = self.operator.1.clone();
+        client.repair_object(request).await.map(Response::into_inner)
+    }
+
+    /// Parses a line of the payment service.
+    pub(crate) fn of_payment<T>(&self, line: Result<T, Unreadable>) -> Result<T, Failed> {
+        line.map_err(|error| self.payment.0.unreadable(&error))
+    }
+
+    /// Parses a line of the orders.
+    pub(crate) fn of_orders<T>(&self, line: Result<T, Unreadable>) -> Result<T, Failed> {
+        line.map_err(|error| self.orders.0.unreadable(&error))
+    }
+}
+
+/// When the saga of this id was begun, as far as its id tells.
+fn begun_ms(id: Uuid) -> Option<i64> {
+    let (seconds, nanos) = (id.get_version_num() == 7).then(|| id.get_timestamp())??.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_when_its_saga_was_begun() {
+        let id = "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90".parse().unwrap();
+        assert_eq!(begun_ms(id), Some(0x0197_8a3e_5f2d));
+        assert_eq!(begun_ms(Uuid::new_v8([7; 16])), None);
+    }
+}
