@@ -110,11 +110,11 @@ impl fmt::Display for Report {
         for told in &self.findings {
             let finding = &told.finding;
             writeln!(f, "{:<27} {:>15}", finding.kind.as_str(), finding.amount.to_string())?;
-            writeln!(f, "  what   {}", finding.what)?;
+            writeln!(f, "  what     {}", finding.what)?;
             match &told.done {
-                Done::Repairing(saga) => writeln!(f, "  next   Nothing: saga {saga} takes it back.")?,
-                Done::Failed(why) => writeln!(f, "  next   {} ({why})", finding.next())?,
-                Done::Nothing | Done::Noted => writeln!(f, "  next   {}", finding.next())?,
+                Done::Repairing(saga) => writeln!(f, "  next     Nothing: saga {saga} takes it back.")?,
+                Done::Failed(why) => writeln!(f, "  next     {} ({why})", finding.next())?,
+                Done::Nothing | Done::Noted => writeln!(f, "  next     {}", finding.next())?,
             }
             let about = &finding.about;
             let ids = [
@@ -125,7 +125,7 @@ impl fmt::Display for Report {
                 ("refund", &about.refund),
             ];
             for (name, id) in ids.into_iter().filter(|(_, id)| !id.is_empty()) {
-                writeln!(f, "  {name:<7}{id}")?;
+                writeln!(f, "  {name:<8} {id}")?;
             }
             writeln!(f)?;
         }

@@ -1,0 +1,109 @@
+//! What is done about findings, and what is not.
+
+use backstitch_reconciler::Done;
+use tonic::Code;
+
+use super::*;
+use crate::double::{DAY, Facts, saga};
+
+/// One to repair of either kind, one to note, one for a person.
+fn facts() -> Facts {
+    let mut facts = Facts::default();
+    facts.sold(1).orphan(1, 1, "authorized");
+    facts.sold(2).orphan(2, 2, "captured");
+    facts.checkout(3, "parked", "captured", "pending");
+    facts.sold(4).order(4).total = double::gbp(1_001);
+    facts
+}
+
+const FOUND: [(&str, i64); 4] =
+    [("orphan_hold", 1_000), ("captured_twice", 1_000), ("money_without_order", 1_000), ("kept_differs", 1)];
+
+fn repairing() -> Options {
+    Options { repair: true, ..Options::default() }
+}
+
+#[tokio::test]
+async fn without_being_told_to_it_only_reports_and_notes() {
+    let double = Double::of(facts()).await;
+    let report = run(&double).await;
+    assert_eq!(told(&report), FOUND);
+    assert_eq!(report.last_line(), "money at risk: 30.01 GBP");
+    let note =
+        "reconcile found money_without_order: 10.00 GBP are kept on pi_3, but order BS-000003 is pending.";
+    assert_eq!(double.notes(), [(saga(3), note.to_owned())]);
+    assert_eq!(double.repairs(), []);
+}
+
+#[tokio::test]
+async fn a_repair_names_the_object_its_state_and_its_saga_and_is_the_same_again() {
+    let double = Double::of(facts()).await;
+    let report = run_with(&double, repairing()).await;
+    assert_eq!(told(&report), FOUND);
+    let asked = |double: &Double| {
+        let all = double.repairs().into_iter().map(|r| (r.provider_id, r.state, r.saga_id, r.reason));
+        all.collect::<Vec<_>>()
+    };
+    let first = asked(&double);
+    let told: Vec<_> = first.iter().map(|(id, state, saga, _)| (id.as_str(), state.as_str(), saga)).collect();
+    assert_eq!(told, [("orphan_1", "authorized", &saga(1)), ("orphan_2", "captured", &saga(2))]);
+    assert!(matches!(&report.findings[0].done, Done::Repairing(saga) if saga == "repair"));
+    run_with(&double, repairing()).await;
+    assert_eq!(asked(&double)[2..], first, "word for word, so that it is one saga");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_told_and_stays_a_finding() {
+    let double = Double::of(facts()).await;
+    double.breaks("NoteSaga", Code::FailedPrecondition);
+    double.breaks("RepairObject", Code::Unavailable);
+    let report = run_with(&double, repairing()).await;
+    assert_eq!((told(&report), report.is_anything_at_risk()), (FOUND.to_vec(), true));
+    let done: Vec<_> = report.findings.iter().map(|told| told.done.clone()).collect();
+    let failed = |why: &str| Done::Failed(why.to_owned());
+    let repair = "no repair could be started: Unavailable broken on purpose";
+    let note = "its saga has ended meanwhile; run this again";
+    assert_eq!(done, [failed(repair), failed(repair), failed(note), Done::Nothing]);
+    assert!(report.to_string().contains(note), "{report}");
+}
+
+/// An unknown saga's hold is taken back only when its id is older than any deadline and retention.
+#[tokio::test]
+async fn a_saga_that_nobody_knows_has_to_be_old_enough_to_be_forgotten() {
+    let begun = |ms: i64| {
+        let ms = u64::try_from(ms).unwrap();
+        let time = uuid::Timestamp::from_unix(
+            uuid::NoContext,
+            ms / 1_000,
+            u32::try_from(ms % 1_000).unwrap() * 1_000_000,
+        );
+        uuid::Uuid::new_v7(time).to_string()
+    };
+    for (age, repaired) in [(37 * DAY, 0), (37 * DAY + 1, 1)] {
+        let mut facts = Facts::default();
+        facts.orphan(1, 1, "authorized");
+        facts.objects[0].saga_id = begun(NOW - age);
+        let double = Double::of(facts).await;
+        let report = run_with(&double, repairing()).await;
+        assert_eq!(told(&report), [("orphan_hold", 1_000)]);
+        assert_eq!(double.repairs().len(), repaired, "{age}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_reads_what_is_wrong_and_what_to_do() {
+    let double = Double::of(facts()).await;
+    let report = run_with(&double, repairing()).await;
+    golden("report.txt", &format!("{report}\n"));
+    golden("report.json", &(serde_json::to_string_pretty(&report).unwrap() + "\n"));
+}
+
+/// `BLESS=1` writes it anew.
+fn golden(name: &str, told: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reconcile").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, told).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(golden == told, "{name} is not what is printed; BLESS=1 writes it anew:\n{told}");
+}

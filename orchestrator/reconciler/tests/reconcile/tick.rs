@@ -1,0 +1,59 @@
+//! The reconciler beside an orchestrator.
+
+use std::time::Duration;
+
+use backstitch_reconciler::{Progress, Reconciler};
+use tonic::Code;
+
+use super::*;
+use crate::double::Facts;
+
+const HOUR: i64 = 3_600_000;
+const MINUTE: i64 = 60_000;
+
+fn every_hour(double: &Double) -> Reconciler {
+    Reconciler::new(double.shop.clone(), Options::default(), Duration::from_secs(3600))
+}
+
+fn at(progress: &Progress) -> Option<i64> {
+    match progress {
+        Progress::NotDue { at_ms } => Some(*at_ms),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn it_runs_a_minute_after_its_start_and_then_now_and_then() {
+    let double = Double::of(Facts::default()).await;
+    let mut reconciler = every_hour(&double);
+    assert_eq!(at(&reconciler.tick(NOW, true).await), Some(NOW + MINUTE));
+    assert_eq!(at(&reconciler.tick(NOW + MINUTE - 1, true).await), Some(NOW + MINUTE));
+    assert!(matches!(reconciler.tick(NOW + MINUTE, true).await, Progress::Ran(_)));
+    assert_eq!(at(&reconciler.tick(NOW + MINUTE, true).await), Some(NOW + MINUTE + HOUR));
+    assert!(matches!(reconciler.tick(NOW + MINUTE + HOUR, true).await, Progress::Ran(_)));
+    assert_eq!(double.calls("ListPayments"), 2);
+}
+
+#[tokio::test]
+async fn one_that_fails_is_tried_again_soon() {
+    let double = Double::of(Facts::default()).await;
+    let mut reconciler = every_hour(&double);
+    reconciler.tick(NOW - MINUTE, true).await;
+    double.breaks("ListPayments", Code::Unavailable);
+    let failed = reconciler.tick(NOW, true).await;
+    assert!(matches!(&failed, Progress::Failed(why) if why.contains("payment at http://p")), "{failed:?}");
+    double.mend();
+    assert_eq!(at(&reconciler.tick(NOW + MINUTE - 1, true).await), Some(NOW + MINUTE));
+    assert!(matches!(reconciler.tick(NOW + MINUTE, true).await, Progress::Ran(_)));
+}
+
+#[tokio::test]
+async fn another_node_s_turn_is_left_to_it() {
+    let double = Double::of(Facts::default()).await;
+    let mut reconciler = every_hour(&double);
+    reconciler.tick(NOW - MINUTE, false).await;
+    assert!(matches!(reconciler.tick(NOW, false).await, Progress::AnotherS));
+    assert_eq!(double.calls("ListPayments"), 0);
+    // The turn comes here within a minute, not within an hour.
+    assert!(matches!(reconciler.tick(NOW + MINUTE, true).await, Progress::Ran(_)));
+}
