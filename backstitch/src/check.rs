@@ -46,9 +46,10 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
         Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
         Migrate(args) => args.url()?.check(),
         Orchestrator(args) => orchestrator::usable(args).map(drop),
-        Inventory(args) | Shipping(args) | Payment(args) | Order(args) => {
+        Inventory(args) | Shipping(args) | Payment(args) => {
             Databases::of_one(&args.data, &args.server).map(drop)
         }
+        Order(args) => Databases::of_one(&args.participant.data, &args.participant.server).map(drop),
         Cart(args) => {
             Databases::of_one(&args.participant.data, &args.participant.server)?;
             args.copies.check()

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Authorizations, captures and refunds.
     Payment(ParticipantArgs),
     /// Orders.
-    Order(ParticipantArgs),
+    Order(OrderArgs),
     /// Carts.
     Cart(CartArgs),
     /// Messages to customers.
@@ -107,6 +107,8 @@ pub(crate) struct UpArgs {
     pub(crate) copies: Copies,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) returns: Returns,
     #[command(flatten)]
     pub(crate) patience: Patience,
     #[command(flatten)]
@@ -179,6 +181,33 @@ pub(crate) struct Parts {
         value_parser = clap::value_parser!(u16).range(1..=3650)
     )]
     pub(crate) barrier_retention: u16,
+}
+
+/// What may come back.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Returns {
+    /// How long after its confirmation an order may be returned, e.g. 14d, 30d, 1y.
+    #[arg(long, env = "BACKSTITCH_RETURN_WINDOW", value_name = "TIME", default_value = "30d")]
+    #[arg(value_parser = return_window)]
+    pub(crate) return_window: Duration,
+}
+
+impl Default for Returns {
+    fn default() -> Self {
+        Self { return_window: 30 * DAY }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A second to ten years: less is a mistake, more than any shop's books are kept.
+fn return_window(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 14d, 30d or 1y"))?;
+    if (Duration::from_secs(1)..=3_653 * DAY).contains(&time) {
+        Ok(time)
+    } else {
+        Err("it must be between 1s and 3653d".into())
+    }
 }
 
 /// How customers are written to.
@@ -296,6 +325,8 @@ pub(crate) struct ParticipantsArgs {
     pub(crate) copies: Copies,
     #[command(flatten)]
     pub(crate) mail: Mail,
+    #[command(flatten)]
+    pub(crate) returns: Returns,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -318,6 +349,14 @@ pub(crate) struct ParticipantArgs {
     /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrderArgs {
+    #[command(flatten)]
+    pub(crate) participant: ParticipantArgs,
+    #[command(flatten)]
+    pub(crate) returns: Returns,
 }
 
 #[derive(Debug, Args)]

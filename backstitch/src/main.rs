@@ -31,9 +31,9 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
 
-use cli::{Cli, Command, Mail, ParticipantArgs};
-use copies::Copies;
+use cli::{Cli, Command, ParticipantArgs};
 use roles::name::Name;
+use roles::participants::More;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -104,29 +104,27 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Relay(args) => roles::relay::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
-        Command::Inventory(args) => {
-            participant(Name::Inventory, args, Mail::default(), Copies::default()).await
+        Command::Inventory(args) => participant(Name::Inventory, args, More::default()).await,
+        Command::Shipping(args) => participant(Name::Shipping, args, More::default()).await,
+        Command::Payment(args) => participant(Name::Payment, args, More::default()).await,
+        Command::Order(args) => {
+            let more = More { returns: args.returns, ..More::default() };
+            participant(Name::Order, args.participant, more).await
         }
-        Command::Shipping(args) => {
-            participant(Name::Shipping, args, Mail::default(), Copies::default()).await
+        Command::Cart(args) => {
+            let more = More { copies: args.copies, ..More::default() };
+            participant(Name::Cart, args.participant, more).await
         }
-        Command::Payment(args) => participant(Name::Payment, args, Mail::default(), Copies::default()).await,
-        Command::Order(args) => participant(Name::Order, args, Mail::default(), Copies::default()).await,
-        Command::Cart(args) => participant(Name::Cart, args.participant, Mail::default(), args.copies).await,
         Command::Notification(args) => {
-            participant(Name::Notification, args.participant, args.mail, Copies::default()).await
+            let more = More { mail: args.mail, ..More::default() };
+            participant(Name::Notification, args.participant, more).await
         }
         Command::Noop(args) => roles::noop::run(args).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
-async fn participant(
-    name: Name,
-    args: ParticipantArgs,
-    mail: Mail,
-    copies: Copies,
-) -> anyhow::Result<ExitCode> {
-    roles::participants::run_one(name, args, mail, copies).await.map(|()| ExitCode::SUCCESS)
+async fn participant(name: Name, args: ParticipantArgs, more: More) -> anyhow::Result<ExitCode> {
+    roles::participants::run_one(name, args, more).await.map(|()| ExitCode::SUCCESS)
 }
 
 /// Says what went wrong, with every cause, and fails.

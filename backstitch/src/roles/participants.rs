@@ -19,7 +19,7 @@ use super::orchestrator::cannot_listen;
 use super::relays::Outbox;
 use super::run::{announce, finish};
 use super::{relays, stop};
-use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts};
+use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts, Returns};
 use crate::copies::Copies;
 use crate::data_dir::{hold, hold_existing};
 use crate::databases::Databases;
@@ -30,6 +30,18 @@ pub(crate) struct Making<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) mail: &'a Mail,
     pub(crate) copies: &'a Copies,
+    pub(crate) returns: Returns,
+}
+
+/// What only some participants have.
+#[derive(Default)]
+pub(crate) struct More {
+    /// The notifications' business.
+    pub(crate) mail: Mail,
+    /// The carts'.
+    pub(crate) copies: Copies,
+    /// The orders'.
+    pub(crate) returns: Returns,
 }
 
 /// Opens one participant with its database.
@@ -46,7 +58,11 @@ pub(crate) async fn open(
         Name::Shipping => {
             participant_shipping::open(participant_shipping::Options { database_url, clock }).await
         }
-        Name::Order => participant_order::open(participant_order::Options { database_url, clock }).await,
+        Name::Order => {
+            let options = participant_order::Options::new(database_url, clock);
+            let return_window = with.returns.return_window;
+            participant_order::open(participant_order::Options { return_window, ..options }).await
+        }
         Name::Cart => {
             let redis = with.copies.options();
             let options = participant_cart::Options::new(database_url, clock);
@@ -145,23 +161,14 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
         )
     })?;
     let databases = Databases::of_all(&args.data, &args.server)?;
-    run(
-        at,
-        &databases,
-        &Making { parts: &args.parts, mail: &args.mail, copies: &args.copies },
-        args.ready_file,
-    )
-    .await
+    let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies, returns: args.returns };
+    run(at, &databases, &with, args.ready_file).await
 }
 
-/// One alone; `mail` is the notifications' business, `copies` is the carts'.
-pub(crate) async fn run_one(
-    name: Name,
-    args: ParticipantArgs,
-    mail: Mail,
-    copies: Copies,
-) -> anyhow::Result<()> {
-    let with = Making { parts: &args.parts, mail: &mail, copies: &copies };
+/// One alone.
+pub(crate) async fn run_one(name: Name, args: ParticipantArgs, more: More) -> anyhow::Result<()> {
+    let More { mail, copies, returns } = more;
+    let with = Making { parts: &args.parts, mail: &mail, copies: &copies, returns };
     let databases = Databases::of_one(&args.data, &args.server)?;
     run(vec![(name, args.listen)], &databases, &with, args.ready_file).await
 }

@@ -3,10 +3,12 @@
 mod commit;
 mod release;
 mod reserve;
+mod restock;
 
 pub(crate) use commit::Commit;
 pub(crate) use release::Release;
 pub(crate) use reserve::Reserve;
+pub(crate) use restock::Restock;
 
 use participant_kit::{LockKey, text};
 use uuid::Uuid;

@@ -32,6 +32,20 @@ pub(crate) fn moved(to: Moved, reservation: Uuid, items: Vec<Item>, call: &CallM
         .traced(&call.traceparent)
 }
 
+/// Stock of a reservation came back, by this restock.
+pub(crate) fn restocked(
+    restock: Uuid,
+    reservation: Uuid,
+    items: Vec<Item>,
+    call: &CallMeta,
+    now_ms: i64,
+) -> Event {
+    const KIND: &str = "com.backstitch.inventory.restocked.v1";
+    let payload = StockMoved { reservation_id: reservation.to_string(), items };
+    Event::json(TOPIC, KIND, SOURCE, call.root.to_string(), restock.to_string(), &payload, now_ms)
+        .traced(&call.traceparent)
+}
+
 /// Somebody counted. In order with the other counts of the SKU.
 pub(crate) fn corrected(sku: &Sku, by: i64, on_hand: i64, traceparent: &str, now_ms: i64) -> Event {
     const KIND: &str = "com.backstitch.inventory.corrected.v1";

@@ -2,7 +2,7 @@
 //!
 //! Owns one database. What it promises: of every SKU, on hand + reserved + sold is the sum of what people counted,
 //! and none of them is ever negative, so nothing is sold twice; a reservation holds all its lines or none, and only
-//! a release or a commit ends it. Knows nothing of checkouts, carts or money that moves.
+//! a release or a commit ends it, or that all of it comes back. Knows nothing of checkouts, carts or money that moves.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -8,12 +8,12 @@ use backstitch_proto::inventory::inventory_server::Inventory;
 use backstitch_proto::inventory::{
     CommitRequest, CommitResponse, GetProductRequest, ItemProblem, ListProductsRequest, ListProductsResponse,
     Product as ProductMessage, PutProductRequest, ReleaseRequest, ReleaseResponse, ReserveRequest,
-    ReserveResponse, ValidateItemsRequest, ValidateItemsResponse,
+    ReserveResponse, RestockRequest, RestockResponse, ValidateItemsRequest, ValidateItemsResponse,
 };
 use participant_kit::{Kit, status};
 use tonic::{Request, Response, Status};
 
-use crate::actions::{Commit, Release, Reserve};
+use crate::actions::{Commit, Release, Reserve, Restock};
 use crate::domain::{Invalid, Line, Product, Put, Sku, parse_items};
 use crate::put_product::put_product;
 use crate::store;
@@ -112,11 +112,9 @@ impl Inventory for Service {
         self.kit.act(&meta, Commit::try_from(message).map_err(|e| e.to_string())).await
     }
 
-    async fn restock(
-        &self,
-        _: Request<backstitch_proto::inventory::RestockRequest>,
-    ) -> Result<Response<backstitch_proto::inventory::RestockResponse>, Status> {
-        Err(Status::unimplemented("restock"))
+    async fn restock(&self, request: Request<RestockRequest>) -> Result<Response<RestockResponse>, Status> {
+        let (meta, _, message) = request.into_parts();
+        self.kit.act(&meta, Restock::try_from(message).map_err(|e| e.to_string())).await
     }
 }
 

@@ -11,6 +11,6 @@ pub(crate) use products::{
     update_product,
 };
 pub(crate) use reservations::{
-    commit_stock, delete_lines, delete_reservation, find_reservation, insert_lines, insert_reservation,
-    lines_of, mark_sold, on_hand, release_stock, reserve_stock,
+    commit_stock, find_reservation, forget, held, insert_lines, insert_reservation, insert_restock,
+    insert_restock_lines, is_reserved_by, mark_sold, on_hand, release_stock, reserve_stock, restock,
 };

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 /// The texts that this build knows, by name. A first line with the subject, an empty line, the letter.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("order_confirmed", include_str!("../templates/order_confirmed.txt")),
     ("order_shipped", include_str!("../templates/order_shipped.txt")),
+    ("order_returned", include_str!("../templates/order_returned.txt")),
     ("checkout_refused", include_str!("../templates/checkout_refused.txt")),
 ];
 
@@ -76,7 +77,8 @@ mod tests {
 
     use super::*;
 
-    const NAMES: [&str; 5] = ["name", "order_number", "total", "tracking_number", "reason"];
+    const NAMES: [&str; 7] =
+        ["name", "order_number", "total", "tracking_number", "refund", "credit_note_number", "reason"];
 
     fn all(value: &str) -> BTreeMap<String, String> {
         NAMES.iter().map(|name| ((*name).to_owned(), value.to_owned())).collect()
@@ -118,6 +120,31 @@ mod tests {
                     thank you for your order BS-000123 over 139.12 GBP. \
                     It is paid for and on its way to being packed.\n\n\
                     You can follow your parcel by its number BS-5JW3-C7KA-E68Q-JVST.\n"
+                    .into(),
+            }
+        );
+    }
+
+    #[test]
+    fn what_came_back_is_told_with_its_money_and_its_credit_note() {
+        let parameters = [
+            ("name", "Ada Lovelace"),
+            ("order_number", "BS-000123"),
+            ("refund", "15.30 GBP"),
+            ("credit_note_number", "CN-000007"),
+        ];
+        let letter = render(
+            "order_returned",
+            &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        );
+        assert_eq!(
+            letter.unwrap(),
+            Letter {
+                subject: "Your money back for order BS-000123".into(),
+                body: "Dear Ada Lovelace,\n\n\
+                    we have taken back goods of your order BS-000123. \
+                    You get 15.30 GBP back the way you paid.\n\n\
+                    The number of your credit note is CN-000007.\n"
                     .into(),
             }
         );

@@ -2,6 +2,8 @@
 //!
 //! Knows neither the database nor the wire beyond the messages that it parses.
 
+pub(crate) mod returns;
+
 use std::fmt;
 
 use backstitch_proto::address::{EmailAddress, PostalAddress};
@@ -63,13 +65,13 @@ pub(crate) enum OrderStatus {
     Pending,
     /// It stands.
     Confirmed,
-    /// Its checkout was taken back.
+    /// Its checkout was taken back, or made good before it stood.
     Cancelled,
 }
 
 impl OrderStatus {
     /// The word in the database and on the wire.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             OrderStatus::Pending => "pending",
             OrderStatus::Confirmed => "confirmed",

@@ -2,19 +2,25 @@
 
 use backstitch_proto::order::orders_server::Orders;
 use backstitch_proto::order::{
-    CancelOrderRequest, CancelOrderResponse, ConfirmOrderRequest, ConfirmOrderResponse, CreateOrderRequest,
-    CreateOrderResponse, GetOrderRequest, Order,
+    CancelOrderRequest, CancelOrderResponse, CancelReturnRequest, CancelReturnResponse,
+    CompleteReturnRequest, CompleteReturnResponse, ConfirmOrderRequest, ConfirmOrderResponse,
+    CreateOrderRequest, CreateOrderResponse, CreateReturnRequest, CreateReturnResponse, GetOrderRequest,
+    ListOrdersRequest, ListOrdersResponse, Order,
 };
 use participant_kit::{Kit, OpError, status, text};
 use tonic::{Request, Response, Status};
 
 use crate::create::Create;
+use crate::list;
+use crate::returns::{CancelReturn, CompleteReturn, CreateReturn};
 use crate::settle::{Cancel, Confirm};
-use crate::store;
+use crate::store::read;
 
 /// The order service.
 pub(crate) struct Service {
     pub(crate) kit: Kit,
+    /// How long after its confirmation an order may come back, in milliseconds.
+    pub(crate) return_window_ms: i64,
 }
 
 #[tonic::async_trait]
@@ -47,35 +53,39 @@ impl Orders for Service {
         let asked = request.into_inner().order_id;
         let id = text::uuid(&asked).map_err(|why| status::invalid("order_id", why))?;
         let mut conn = self.kit.reads().acquire().await.map_err(OpError::from)?;
-        let order = store::find(&mut conn, id).await.map_err(OpError::from)?;
+        let order = read::find(&mut conn, id).await.map_err(OpError::from)?;
         order.map(Response::new).ok_or_else(|| status::not_found("order", &asked))
     }
 
     async fn list(
         &self,
-        _: Request<backstitch_proto::order::ListOrdersRequest>,
-    ) -> Result<Response<backstitch_proto::order::ListOrdersResponse>, Status> {
-        Err(Status::unimplemented("list"))
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        list::list(&self.kit, request.into_inner()).await.map(Response::new)
     }
 
     async fn create_return(
         &self,
-        _: Request<backstitch_proto::order::CreateReturnRequest>,
-    ) -> Result<Response<backstitch_proto::order::CreateReturnResponse>, Status> {
-        Err(Status::unimplemented("create_return"))
+        request: Request<CreateReturnRequest>,
+    ) -> Result<Response<CreateReturnResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        let parsed = CreateReturn::parse(request, self.return_window_ms);
+        self.kit.act(&meta, parsed.map_err(|e| e.to_string())).await
     }
 
     async fn cancel_return(
         &self,
-        _: Request<backstitch_proto::order::CancelReturnRequest>,
-    ) -> Result<Response<backstitch_proto::order::CancelReturnResponse>, Status> {
-        Err(Status::unimplemented("cancel_return"))
+        request: Request<CancelReturnRequest>,
+    ) -> Result<Response<CancelReturnResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        self.kit.take_back(&meta, CancelReturn::parse(&request).map_err(|e| e.to_string())).await
     }
 
     async fn complete_return(
         &self,
-        _: Request<backstitch_proto::order::CompleteReturnRequest>,
-    ) -> Result<Response<backstitch_proto::order::CompleteReturnResponse>, Status> {
-        Err(Status::unimplemented("complete_return"))
+        request: Request<CompleteReturnRequest>,
+    ) -> Result<Response<CompleteReturnResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        self.kit.act(&meta, CompleteReturn::parse(&request).map_err(|e| e.to_string())).await
     }
 }

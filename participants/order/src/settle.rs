@@ -1,5 +1,7 @@
 //! The two ways out of pending: Confirm, after which the order stands, and Cancel, which undoes Create.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use backstitch_proto::events::OrderPlaced;
 use backstitch_proto::order::{
@@ -9,8 +11,11 @@ use outbox_relay::Event;
 use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx, Undo};
 use uuid::Uuid;
 
-use crate::domain::{self, InvalidOrder, OrderStatus};
-use crate::store::{self, Head};
+use crate::domain::{self, InvalidOrder, OrderNumber, OrderStatus};
+use crate::store::{self, Head, MadeGood};
+
+/// When to ask again about an order that is being made good.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Makes the order stand, and publishes that it does.
 #[derive(Clone)]
@@ -37,8 +42,14 @@ impl Action for Confirm {
     }
 
     /// Cannot refuse: money has been captured for this order. That it is not there to confirm is Broken.
+    ///
+    /// A call that was on its way while a person made the checkout good finds that there is nothing left to confirm:
+    /// it is done, and the order does not stand.
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<Self::Answer, OpError> {
-        let head = leave_pending(tx, self.order, call.saga, OrderStatus::Confirmed).await?;
+        let head = match leave_pending(tx, self.order, call.saga, OrderStatus::Confirmed).await? {
+            Left::Pending(head) => head,
+            Left::MadeGood(number) => return Ok(ConfirmOrderResponse { order_number: number.to_string() }),
+        };
         let lines = store::lines(tx.conn(), self.order).await?;
         let order_id = self.order.to_string();
         let placed = OrderPlaced {
@@ -92,13 +103,28 @@ fn lock(order: Uuid) -> Vec<LockKey> {
     vec![LockKey::new("order", &order.to_string())]
 }
 
-/// Changes a pending order's status, with its history. An order that is not pending, unknown or another saga's is a
-/// caller's bug.
-async fn leave_pending(tx: &mut Tx<'_>, order: Uuid, saga: Uuid, to: OrderStatus) -> Result<Head, OpError> {
+/// How an order is not pending any more.
+enum Left {
+    /// By this call.
+    Pending(Head),
+    /// It was made good before it stood.
+    MadeGood(OrderNumber),
+}
+
+/// Changes a pending order's status, with its history. One that is being made good stays as it is until that is
+/// decided. An order that is not pending for any other reason, unknown or another saga's is a caller's bug.
+async fn leave_pending(tx: &mut Tx<'_>, order: Uuid, saga: Uuid, to: OrderStatus) -> Result<Left, OpError> {
     let now_ms = tx.now_ms();
     if let Some(head) = store::leave_pending(tx.conn(), order, saga, to).await? {
         store::record_status(tx.conn(), order, to, now_ms).await?;
-        return Ok(head);
+        return Ok(Left::Pending(head));
+    }
+    match store::made_good(tx.conn(), order, saga).await? {
+        Some(MadeGood { open: true, .. }) => {
+            return Err(OpError::not_now(LATER, format!("order {order} is being made good")));
+        }
+        Some(MadeGood { open: false, number }) => return Ok(Left::MadeGood(number)),
+        None => {}
     }
     Err(OpError::broken(match store::owner_and_status(tx.conn(), order).await? {
         None => format!("order {order} is unknown, so it cannot become {}", to.as_str()),

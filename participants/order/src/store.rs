@@ -1,9 +1,10 @@
 //! The order tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
 
-use backstitch_proto::common::Address;
+pub(crate) mod read;
+pub(crate) mod returns;
+
 use backstitch_proto::events::ShipmentChanged;
 use backstitch_proto::money::Money;
-use backstitch_proto::order::{Order, StatusChange};
 use participant_kit::columns::currency;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
@@ -48,16 +49,12 @@ pub(crate) async fn insert_lines(
     order: Uuid,
     lines: &[Line],
 ) -> Result<(), sqlx::Error> {
-    const COLUMNS: usize = 7;
     let order = order.to_string();
-    let mut sql = "INSERT INTO order_items \
-         (order_id, line, sku, name, quantity, unit_price_minor, unit_weight_grams) VALUES "
-        .to_owned();
-    for line in 0..lines.len() {
-        let placeholders: Vec<String> = (1..=COLUMNS).map(|c| format!("${}", line * COLUMNS + c)).collect();
-        let comma = if line == 0 { "" } else { ", " };
-        sql.push_str(&format!("{comma}({})", placeholders.join(", ")));
-    }
+    let sql = format!(
+        "INSERT INTO order_items \
+         (order_id, line, sku, name, quantity, unit_price_minor, unit_weight_grams) VALUES {}",
+        rows(lines.len(), 7)
+    );
     // Built from numbers only. A long cart's statement is not worth a place among the prepared ones.
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(lines.len() <= 16);
     for (number, line) in (0_i64..).zip(lines) {
@@ -131,6 +128,44 @@ pub(crate) async fn owner_and_status(
     row.map(|row| Ok((row.try_get("saga_id")?, row.try_get("status")?))).transpose()
 }
 
+/// What is to be said about an order that does not leave pending, because it was made good.
+pub(crate) struct MadeGood {
+    /// The return is claimed and may be cancelled yet.
+    pub(crate) open: bool,
+    pub(crate) number: OrderNumber,
+}
+
+/// The return that makes good an order of this saga that never stood, if there is one that was not cancelled.
+pub(crate) async fn made_good(
+    conn: &mut AnyConnection,
+    order: Uuid,
+    saga: Uuid,
+) -> Result<Option<MadeGood>, sqlx::Error> {
+    let row = sqlx::query(include_str!("sql/made_good.sql"))
+        .bind(order.to_string())
+        .bind(saga.to_string())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        Ok(MadeGood {
+            open: row.try_get::<String, _>("return_status")? == "claimed",
+            number: OrderNumber(row.try_get("order_number")?),
+        })
+    })
+    .transpose()
+}
+
+/// Cancels a pending order that this return has made good; whether there was one.
+pub(crate) async fn cancel_made_good(
+    conn: &mut AnyConnection,
+    order: Uuid,
+    by: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query(include_str!("sql/cancel_made_good.sql"));
+    let done = query.bind(order.to_string()).bind(by.to_string()).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// What is left to say about an order whose parcel has left.
 pub(crate) struct Addressed {
     pub(crate) number: OrderNumber,
@@ -192,58 +227,24 @@ pub(crate) async fn lines(conn: &mut AnyConnection, order: Uuid) -> Result<Vec<L
     .bind(order.to_string())
     .fetch_all(conn)
     .await?;
-    let line = |row: &AnyRow| {
-        Ok(Line {
-            sku: row.try_get("sku")?,
-            name: row.try_get("name")?,
-            quantity: row.try_get("quantity")?,
-            unit_price_minor: row.try_get("unit_price_minor")?,
-            unit_weight_grams: row.try_get("unit_weight_grams")?,
-        })
-    };
     rows.iter().map(line).collect()
 }
 
-/// The whole order. Needs no transaction: everything but the history never changes, and the status is the history's
-/// last.
-pub(crate) async fn find(conn: &mut AnyConnection, order: Uuid) -> Result<Option<Order>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM orders WHERE order_id = $1")
-        .bind(order.to_string())
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let currency = currency(&row)?;
-    let lines = lines(conn, order).await?;
-    let history = history(conn, order).await?;
-    Ok(Some(Order {
-        order_id: row.try_get("order_id")?,
-        order_number: OrderNumber(row.try_get("order_number")?).to_string(),
-        checkout_id: row.try_get("checkout_id")?,
-        customer_id: row.try_get::<Option<String>, _>("customer_id")?.unwrap_or_default(),
-        email: row.try_get("email")?,
-        status: history.last().map(|change| change.status.clone()).unwrap_or_default(),
-        items: lines.iter().map(|line| line.to_proto(currency)).collect(),
-        shipping_address: Some(Address {
-            name: row.try_get("ship_name")?,
-            line1: row.try_get("ship_line1")?,
-            line2: row.try_get("ship_line2")?,
-            city: row.try_get("ship_city")?,
-            region: row.try_get("ship_region")?,
-            postal_code: row.try_get("ship_postal_code")?,
-            country: row.try_get("ship_country")?,
-        }),
-        shipping_method: row.try_get("shipping_method")?,
-        shipping_price: Some(Money::new(row.try_get("shipping_price_minor")?, currency).to_proto()),
-        total: Some(Money::new(row.try_get("total_minor")?, currency).to_proto()),
-        payment_id: row.try_get("payment_id")?,
-        history,
-        ..Default::default()
-    }))
+fn line(row: &AnyRow) -> Result<Line, sqlx::Error> {
+    Ok(Line {
+        sku: row.try_get("sku")?,
+        name: row.try_get("name")?,
+        quantity: row.try_get("quantity")?,
+        unit_price_minor: row.try_get("unit_price_minor")?,
+        unit_weight_grams: row.try_get("unit_weight_grams")?,
+    })
 }
 
-async fn history(conn: &mut AnyConnection, order: Uuid) -> Result<Vec<StatusChange>, sqlx::Error> {
-    let rows = sqlx::query(include_str!("sql/history.sql")).bind(order.to_string()).fetch_all(conn).await?;
-    let change =
-        |row: &AnyRow| Ok(StatusChange { at_unix_ms: row.try_get("at_ms")?, status: row.try_get("status")? });
-    rows.iter().map(change).collect()
+/// So many rows of so many placeholders each, numbered through.
+fn rows(count: usize, width: usize) -> String {
+    let row = |row: usize| {
+        let placeholders: Vec<String> = (1..=width).map(|c| format!("${}", row * width + c)).collect();
+        format!("({})", placeholders.join(", "))
+    };
+    (0..count).map(row).collect::<Vec<_>>().join(", ")
 }

@@ -2,25 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod harness;
+mod common;
 
-use std::sync::Arc;
-
-use backstitch_proto::common::{Address, Money, PricedItem};
-use backstitch_proto::contract::{Op, Verdict};
+use backstitch_proto::contract::Verdict;
 use backstitch_proto::events::OrderPlaced;
-use backstitch_proto::order::orders_client::OrdersClient;
-use backstitch_proto::order::{
-    CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse, GetOrderRequest, Order,
-};
+use backstitch_proto::order::{CreateOrderRequest, GetOrderRequest};
 use backstitch_services::{On, each_database};
-use participant_kit::ManualClock;
-use tempfile::TempDir;
-use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::Code;
 use uuid::Uuid;
 
-use harness::{Call, Served, call};
+use common::{House, NOW_MS, broken, close, confirm, create, gbp, item, order, order_id, undo};
 
 each_database!(
     an_order_is_pending_until_it_is_confirmed_and_then_it_stands,
@@ -40,123 +31,6 @@ each_database!(
     a_guest_s_order_has_no_customer,
     asking_for_what_is_no_id_or_no_order_is_told_apart,
 );
-
-const NOW_MS: i64 = 1_790_000_000_000;
-
-struct House {
-    served: Served,
-    orders: OrdersClient<Channel>,
-    clock: ManualClock,
-    url: String,
-    directory: TempDir,
-}
-
-impl House {
-    async fn open(on: On) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = harness::database(on, directory.path(), &participant_order::SCHEMA).await;
-        Self::open_at(url, directory).await
-    }
-
-    async fn open_at(url: String, directory: TempDir) -> Self {
-        let clock = ManualClock::new(NOW_MS);
-        let options =
-            participant_order::Options { database_url: url.clone(), clock: Arc::new(clock.clone()) };
-        let served = Served::start(participant_order::open(options).await.unwrap()).await;
-        Self { orders: OrdersClient::new(served.channel.clone()), served, clock, url, directory }
-    }
-
-    /// Another process over the same database.
-    async fn restart(self) -> Self {
-        drop(self.orders);
-        self.served.stop().await;
-        Self::open_at(self.url, self.directory).await
-    }
-
-    async fn create(&self, call: &Call, order: &CreateOrderRequest) -> Result<CreateOrderResponse, Status> {
-        Ok(self.orders.clone().create(call.with(order.clone())).await?.into_inner())
-    }
-
-    async fn cancel(&self, saga: Uuid, order: Uuid) -> Result<(), Status> {
-        let request = CancelOrderRequest { order_id: order.to_string() };
-        self.orders.clone().cancel(undo(saga).with(request)).await.map(drop)
-    }
-
-    async fn confirm(&self, saga: Uuid, order: Uuid) -> Result<String, Status> {
-        let request = ConfirmOrderRequest { order_id: order.to_string() };
-        Ok(self.orders.clone().confirm(confirm(saga).with(request)).await?.into_inner().order_number)
-    }
-
-    async fn get(&self, order: Uuid) -> Result<Order, Status> {
-        let request = GetOrderRequest { order_id: order.to_string() };
-        Ok(self.orders.clone().get(request).await?.into_inner())
-    }
-}
-
-fn create(saga: Uuid) -> Call {
-    call(saga, "create_order", Op::Do)
-}
-
-fn undo(saga: Uuid) -> Call {
-    call(saga, "create_order", Op::Undo)
-}
-
-fn close(saga: Uuid) -> Call {
-    call(saga, "create_order", Op::Close)
-}
-
-fn confirm(saga: Uuid) -> Call {
-    call(saga, "confirm_order", Op::Do)
-}
-
-fn gbp(amount_minor: i64) -> Option<Money> {
-    Some(Money { amount_minor, currency: "GBP".into() })
-}
-
-fn item(sku: &str, quantity: i64, price: i64) -> PricedItem {
-    PricedItem {
-        sku: sku.into(),
-        quantity,
-        name: format!("THING {sku}"),
-        unit_price: gbp(price),
-        unit_weight_grams: 100,
-    }
-}
-
-/// An order of saga `saga`, over 2 x 2.50 + 1 x 3.39 + 3.95 shipping.
-fn order(saga: Uuid) -> CreateOrderRequest {
-    CreateOrderRequest {
-        order_id: order_id(saga).to_string(),
-        checkout_id: saga.to_string(),
-        customer_id: "17850".into(),
-        email: "ada@example.com".into(),
-        items: vec![item("85123A", 2, 250), item("71053", 1, 339)],
-        shipping_address: Some(Address {
-            name: "Ada Lovelace".into(),
-            line1: "12 St James's Square".into(),
-            city: "London".into(),
-            postal_code: "SW1Y 4JH".into(),
-            country: "GB".into(),
-            ..Default::default()
-        }),
-        shipping_method: "standard".into(),
-        shipping_price: gbp(395),
-        total: gbp(1234),
-        payment_id: backstitch_proto::ids::derived(saga, "payment").to_string(),
-    }
-}
-
-fn order_id(saga: Uuid) -> Uuid {
-    backstitch_proto::ids::derived(saga, "order")
-}
-
-#[track_caller]
-fn broken(call: &Call, result: Result<impl std::fmt::Debug, Status>) -> String {
-    match call.verdict(&result.unwrap_err(), "order") {
-        Verdict::Broken(why) => why,
-        other => panic!("not broken: {other:?}"),
-    }
-}
 
 async fn an_order_is_pending_until_it_is_confirmed_and_then_it_stands(on: On) {
     let house = House::open(on).await;

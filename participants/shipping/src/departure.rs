@@ -26,7 +26,7 @@ pub(crate) async fn mark_shipped(kit: &Kit, shipment: Uuid, traceparent: String)
             if known.shipped {
                 return Ok(());
             }
-            if known.status == "cancelled" {
+            if known.status == store::CANCELLED {
                 let why = format!("shipment {shipment} was called back");
                 return Err(status::precondition("CANCELLED", &why, BTreeMap::new()).into());
             }

@@ -7,9 +7,11 @@ pub(crate) mod geography;
 pub(crate) mod tariff;
 pub(crate) mod tracking;
 
+use std::collections::BTreeMap;
+
 use backstitch_proto::address::PostalAddress;
 use backstitch_proto::money::Currency;
-use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest};
+use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest, TakeBackRequest};
 use participant_kit::text;
 pub(crate) use participant_kit::text::Invalid;
 use uuid::Uuid;
@@ -67,6 +69,69 @@ impl NewShipment {
             method: method(&request.method)?,
             weight_grams: weight(request.weight_grams)?,
         })
+    }
+}
+
+/// So many lines may come back at once.
+const MAX_LINES: usize = 1000;
+
+/// What a return gives back of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewReceipt {
+    pub(crate) id: Uuid,
+    pub(crate) shipment: Uuid,
+    pub(crate) order: Uuid,
+    /// Nothing is left of the order.
+    pub(crate) whole: bool,
+    /// By product.
+    pub(crate) items: BTreeMap<String, i64>,
+}
+
+impl NewReceipt {
+    pub(crate) fn parse(request: &TakeBackRequest) -> Result<Self, Invalid> {
+        if request.items.is_empty() || request.items.len() > MAX_LINES {
+            let why = format!("must be 1 to {MAX_LINES}, not {}", request.items.len());
+            return Err(Invalid::new("items", why));
+        }
+        let mut items = BTreeMap::<String, i64>::new();
+        for (index, item) in request.items.iter().enumerate() {
+            let field = |name: &str| format!("items[{index}].{name}");
+            let sku = text::required(&item.sku, 100).map_err(|e| Invalid::new(field("sku"), e))?;
+            if !(1..=1_000_000).contains(&item.quantity) {
+                return Err(Invalid::new(field("quantity"), "must be from 1 to 1 000 000"));
+            }
+            // 1000 lines of a million each fit many times over.
+            *items.entry(sku.to_owned()).or_default() += item.quantity;
+        }
+        Ok(Self {
+            id: id("receipt_id", &request.receipt_id)?,
+            shipment: id("shipment_id", &request.shipment_id)?,
+            order: id("order_id", &request.order_id)?,
+            whole: request.whole,
+            items,
+        })
+    }
+}
+
+/// What taking back came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The parcel does not leave.
+    Cancelled,
+    /// The goods come back.
+    Received,
+    /// There was no parcel, and there will be none.
+    None,
+}
+
+impl Outcome {
+    /// The word in the database and on the wire.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Cancelled => "cancelled",
+            Outcome::Received => "received",
+            Outcome::None => "none",
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The shipping participant: what sending costs, and parcels handed to the carrier.
 //!
-//! A quote is an offer that expires by itself and is never looked at again. A shipment copies what its label needs.
+//! A quote is an offer that expires by itself and is never looked at again. A shipment copies what its label needs. What a
+//! return gives back is received, or its parcel does not leave.
 //! Knows the kit, the wire and the outbox; no other participant and no orchestrator.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -8,6 +9,7 @@
 mod departure;
 mod domain;
 mod quote;
+mod receipt;
 mod service;
 mod shipment;
 mod store;

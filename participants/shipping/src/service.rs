@@ -5,13 +5,14 @@ use backstitch_proto::shipping::shipping_server::Shipping;
 use backstitch_proto::shipping::{
     CancelShipmentRequest, CancelShipmentResponse, CreateShipmentRequest, CreateShipmentResponse,
     GetShipmentRequest, ListMethodsRequest, ListMethodsResponse, MarkShippedRequest, QuoteRequest,
-    QuoteResponse, Shipment,
+    QuoteResponse, Shipment, TakeBackRequest, TakeBackResponse,
 };
 use participant_kit::{Kit, OpError, status, text};
 use tonic::{Request, Response, Status};
 
 use crate::departure::mark_shipped;
 use crate::quote::Quote;
+use crate::receipt::TakeBack;
 use crate::shipment::{CancelShipment, CreateShipment};
 use crate::store;
 
@@ -76,8 +77,9 @@ impl Shipping for Service {
 
     async fn take_back(
         &self,
-        _: Request<backstitch_proto::shipping::TakeBackRequest>,
-    ) -> Result<Response<backstitch_proto::shipping::TakeBackResponse>, Status> {
-        Err(Status::unimplemented("take_back"))
+        request: Request<TakeBackRequest>,
+    ) -> Result<Response<TakeBackResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        self.kit.act(&meta, TakeBack::parse(&request).map_err(|e| e.to_string())).await
     }
 }

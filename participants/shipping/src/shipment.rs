@@ -1,5 +1,7 @@
 //! CreateShipment, which hands a parcel to the carrier, and CancelShipment, which undoes it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use backstitch_proto::events::ShipmentChanged;
 use backstitch_proto::shipping::{
@@ -13,7 +15,14 @@ use crate::domain::tracking::TrackingNumber;
 use crate::domain::{self, Invalid, NewShipment};
 use crate::store;
 
+/// When to ask again about a parcel that is not there yet.
+pub(crate) const LATER: Duration = Duration::from_secs(1);
+
 /// Runs after money was captured: looks at no quote and refuses nothing.
+///
+/// A call that was on its way while a person made its checkout good finds that nothing is wanted any more. It is done, so
+/// that nobody repeats it, with a parcel that was cancelled before it was one: whoever follows the answer finds it so,
+/// and the carrier's scan is refused. Nobody is told of it.
 #[derive(Clone)]
 pub(crate) struct CreateShipment(NewShipment);
 
@@ -45,18 +54,22 @@ impl Action for CreateShipment {
         let CreateShipment(shipment) = self;
         let now_ms = tx.now_ms();
         let tracking = TrackingNumber::of(shipment.id).to_string();
-        if !store::insert_shipment(tx.conn(), shipment, &tracking, call.saga, now_ms).await? {
+        let wanted = !store::is_taken_back(tx.conn(), shipment.id).await?;
+        let status = if wanted { store::CREATED } else { store::CANCELLED };
+        if !store::insert_shipment(tx.conn(), shipment, &tracking, status, call.saga, now_ms).await? {
             let why = format!("shipment {} or tracking number {tracking} exists already", shipment.id);
             return Err(OpError::broken(why));
         }
-        store::track(tx.conn(), shipment.id, "created", now_ms).await?;
+        store::track(tx.conn(), shipment.id, status, now_ms).await?;
         let changed = ShipmentChanged {
             shipment_id: shipment.id.to_string(),
             order_id: shipment.order.to_string(),
             tracking_number: tracking,
-            status: "created".to_owned(),
+            status: status.to_owned(),
         };
-        emit(tx, &call.root.to_string(), &call.traceparent, &changed).await?;
+        if wanted {
+            emit(tx, &call.root.to_string(), &call.traceparent, &changed).await?;
+        }
         Ok(CreateShipmentResponse {
             shipment_id: changed.shipment_id,
             tracking_number: changed.tracking_number,
@@ -97,18 +110,19 @@ impl Undo for CancelShipment {
                 Some((_, status)) => format!("shipment {id} is {status}, so it cannot be cancelled"),
             }));
         };
-        store::track(tx.conn(), id, "cancelled", now_ms).await?;
+        store::track(tx.conn(), id, store::CANCELLED, now_ms).await?;
         let changed = ShipmentChanged {
             shipment_id: id.to_string(),
             order_id,
             tracking_number,
-            status: "cancelled".to_owned(),
+            status: store::CANCELLED.to_owned(),
         };
         emit(tx, &call.root.to_string(), &call.traceparent, &changed).await
     }
 }
 
-fn lock(shipment: Uuid) -> Vec<LockKey> {
+/// What whoever changes a shipment holds.
+pub(crate) fn lock(shipment: Uuid) -> Vec<LockKey> {
     vec![LockKey::new("shipment", &shipment.to_string())]
 }
 

@@ -4,12 +4,12 @@ use backstitch_proto::money::Money;
 use backstitch_proto::shipping::{Method, Shipment, TrackingEvent};
 use participant_kit::columns::currency;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use crate::domain::geography::Zone;
 use crate::domain::tariff::Rate;
-use crate::domain::{NewShipment, QuoteAsked};
+use crate::domain::{NewReceipt, NewShipment, Outcome, QuoteAsked};
 
 /// The rates of a zone, as they are now.
 pub(crate) async fn rates(conn: &mut AnyConnection, zone: Zone) -> Result<Vec<Rate>, sqlx::Error> {
@@ -107,6 +107,7 @@ pub(crate) async fn insert_shipment(
     conn: &mut AnyConnection,
     shipment: &NewShipment,
     tracking: &str,
+    status: &str,
     saga: Uuid,
     now_ms: i64,
 ) -> Result<bool, sqlx::Error> {
@@ -116,7 +117,8 @@ pub(crate) async fn insert_shipment(
         .bind(saga.to_string())
         .bind(tracking)
         .bind(&shipment.method)
-        .bind(shipment.weight_grams);
+        .bind(shipment.weight_grams)
+        .bind(status);
     let query = shipment.address.parts().into_iter().fold(query, |query, (_, part)| query.bind(part));
     let done = query.bind(now_ms).execute(conn).await?;
     Ok(done.rows_affected() == 1)
@@ -145,6 +147,62 @@ pub(crate) async fn owner_and_status(
     let known = departing(conn, shipment).await?;
     Ok(known.map(|known| (known.saga, if known.shipped { SHIPPED.to_owned() } else { known.status })))
 }
+
+/// Whether a return wanted the shipment back before it was created.
+pub(crate) async fn is_taken_back(conn: &mut AnyConnection, shipment: Uuid) -> Result<bool, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT 1 AS found FROM receipts WHERE shipment_id = $1 AND outcome = 'none' LIMIT 1")
+            .bind(shipment.to_string())
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.is_some())
+}
+
+/// Writes down what a return gives back. `false`, and nothing written, if there is a receipt under its id.
+pub(crate) async fn insert_receipt(
+    conn: &mut AnyConnection,
+    receipt: &NewReceipt,
+    outcome: Outcome,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let id = receipt.id.to_string();
+    let done = sqlx::query(include_str!("sql/insert_receipt.sql"))
+        .bind(&id)
+        .bind(receipt.shipment.to_string())
+        .bind(receipt.order.to_string())
+        .bind(saga.to_string())
+        .bind(outcome.as_str())
+        .bind(now_ms)
+        .execute(&mut *conn)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // Built from numbers only.
+    let rows: Vec<String> =
+        (0..receipt.items.len()).map(|row| format!("($1, ${}, ${})", 2 * row + 2, 2 * row + 3)).collect();
+    let sql = format!("INSERT INTO receipt_lines (receipt_id, sku, quantity) VALUES {}", rows.join(", "));
+    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(receipt.items.len() <= 16).bind(&id);
+    for (sku, quantity) in &receipt.items {
+        query = query.bind(sku).bind(*quantity);
+    }
+    query.execute(conn).await?;
+    Ok(true)
+}
+
+/// Calls back a shipment that has not left; whether there was one to call back.
+pub(crate) async fn call_back(conn: &mut AnyConnection, shipment: Uuid) -> Result<bool, sqlx::Error> {
+    let done =
+        sqlx::query(include_str!("sql/call_back.sql")).bind(shipment.to_string()).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What a shipment's row says: the carrier has it, or will.
+pub(crate) const CREATED: &str = "created";
+
+/// What a shipment's row says: it was called back.
+pub(crate) const CANCELLED: &str = "cancelled";
 
 /// What the carrier's scan is tracked as. A shipment with it is shipped; its own row does not change any more.
 pub(crate) const SHIPPED: &str = "shipped";

@@ -6,12 +6,15 @@ use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx};
 use uuid::Uuid;
 
 use super::{reservation_id, sku_locks};
-use crate::domain::{Invalid, to_items};
+use crate::domain::{Invalid, Line, to_items};
 use crate::events::{self, Moved};
 use crate::store;
 
 /// Moves a reservation's stock from reserved to sold and keeps the reservation as the record of it. Never refuses: a
 /// reservation that is not there to commit is Broken, because goods were paid for.
+///
+/// What a return has freed before is not sold any more: a call that was on its way while a person made the checkout good
+/// is done without it, and where nothing is left, without any effect.
 ///
 /// Locks the SKUs once it has seen which they are, as a release does.
 #[derive(Clone, Debug)]
@@ -41,8 +44,12 @@ impl Action for Commit {
 
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<CommitResponse, OpError> {
         let (id, now_ms) = (self.reservation, tx.now_ms());
-        let lines = store::lines_of(tx.conn(), id).await?;
-        tx.lock(sku_locks(&lines))?;
+        let held = store::held(tx.conn(), id).await?;
+        tx.lock(sku_locks(&held))?;
+        let lines: Vec<Line> = held.iter().filter(|line| line.quantity > 0).cloned().collect();
+        if lines.is_empty() && store::is_reserved_by(tx.conn(), id, call.saga).await? {
+            return Ok(CommitResponse {});
+        }
         if !store::mark_sold(tx.conn(), id, call.saga, now_ms).await? {
             return Err(OpError::broken(match store::find_reservation(tx.conn(), id).await? {
                 None => format!("there is no reservation {id} to commit"),

@@ -75,13 +75,19 @@ pub(crate) async fn find_reservation(
     }))
 }
 
-/// What a reservation holds, by SKU.
-pub(crate) async fn lines_of(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Line>, Error> {
-    const SQL: &str = "SELECT sku, quantity FROM reservation_lines WHERE reservation_id = $1 ORDER BY sku";
-    let rows = sqlx::query(SQL).bind(id.to_string()).fetch_all(conn).await?;
+/// Whether there is a reservation under this id, of this saga, that was not committed.
+pub(crate) async fn is_reserved_by(conn: &mut AnyConnection, id: Uuid, saga: Uuid) -> Result<bool, Error> {
+    let found = find_reservation(conn, id).await?;
+    Ok(found.is_some_and(|found| !found.sold && found.saga == saga.to_string()))
+}
+
+/// What a reservation holds, by SKU: what it was for less what came back. A SKU of which nothing is left is there too.
+pub(crate) async fn held(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Line>, Error> {
+    let rows = sqlx::query(include_str!("../../sql/select_held.sql"));
+    let rows = rows.bind(id.to_string()).fetch_all(conn).await?;
     let line = |row: &sqlx::any::AnyRow| {
         let sku = Sku::parse("sku", row.try_get("sku")?).map_err(|e| Error::Decode(e.into()))?;
-        Ok(Line { sku, quantity: row.try_get("quantity")? })
+        Ok(Line { sku, quantity: row.try_get("held")? })
     };
     rows.iter().map(line).collect()
 }
@@ -91,16 +97,11 @@ pub(crate) async fn release_stock(conn: &mut AnyConnection, id: Uuid) -> Result<
     change_all(conn, include_str!("../../sql/release_stock.sql"), id).await
 }
 
-/// Forgets a reservation's lines; the reservation itself goes after them.
-pub(crate) async fn delete_lines(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM reservation_lines WHERE reservation_id = $1";
-    change_all(conn, SQL, id).await
-}
-
-/// Forgets a reservation that has no lines any more.
-pub(crate) async fn delete_reservation(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM reservations WHERE reservation_id = $1";
-    change_all(conn, SQL, id).await
+/// Forgets a reservation, but for what came back of it.
+pub(crate) async fn forget(conn: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
+    change_all(conn, "DELETE FROM reservation_lines WHERE reservation_id = $1 AND restocked = 0", id).await?;
+    change_all(conn, include_str!("../../sql/keep_restocked.sql"), id).await?;
+    change_all(conn, include_str!("../../sql/delete_reservation.sql"), id).await
 }
 
 /// Makes an open reservation of `saga` sold. Answers false if there is no such one.
@@ -118,6 +119,44 @@ pub(crate) async fn commit_stock(conn: &mut AnyConnection, id: Uuid) -> Result<(
     change_all(conn, include_str!("../../sql/commit_stock.sql"), id).await
 }
 
+/// A new restock without lines yet. Answers false if there is one under this id already.
+pub(crate) async fn insert_restock(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    reservation: Uuid,
+    saga: Uuid,
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let query = sqlx::query(include_str!("../../sql/insert_restock.sql"));
+    let query = query.bind(id.to_string()).bind(reservation.to_string()).bind(saga.to_string());
+    Ok(query.bind(now_ms).execute(conn).await?.rows_affected() == 1)
+}
+
+/// The lines of a new restock, in one statement.
+pub(crate) async fn insert_restock_lines(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    lines: &[Line],
+) -> Result<(), Error> {
+    const SQL: &str = include_str!("../../sql/insert_restock_lines.sql");
+    let mut query = sqlx::query(with_rows(SQL, 1, lines.len(), 2)).bind(id.to_string());
+    for line in lines {
+        query = query.bind(line.sku.as_str()).bind(line.quantity);
+    }
+    query.execute(conn).await.map(drop)
+}
+
+/// Moves a restock's lines from sold, or else from reserved, to on hand, and takes down that their reservation has less.
+pub(crate) async fn restock(conn: &mut AnyConnection, id: Uuid, sold: bool) -> Result<(), Error> {
+    change_all(conn, include_str!("../../sql/restock_lines.sql"), id).await?;
+    let sql = if sold {
+        include_str!("../../sql/restock_sold.sql")
+    } else {
+        include_str!("../../sql/restock_reserved.sql")
+    };
+    change_all(conn, sql, id).await
+}
+
 /// Runs a statement over a reservation and its saga; whether there was one to change.
 async fn change_one(
     conn: &mut AnyConnection,
@@ -130,7 +169,7 @@ async fn change_one(
     Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
-/// Runs a statement over whatever belongs to a reservation.
+/// Runs a statement over whatever belongs to a reservation, or to a restock.
 async fn change_all(conn: &mut AnyConnection, sql: &'static str, id: Uuid) -> Result<(), Error> {
     sqlx::query(sql).bind(id.to_string()).execute(conn).await.map(drop)
 }

@@ -72,6 +72,11 @@ pub(crate) fn call(saga: Uuid, step: &str, op: Op) -> Call {
 }
 
 impl Call {
+    /// The same of a saga that belongs to the family of another one.
+    pub(crate) fn of_family(self, root: Uuid, name: &str) -> Self {
+        Call { meta: CallMeta { root, name: name.into(), ..self.meta } }
+    }
+
     /// The request with this call's metadata.
     pub(crate) fn with<T>(&self, message: T) -> Request<T> {
         testing::request(&self.meta, message)

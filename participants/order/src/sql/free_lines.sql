@@ -1,0 +1,4 @@
+UPDATE order_items SET returned = returned - claimed.quantity
+FROM order_return_lines AS claimed, order_returns AS r
+WHERE claimed.return_id = $1 AND r.return_id = $1
+AND order_items.order_id = r.order_id AND order_items.line = claimed.line

@@ -1,0 +1,8 @@
+-- What came back of some orders, one row a return and product.
+SELECT l.return_id, i.sku, CAST(SUM(l.quantity) AS BIGINT) AS quantity
+FROM order_returns r
+JOIN order_return_lines l ON l.return_id = r.return_id
+JOIN order_items i ON i.order_id = r.order_id AND i.line = l.line
+WHERE r.order_id BETWEEN $1 AND $2
+GROUP BY l.return_id, i.sku
+ORDER BY l.return_id, i.sku
