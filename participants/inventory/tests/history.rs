@@ -1,4 +1,4 @@
-//! Any history of puts, reservations, releases and commits, repeated and out of order, agrees with a model of a few
+//! Any history of puts, reservations, releases, commits and restocks, repeated and out of order, agrees with a model of a few
 //! lines, and the laws of the database hold after it.
 
 #![allow(clippy::unwrap_used)]
@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use backstitch_proto::contract::{Op, Verdict};
 use backstitch_proto::inventory::PutProductRequest;
 use backstitch_services::On;
-use common::{Saga, Shop, product};
+use common::{Back, Saga, Shop, product};
 use proptest::prelude::*;
 use tonic::Status;
 
 const SKUS: [&str; 3] = ["A", "B", "C"];
 const SAGAS: usize = 4;
+/// Returns of each saga.
+const BACKS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -36,6 +38,11 @@ enum Step {
     Commit {
         saga: usize,
     },
+    /// What comes back of a saga's reservation by one of its returns, each of which always asks for the same.
+    Restock {
+        saga: usize,
+        back: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -45,7 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(sku, stock, with_etag)| Step::Put { sku, stock, with_etag }),
         4 => (saga.clone(), 0..2usize).prop_map(|(saga, wish)| Step::Reserve { saga, wish }),
         2 => saga.clone().prop_map(|saga| Step::Release { saga }),
-        2 => saga.prop_map(|saga| Step::Commit { saga }),
+        2 => saga.clone().prop_map(|saga| Step::Commit { saga }),
+        4 => (saga, 0..BACKS).prop_map(|(saga, back)| Step::Restock { saga, back }),
     ]
 }
 
@@ -59,6 +67,14 @@ fn wish(saga: usize, wish: usize) -> Vec<(&'static str, i64)> {
         (2, _) => vec![("C", 1)],
         (_, 0) => vec![("A", 1), ("B", 1), ("C", 1)],
         (_, _) => vec![("B", 3)],
+    }
+}
+
+fn back(back: usize) -> &'static [(&'static str, i64)] {
+    match back {
+        0 => &[("A", 1)],
+        1 => &[("B", 1)],
+        _ => &[("C", 1), ("A", 1)],
     }
 }
 
@@ -76,9 +92,12 @@ enum Reservation {
     #[default]
     Absent,
     Refused(BTreeMap<&'static str, i64>),
-    Reserved(BTreeMap<&'static str, i64>),
-    Sold(BTreeMap<&'static str, i64>),
+    /// What it was asked for, and what it still holds.
+    Reserved(BTreeMap<&'static str, i64>, BTreeMap<&'static str, i64>),
+    Sold(BTreeMap<&'static str, i64>, BTreeMap<&'static str, i64>),
     Closed,
+    /// Released after some of it came back: its commit has nothing to sell.
+    Empty,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,6 +112,9 @@ struct Stock {
 struct Model {
     stock: BTreeMap<&'static str, Stock>,
     sagas: [Reservation; SAGAS],
+    /// What is done for good.
+    restocked: [[bool; BACKS]; SAGAS],
+    committed: [bool; SAGAS],
 }
 
 /// What a call answers, as far as it matters here.
@@ -123,9 +145,9 @@ impl Model {
     fn reserve(&mut self, saga: usize, wish: BTreeMap<&'static str, i64>) -> Answer {
         match &self.sagas[saga] {
             Reservation::Absent => {}
-            Reservation::Closed => return Answer::Superseded,
+            Reservation::Closed | Reservation::Empty => return Answer::Superseded,
             Reservation::Refused(before) if *before == wish => return Answer::Refused,
-            Reservation::Reserved(before) | Reservation::Sold(before) if *before == wish => {
+            Reservation::Reserved(before, _) | Reservation::Sold(before, _) if *before == wish => {
                 return Answer::Done;
             }
             _ => return Answer::Broken,
@@ -141,51 +163,76 @@ impl Model {
             stock.on_hand -= quantity;
             stock.reserved += quantity;
         }
-        self.sagas[saga] = Reservation::Reserved(wish);
+        self.sagas[saga] = Reservation::Reserved(wish.clone(), wish);
         Answer::Done
     }
 
     fn release(&mut self, saga: usize) -> Answer {
         match std::mem::take(&mut self.sagas[saga]) {
-            sold @ Reservation::Sold(_) => {
+            sold @ Reservation::Sold(..) => {
                 self.sagas[saga] = sold;
                 return Answer::Broken;
             }
             // The stored refusal stays: there is nothing to take back.
             refused @ Reservation::Refused(_) => self.sagas[saga] = refused,
-            Reservation::Reserved(lines) => {
-                for (sku, quantity) in &lines {
+            Reservation::Reserved(_, held) => {
+                for (sku, quantity) in &held {
                     let stock = self.stock.get_mut(sku).unwrap();
                     stock.reserved -= quantity;
                     stock.on_hand += quantity;
                 }
-                self.sagas[saga] = Reservation::Closed;
+                let back = self.restocked[saga].contains(&true);
+                self.sagas[saga] = if back { Reservation::Empty } else { Reservation::Closed };
             }
             Reservation::Absent | Reservation::Closed => self.sagas[saga] = Reservation::Closed,
+            Reservation::Empty => self.sagas[saga] = Reservation::Empty,
         }
         Answer::Done
     }
 
     fn commit(&mut self, saga: usize) -> Answer {
+        if self.committed[saga] {
+            return Answer::Done;
+        }
         match std::mem::take(&mut self.sagas[saga]) {
-            Reservation::Reserved(lines) => {
-                for (sku, quantity) in &lines {
+            Reservation::Reserved(wish, held) if held.values().any(|quantity| *quantity > 0) => {
+                for (sku, quantity) in &held {
                     let stock = self.stock.get_mut(sku).unwrap();
                     stock.reserved -= quantity;
                     stock.sold += quantity;
                 }
-                self.sagas[saga] = Reservation::Sold(lines);
-                Answer::Done
+                self.sagas[saga] = Reservation::Sold(wish, held);
             }
-            sold @ Reservation::Sold(_) => {
-                self.sagas[saga] = sold;
-                Answer::Done
-            }
+            // All of it came back before: there is nothing to sell.
+            nothing @ (Reservation::Reserved(..) | Reservation::Empty) => self.sagas[saga] = nothing,
             other => {
                 self.sagas[saga] = other;
-                Answer::Broken
+                return Answer::Broken;
             }
         }
+        self.committed[saga] = true;
+        Answer::Done
+    }
+
+    fn restock(&mut self, saga: usize, which: usize) -> Answer {
+        if self.restocked[saga][which] {
+            return Answer::Done;
+        }
+        let sold = matches!(self.sagas[saga], Reservation::Sold(..));
+        let (Reservation::Reserved(_, held) | Reservation::Sold(_, held)) = &mut self.sagas[saga] else {
+            return Answer::Broken;
+        };
+        if back(which).iter().any(|(sku, quantity)| held.get(sku).is_none_or(|held| held < quantity)) {
+            return Answer::Broken;
+        }
+        for (sku, quantity) in back(which) {
+            *held.get_mut(sku).unwrap() -= quantity;
+            let stock = self.stock.get_mut(sku).unwrap();
+            *if sold { &mut stock.sold } else { &mut stock.reserved } -= quantity;
+            stock.on_hand += quantity;
+        }
+        self.restocked[saga][which] = true;
+        Answer::Done
     }
 }
 
@@ -201,7 +248,13 @@ fn answer(saga: Saga, step: &str, op: Op, result: &Result<(), Status>) -> Answer
     }
 }
 
-async fn both(shop: &Shop, model: &mut Model, sagas: &[Saga], step: &Step) -> (Answer, Answer) {
+async fn both(
+    shop: &Shop,
+    model: &mut Model,
+    sagas: &[Saga],
+    backs: &[[Back; BACKS]],
+    step: &Step,
+) -> (Answer, Answer) {
     match *step {
         Step::Put { sku, stock, with_etag } => {
             let sku = SKUS[sku];
@@ -226,6 +279,17 @@ async fn both(shop: &Shop, model: &mut Model, sagas: &[Saga], step: &Step) -> (A
             let result = shop.commit(&sagas[saga]).await;
             (answer(sagas[saga], "commit_stock", Op::Do, &result), model.commit(saga))
         }
+        Step::Restock { saga, back: which } => {
+            let caller = backs[saga][which];
+            let real = match shop.restock(&caller, back(which)).await {
+                Ok(()) => Answer::Done,
+                answer @ Err(_) => {
+                    caller.broken(&answer);
+                    Answer::Broken
+                }
+            };
+            (real, model.restock(saga, which))
+        }
     }
 }
 
@@ -234,9 +298,10 @@ fn check(on: On, steps: &[Step]) {
     runtime.block_on(async {
         let shop = Shop::open(on).await;
         let sagas: Vec<_> = (0..SAGAS).map(|_| Saga::new()).collect();
+        let backs: Vec<_> = sagas.iter().map(|saga| [(); BACKS].map(|()| Back::of(*saga))).collect();
         let mut model = Model::default();
         for step in steps {
-            let (real, expected) = both(&shop, &mut model, &sagas, step).await;
+            let (real, expected) = both(&shop, &mut model, &sagas, &backs, step).await;
             assert_eq!(real, expected, "{step:?}");
         }
         for (sku, stock) in &model.stock {

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use backstitch_proto::common::{Item, Money};
-use backstitch_proto::contract::{Op, Verdict};
+use backstitch_proto::contract::{CallMeta, Op, Verdict};
 use backstitch_proto::ids;
 use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::inventory::{
     CommitRequest, GetProductRequest, Product, PutProductRequest, ReleaseRequest, ReserveRequest,
+    RestockRequest,
 };
 use backstitch_services::On;
 use participant_inventory::Options;
@@ -83,7 +84,7 @@ impl Shop {
     pub async fn audit(&self) {
         const SQL: &str = "
             WITH lines AS (
-                SELECT l.sku, l.quantity, r.status
+                SELECT l.sku, l.quantity - l.restocked AS quantity, r.status
                 FROM reservation_lines l
                 JOIN reservations r ON r.reservation_id = l.reservation_id
             )
@@ -95,6 +96,18 @@ impl Shop {
                 CAST(COALESCE((SELECT SUM(l.quantity) FROM lines l
                     WHERE l.sku = s.sku AND l.status = 'sold'), 0) AS BIGINT) AS gone
             FROM stock s";
+        const BACK: &str = "
+            SELECT l.sku, l.quantity, l.restocked,
+                CAST(COALESCE((SELECT SUM(b.quantity) FROM restock_lines b
+                    JOIN restocks r ON r.restock_id = b.restock_id
+                    WHERE r.reservation_id = l.reservation_id AND b.sku = l.sku), 0) AS BIGINT) AS back
+            FROM reservation_lines l";
+        let rows = sqlx::query(BACK).fetch_all(&mut self.database().await).await.unwrap();
+        for row in rows {
+            let n = |name: &str| row.try_get::<i64, _>(name).unwrap();
+            assert_eq!(n("restocked"), n("back"), "what came back is what restocks say");
+            assert!(n("restocked") <= n("quantity"), "more came back than there was");
+        }
         let rows = sqlx::query(SQL).fetch_all(&mut self.database().await).await.unwrap();
         for row in rows {
             let n = |name: &str| row.try_get::<i64, _>(name).unwrap();
@@ -139,6 +152,58 @@ impl Shop {
     pub async fn commit_reservation(&self, saga: &Saga, reservation_id: String) -> Result<(), Status> {
         let request = saga.call("commit_stock", Op::Do, CommitRequest { reservation_id });
         self.client.clone().commit(request).await.map(|_| ())
+    }
+
+    pub async fn restock(&self, back: &Back, items: &[(&str, i64)]) -> Result<(), Status> {
+        let request = back.call(Op::Do, back.wish(items));
+        self.client.clone().restock(request).await.map(|_| ())
+    }
+}
+
+/// A return, as far as inventory sees one: its saga, and the checkout whose goods come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Back {
+    pub saga: Uuid,
+    pub of: Saga,
+}
+
+impl Back {
+    pub fn of(of: Saga) -> Self {
+        Self { saga: Uuid::now_v7(), of }
+    }
+
+    pub fn id(self) -> String {
+        ids::derived(self.saga, "restock").to_string()
+    }
+
+    pub fn wish(self, items: &[(&str, i64)]) -> RestockRequest {
+        RestockRequest {
+            restock_id: self.id(),
+            reservation_id: self.of.reservation(),
+            items: items.iter().map(|&(sku, quantity)| item(sku, quantity)).collect(),
+        }
+    }
+
+    fn meta(self, op: Op) -> CallMeta {
+        let call = testing::call(self.saga, "restock", op);
+        CallMeta { root: self.of.0, name: "return".into(), ..call }
+    }
+
+    pub fn call<T>(self, op: Op, message: T) -> Request<T> {
+        testing::request(&self.meta(op), message)
+    }
+
+    pub fn verdict(self, answer: &Result<(), Status>) -> Verdict {
+        let status = answer.as_ref().unwrap_err();
+        testing::verdict(&self.meta(Op::Do), participant_inventory::NAME, status)
+    }
+
+    /// Why it is Broken.
+    pub fn broken(self, answer: &Result<(), Status>) -> String {
+        match self.verdict(answer) {
+            Verdict::Broken(why) => why,
+            other => panic!("not broken: {other:?}"),
+        }
     }
 }
 
