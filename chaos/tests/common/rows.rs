@@ -168,7 +168,7 @@ impl Pen {
         let id = thing(saga, "reservation");
         let sql = format!(
             "INSERT INTO reservations VALUES ('{id}', '{saga}', 'reserved', {NOON}, NULL);
-             INSERT INTO reservation_lines VALUES ('{id}', '{SKU}', {QUANTITY});
+             INSERT INTO reservation_lines VALUES ('{id}', '{SKU}', {QUANTITY}, 0);
              UPDATE stock SET on_hand = on_hand - {QUANTITY}, reserved = reserved + {QUANTITY} WHERE sku = '{SKU}'"
         );
         run(&mut self.inventory, &sql).await;
@@ -265,8 +265,8 @@ impl Pen {
         let (id, payment, number) = (thing(saga, "order"), thing(saga, "payment"), self.orders);
         let sql = format!(
             "INSERT INTO orders VALUES ('{id}', {number}, '{saga}', '{saga}', 'pending', NULL, 'a@b.example', 'GBP',
-                 'standard', {SHIPPING}, {TOTAL}, '{payment}', 'n', 'l', '', 'c', '', 'p', 'GB', {NOON});
-             INSERT INTO order_items VALUES ('{id}', 0, '{SKU}', 'a thing', {QUANTITY}, {PRICE}, 100)"
+                 'standard', {SHIPPING}, {TOTAL}, '{payment}', 'n', 'l', '', 'c', '', 'p', 'GB', {NOON}, 0);
+             INSERT INTO order_items VALUES ('{id}', 0, '{SKU}', 'a thing', {QUANTITY}, {PRICE}, 100, 0)"
         );
         run(&mut self.order, &sql).await;
         self.order_status(saga, "pending").await;
