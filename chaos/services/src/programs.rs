@@ -53,6 +53,23 @@ pub(crate) fn kafka_version() -> &'static str {
     version.expect("the pom pins Kafka's version").0
 }
 
+/// The Python that localstripe is installed for.
+pub(crate) fn localstripe() -> PathBuf {
+    let home = tools().join(format!("localstripe-{}", localstripe_version()));
+    // Written last, so that an interrupted setup is seen.
+    if !home.join(".complete").is_file() {
+        panic!("localstripe is not in {}: {SETUP}", home.display());
+    }
+    home.join("bin/python")
+}
+
+/// The version that `localstripe/requirements.txt` pins.
+pub(crate) fn localstripe_version() -> &'static str {
+    let pins = include_str!("../localstripe/requirements.txt");
+    let version = pins.lines().find_map(|line| line.strip_prefix("localstripe=="));
+    version.expect("the requirements pin localstripe's version")
+}
+
 /// Where tools of the tests are kept between runs: beside what cargo builds.
 pub(crate) fn tools() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
