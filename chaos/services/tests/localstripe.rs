@@ -1,5 +1,7 @@
 //! localstripe as a server of one's own.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
