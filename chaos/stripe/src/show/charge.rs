@@ -15,8 +15,14 @@ pub(crate) fn charge(book: &Book, intent: &Intent) -> Value {
     let object = shown.as_object_mut().expect("made above");
     object.remove("refunds");
     object.remove("invoice");
-    let refunded = book.refunded(&intent.id);
     let failed = charge.failure.as_ref();
+    // What a partial capture left, and what a cancel let go, counts as refunded, though no refund is made of it.
+    let let_go = match (intent.status(), failed) {
+        ("succeeded", _) => intent.amount - charge.captured,
+        ("canceled", None) => intent.amount,
+        _ => 0,
+    };
+    let refunded = book.refunded(&intent.id) + let_go;
     let over = json!({
         "object": "charge",
         "id": charge.id,
@@ -40,7 +46,7 @@ pub(crate) fn charge(book: &Book, intent: &Intent) -> Value {
         "paid": failed.is_none(),
         "payment_intent": intent.id,
         "payment_method_details": details(intent),
-        "refunded": charge.captured > 0 && refunded == charge.captured,
+        "refunded": refunded == intent.amount,
         "status": if failed.is_some() { "failed" } else { "succeeded" },
     });
     object.extend(over.as_object().expect("written above").clone());

@@ -71,7 +71,8 @@ async fn a_payment_is_held_captured_in_part_and_refunded() {
     assert_eq!(again.id, refund.id);
     let read = RetrievePaymentIntent::new(intent.id.clone()).expand(["latest_charge".to_owned()]);
     let read = read.send(&shop.client).await.unwrap();
-    assert_eq!((charge(&read).amount_captured, charge(&read).amount_refunded), (1500, 400));
+    // What the capture left counts as refunded.
+    assert_eq!((charge(&read).amount_captured, charge(&read).amount_refunded), (1500, 500 + 400));
     let all = ListRefund::new().payment_intent(intent.id.as_str()).send(&shop.client).await.unwrap();
     assert_eq!(all.data.iter().map(|r| &r.id).collect::<Vec<_>>(), [&refund.id]);
 }
