@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
+pub mod cards;
 pub mod contract;
 mod currencies;
 pub mod ids;

@@ -2,8 +2,8 @@
 //!
 //! Each takes the place of the value (a JSON pointer, a header's or a parameter's name) and names it when it refuses.
 
-use backstitch_proto::common;
 use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::{cards, common};
 use uuid::Uuid;
 
 use crate::problem::{Kind, Problem, kind};
@@ -12,6 +12,9 @@ use crate::problem::{Kind, Problem, kind};
 pub(crate) const MAX_LINES: usize = 1000;
 /// The most of one product in one line.
 pub(crate) const MAX_QUANTITY: i64 = 1_000_000;
+
+/// What is wrong with a text that has a card number in it, as the end of a sentence.
+const CARD: &str = "must not have a card number in it; this one was not kept";
 
 /// What is wrong with a text of 1 to `most` characters without control characters, as the end of a sentence.
 fn flaw(text: &str, most: usize) -> Option<String> {
@@ -22,12 +25,30 @@ fn flaw(text: &str, most: usize) -> Option<String> {
     // Bytes are an upper bound of characters, and counted already.
     } else if text.len() > most && text.chars().count() > most {
         Some(format!("must have at most {most} characters"))
+    } else if cards::is_one_in(text) {
+        Some(CARD.to_owned())
     } else {
         None
     }
 }
 
-/// Refuses as `kind` a text that is empty, longer than `most` characters or has control characters.
+/// Refuses a text whose form somebody else has checked if it has a card number in it.
+pub(crate) fn no_card(at: &str, text: &str) -> Result<(), Problem> {
+    match cards::is_one_in(text) {
+        true => Err(Problem::new(&kind::INVALID_FIELD, format!("It {CARD}.")).at(at.to_owned())),
+        false => Ok(()),
+    }
+}
+
+/// A name that nobody knows here, as far as it can be repeated: it may be anything, and a card number is not repeated.
+pub(crate) fn unknown(name: &str) -> String {
+    if cards::is_one_in(name) {
+        return "…".to_owned();
+    }
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Refuses as `kind` a text that is empty, longer than `most` characters, or has control characters or a card number.
 pub(crate) fn text(kind: &'static Kind, at: &str, text: &str, most: usize) -> Result<(), Problem> {
     match flaw(text, most) {
         None => Ok(()),
@@ -131,6 +152,24 @@ mod tests {
         }
         assert!(optional_words("/note", "", 1).is_ok());
         assert!(optional_words("/note", "ab", 1).is_err());
+    }
+
+    #[test]
+    fn a_card_number_is_refused_and_not_repeated() {
+        for number in ["4242424242424242", "paid with 3782 822463 10005", "5555-5555-5555-4444"] {
+            for refused in [words("/note", number, 200), no_card("/note", number)] {
+                let problem = refused.unwrap_err();
+                assert_eq!((problem.kind().slug, problem.field()), ("invalid-field", Some("/note")));
+                assert!(!problem.detail().contains(number), "{}", problem.detail());
+            }
+            assert_eq!(
+                field(items(&[common::Item { sku: number.into(), quantity: 1 }])).as_deref(),
+                Some("/items/0/sku")
+            );
+            assert_eq!(unknown(number), "…");
+        }
+        assert_eq!(unknown("a\u{7}b"), "ab");
+        assert_eq!(unknown(&"x".repeat(65)), "x".repeat(64));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::fields;
 use crate::problem::{Problem, kind};
 
 /// A parsed value. Numbers that are no 64-bit integer stay opaque: there are no fractions in this API.
@@ -116,7 +117,7 @@ impl<'a> Object<'a> {
     /// Refuses what was not taken.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         let Some((name, _)) = self.members.first() else { return Ok(()) };
-        let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+        let short = fields::unknown(name);
         let detail = if self.taken.contains(&name.as_ref()) {
             format!("`{short}` is there twice.")
         } else {

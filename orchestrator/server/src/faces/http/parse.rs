@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use backstitch_proto::cards;
 use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use uuid::Uuid;
@@ -207,7 +208,7 @@ impl Parameters {
     /// Refuses what was not taken.
     pub(super) fn finish(self) -> Result<(), Problem> {
         let Some((name, _)) = self.pairs.into_iter().next() else { return Ok(()) };
-        let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+        let short = fields::unknown(&name);
         let detail = if self.known.contains(&short.as_str()) {
             format!("`{short}` is there twice.")
         } else {
@@ -251,16 +252,15 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     waits.next().map(|seconds| Duration::from_secs(seconds.into()).min(MAX_WAIT))
 }
 
-/// The caller's trace context, if it has the W3C form.
+/// The caller's trace context, if it has the W3C form. It goes into logs and traces, so one with a card number is none.
 pub(crate) fn traceparent(value: Option<&[u8]>) -> String {
     let Some(value) = value.filter(|v| v.len() == 55) else { return String::new() };
     let dash = |i: usize| matches!(i, 2 | 35 | 52);
     let legal =
         |(i, b): (usize, &u8)| if dash(i) { *b == b'-' } else { matches!(b, b'0'..=b'9' | b'a'..=b'f') };
-    if value.iter().enumerate().all(legal) {
-        String::from_utf8_lossy(value).into_owned()
-    } else {
-        String::new()
+    match std::str::from_utf8(value) {
+        Ok(text) if value.iter().enumerate().all(legal) && !cards::is_one_in(text) => text.to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -386,7 +386,9 @@ mod tests {
     fn a_trace_context_is_kept_only_in_its_form() {
         let good = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(traceparent(Some(good)).as_bytes(), good);
-        for bad in [&b""[..], b"00", &good[1..], b"00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"] {
+        let card = b"00-4bf92f3577b34da6a3ce929d0e0e4736-4242424242424242-01";
+        let capitals = b"00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for bad in [&b""[..], b"00", &good[1..], capitals, card] {
             assert_eq!(traceparent(Some(bad)), "");
         }
         assert_eq!(traceparent(None), "");
