@@ -319,6 +319,9 @@ pub(crate) struct ParticipantsArgs {
     #[arg(default_value_t = Name::Inventory.default_address())]
     #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// Address of /metrics and /healthz; without it there are none.
+    #[arg(long, env = "BACKSTITCH_METRICS", value_name = "ADDR", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) parts: Parts,
     #[command(flatten)]
@@ -344,6 +347,9 @@ pub(crate) struct ParticipantArgs {
     #[arg(long, env = "BACKSTITCH_LISTEN", value_name = "ADDR", required = false)]
     #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// Address of /metrics and /healthz; without it there are none.
+    #[arg(long, env = "BACKSTITCH_METRICS", value_name = "ADDR", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) parts: Parts,
     /// Write the address here, as JSON, once it is ready.

@@ -53,19 +53,22 @@ fn main() -> ExitCode {
     if cli.check {
         return check::run(&cli.command, &command, &matches).unwrap_or_else(|error| fail(error.as_ref()));
     }
-    if let Err(error) = logging::init(&cli.log) {
-        return fail(error.as_ref());
-    }
     let threads = cli.threads.map_or_else(|| threads_for(&cli.command), usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
+    // Traces are sent by tasks of this runtime: it is there before the first and until the last is sent.
+    let inside = runtime.enter();
+    if let Err(error) = logging::init(&cli.log) {
+        return fail(error.as_ref());
+    }
+    drop(inside);
     let outcome = runtime.block_on(run(cli.command));
+    logging::flush();
     // A blocking call that hangs (a name lookup, a console) must not keep a finished process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    logging::flush();
     match outcome {
         Ok(code) => code,
         Err(error) => fail(error.as_ref()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod kafka;
 pub(crate) mod leases;
+mod metrics_face;
 pub(crate) mod name;
 pub(crate) mod noop;
 pub(crate) mod orchestrator;

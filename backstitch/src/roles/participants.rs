@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Kafka, MESSAGE_TIMEOUT};
+use super::metrics_face::Door;
 use super::name::Name;
 use super::orchestrator::cannot_listen;
 use super::relays::Outbox;
@@ -162,7 +163,7 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
     })?;
     let databases = Databases::of_all(&args.data, &args.server)?;
     let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies, returns: args.returns };
-    run(at, &databases, &with, args.ready_file).await
+    run(at, &databases, &with, args.metrics, args.ready_file).await
 }
 
 /// One alone.
@@ -170,13 +171,14 @@ pub(crate) async fn run_one(name: Name, args: ParticipantArgs, more: More) -> an
     let More { mail, copies, returns } = more;
     let with = Making { parts: &args.parts, mail: &mail, copies: &copies, returns };
     let databases = Databases::of_one(&args.data, &args.server)?;
-    run(vec![(name, args.listen)], &databases, &with, args.ready_file).await
+    run(vec![(name, args.listen)], &databases, &with, args.metrics, args.ready_file).await
 }
 
 async fn run(
     at: Vec<(Name, SocketAddr)>,
     databases: &Databases,
     with: &Making<'_>,
+    metrics: Option<SocketAddr>,
     ready_file: Option<PathBuf>,
 ) -> anyhow::Result<()> {
     let shutdown = stop::token();
@@ -184,8 +186,13 @@ async fn run(
     with.copies.check()?;
     let names: Vec<_> = at.iter().map(|(name, _)| name.as_str()).collect();
     let listeners = bind(at, databases).await?;
+    let door = match metrics {
+        Some(at) => Some(Door::open(at).await?),
+        None => None,
+    };
     let _held = hold(databases, &names)?;
     let mut tasks = JoinSet::new();
+    let metrics = door.map(|door| door.serve(&mut tasks, &shutdown)).transpose()?;
     let served = serve(&mut tasks, listeners, databases, with, &shutdown).await?;
     if let Some(brokers) = &with.parts.kafka {
         let kafka = Kafka::at(brokers, &with.parts.kafka_more, MESSAGE_TIMEOUT)?;
@@ -196,6 +203,7 @@ async fn run(
         }
     }
     let ready = served.addresses.iter().fold(Ready::new(), |ready, (name, at)| ready.with(name.as_str(), at));
+    let ready = metrics.iter().fold(ready, |ready, at| ready.with("metrics", at));
     announce(ready_file, &ready)?;
     finish(tasks, &shutdown).await
 }

@@ -1,10 +1,9 @@
 //! What machines ask a relay: alive, ready, metrics.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,8 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::Kafka;
-
-const UPKEEP: Duration = Duration::from_secs(5);
+use super::metrics_face::{keep_up, rendered};
 
 /// What it looks at.
 pub(crate) struct Face {
@@ -35,16 +33,7 @@ pub(crate) fn serve(
     shutdown: &CancellationToken,
 ) {
     let face = Arc::new(face);
-    let (upkeep, ending) = (Arc::clone(&face), shutdown.clone());
-    tasks.spawn(async move {
-        let mut every = tokio::time::interval(UPKEEP);
-        loop {
-            tokio::select! {
-                () = ending.cancelled() => return Ok(()),
-                _ = every.tick() => upkeep.metrics.run_upkeep(),
-            }
-        }
-    });
+    keep_up(tasks, face.metrics.clone(), shutdown);
     let routes = Router::new()
         .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/readyz", get(readyz))
@@ -74,5 +63,5 @@ async fn readyz(State(face): State<Arc<Face>>) -> (StatusCode, Json<Value>) {
 }
 
 async fn metrics(State(face): State<Arc<Face>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], face.metrics.render())
+    rendered(&face.metrics)
 }

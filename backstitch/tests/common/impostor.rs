@@ -147,7 +147,7 @@ async fn pass_on(
 
 /// Messages as bytes.
 #[derive(Clone, Copy)]
-struct Plain;
+pub(crate) struct Plain;
 
 impl Codec for Plain {
     type Encode = Bytes;

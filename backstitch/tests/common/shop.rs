@@ -114,8 +114,13 @@ impl Shop {
 
     /// Starts on whatever is in the directory, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// As [`Shop::start`], with more arguments.
+    pub(crate) async fn start_with(&mut self, more: &[&str]) {
         let args = self.args();
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
         self.up = Some(Process::start("up", &args, self.directory.path()).await);
     }
 

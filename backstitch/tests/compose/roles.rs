@@ -50,7 +50,7 @@ impl Role {
 
     /// Ports that others reach: option and number.
     pub(crate) fn ports(&self) -> impl Iterator<Item = (&str, u16)> {
-        ["http", "grpc", "listen"]
+        ["http", "grpc", "listen", "metrics"]
             .into_iter()
             .filter_map(|option| Some((option, self.address(option)?.port())))
     }
@@ -99,7 +99,7 @@ fn read(service: &Service, asked: &Asked) -> Result<Role, String> {
 /// An address of 127.0.0.1 is the container's own.
 fn unreachable(name: &str, role: &Role) -> Vec<String> {
     let inside = |option: &&str| role.address(option).is_some_and(|address| !address.ip().is_unspecified());
-    let options = ["http", "grpc", "listen"].into_iter().filter(inside);
+    let options = ["http", "grpc", "listen", "metrics"].into_iter().filter(inside);
     options.map(|option| format!("{name}: --{option} is reached from inside its container only")).collect()
 }
 

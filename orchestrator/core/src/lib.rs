@@ -10,6 +10,7 @@
 mod catalog;
 mod definition;
 mod explain;
+mod hidden;
 mod outcome;
 mod record;
 mod retry;
@@ -24,6 +25,7 @@ pub use definition::{
     Publication, Reads, Replay, Step, StepBuilder, StepId, StepSet, Undo,
 };
 pub use explain::explain;
+pub use hidden::Hidden;
 pub use outcome::{Op, Outcome, Refusal};
 pub use record::{Cause, Entry, ParkedBy, Record};
 pub use retry::RetryPolicy;

@@ -15,7 +15,7 @@ use crate::status::Status;
 use crate::time::Timestamp;
 
 /// What a saga starts with; its first record.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Start {
     /// Name of the definition.
     pub definition: String,

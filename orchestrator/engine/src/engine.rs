@@ -62,7 +62,7 @@ pub struct Engine {
 }
 
 /// A saga to start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewRun {
     /// UUIDv7, drawn by the caller.
     pub id: Uuid,

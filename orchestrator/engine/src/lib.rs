@@ -17,6 +17,7 @@ mod dispatch;
 mod engine;
 mod flow;
 mod follow;
+mod hidden;
 mod label;
 mod metrics;
 mod options;

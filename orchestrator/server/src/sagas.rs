@@ -46,6 +46,9 @@ impl Wanted {
                     .map_err(|_| invalid("cursor", "No page has answered this cursor.".to_owned()))?,
             ),
         };
+        if !self.definition.is_empty() {
+            fields::text(&kind::INVALID_PARAMETER, "definition", &self.definition, definitions::MAX_NAME)?;
+        }
         let size = self.page_size.unwrap_or(50);
         let limit = usize::try_from(size).ok().filter(|_| (1..=MAX_PAGE).contains(&size));
         let limit = limit.ok_or_else(|| invalid("page_size", format!("It must be from 1 to {MAX_PAGE}.")))?;

@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{info, warn};
 
 use crate::app::{App, Options};
@@ -95,6 +96,8 @@ impl Server {
         let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
         let grpc = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(faces::grpc::PING))
+            // A panic in a handler is that call's own; without this it would end its whole connection.
+            .layer(CatchPanicLayer::custom(faces::grpc::panicked))
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stopping.clone().cancelled_owned());
 

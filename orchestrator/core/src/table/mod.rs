@@ -123,7 +123,7 @@ pub enum Event {
 }
 
 /// A call to make.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Call {
     /// Of which step.
     pub step: StepId,

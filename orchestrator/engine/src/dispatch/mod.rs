@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub use grpc::{GrpcDispatcher, GrpcOptions, Target, TargetError};
 
 /// One call to make.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dispatch {
     /// The saga.
     pub saga: Uuid,

@@ -4,16 +4,19 @@ mod checkouts;
 mod operator;
 mod problem;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backstitch_proto::DESCRIPTORS;
 use backstitch_proto::checkout::checkouts_server::CheckoutsServer;
 use backstitch_proto::operator::operator_server::OperatorServer;
+use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
+use crate::problem::{Problem, kind};
 use checkouts::CheckoutsFace;
 use operator::OperatorFace;
 pub(crate) use problem::problem_of;
@@ -47,6 +50,11 @@ pub(crate) async fn routes(app: Arc<App>) -> (Routes, HealthReporter) {
     (routes.routes(), reporter)
 }
 
+/// What a caller hears of a panic: as over HTTP. The panic itself was reported by the panic hook.
+pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> axum::http::Response<tonic::body::Body> {
+    Status::from(Problem::new(&kind::INTERNAL, "The request ended in a bug.")).into_http()
+}
+
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -58,6 +66,29 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    /// One call's bug must not end the others of its connection.
+    #[tokio::test]
+    async fn a_panic_is_its_own_call_s_answer() {
+        let handler = service_fn(async |_: axum::http::Request<tonic::body::Body>| {
+            if true {
+                panic!("a bug with a secret");
+            }
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(tonic::body::Body::empty()))
+        });
+        let request = axum::http::Request::new(tonic::body::Body::empty());
+        let answer = CatchPanicLayer::custom(panicked).layer(handler).oneshot(request).await.unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!((status.code(), status.message()), (Code::Internal, "The request ended in a bug."));
+        assert_eq!(status.get_details_error_info().unwrap().reason, "INTERNAL");
+    }
+
     #[test]
     fn the_descriptors_can_be_reflected() {
         assert!(super::reflection().build_v1().is_ok());
