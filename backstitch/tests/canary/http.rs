@@ -213,7 +213,7 @@ fn resolve<'a>(description: &'a Value, node: &'a Value) -> &'a Value {
     }
 }
 
-fn kind_of<'a>(schema: &'a Value) -> &'a str {
+fn kind_of(schema: &Value) -> &str {
     schema["type"].as_str().or_else(|| schema["type"][0].as_str()).unwrap_or_default()
 }
 
