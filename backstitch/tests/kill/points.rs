@@ -96,7 +96,7 @@ pub(crate) fn to_freeze_at() -> Vec<Point> {
 /// Around every publishing, of the orchestrator's events and of each participant's that has some.
 pub(crate) fn of_relay() -> Vec<Point> {
     let mut points = Vec::new();
-    for source in ["lane", "inventory", "payment", "order", "cart"] {
+    for source in ["lane", "inventory", "payment", "order", "cart", "shipping"] {
         let places = ["relay.before_publish", "relay.before_mark", "relay.after_mark"];
         points.extend(places.map(|place| point(Who::Relay, format!("{place}:{source}"))));
     }

@@ -18,8 +18,14 @@ use crate::points::{Point, Who};
 use crate::run::Outcome;
 use crate::stage::Stage;
 
-const TOPICS: [&str; 5] =
-    ["checkout.events", "order.events", "payment.events", "inventory.events", "cart.events"];
+const TOPICS: [&str; 6] = [
+    "checkout.events",
+    "order.events",
+    "payment.events",
+    "inventory.events",
+    "cart.events",
+    "shipping.events",
+];
 const PARTITIONS: i32 = 3;
 /// More than the saga store has: those that it lacks are never reached.
 const LANES: usize = 64;

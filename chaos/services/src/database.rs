@@ -50,13 +50,17 @@ pub(crate) fn create_schema(url: &str, prefix: &str) -> String {
     format!("{url}{}options=-csearch_path%3D{name}", if url.contains('?') { '&' } else { '?' })
 }
 
-/// Drops what runs of long ago have left.
-pub(crate) fn drop_leftovers(url: &str) {
+/// Drops what runs of long ago have left; and what any process has left that has ended, if those are all `of_this_run`
+/// and so of this machine. A suite's databases would fill a disk together: each has megabytes.
+pub(crate) fn drop_leftovers(url: &str, of_this_run: bool) {
     let of = |catalog: &str, column: &str| {
         run(url, &[format!("SELECT {column}::text FROM {catalog} WHERE {column} LIKE '{PREFIX}%'")])
             .unwrap_or_else(|e| panic!("the server of DATABASE_URL does not answer: {e}"))
     };
-    let old = |name: &String| made_at(name).is_some_and(|at| at + LEFTOVER < now());
+    let old = |name: &String| {
+        let ended = of_this_run && made_by(name).is_some_and(|process| !is_alive(process));
+        ended || made_at(name).is_some_and(|at| at + LEFTOVER < now())
+    };
     let databases = of("pg_database", "datname").into_iter().filter(old);
     let schemas = of("pg_namespace", "nspname").into_iter().filter(old);
     let drops = databases.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
@@ -74,11 +78,19 @@ fn name(prefix: &str) -> String {
         "`{prefix}`: give at most 24 of a-z, 0-9 and _"
     );
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{PREFIX}{:x}_{prefix}_{}_{count}", now(), std::process::id())
+    format!("{PREFIX}{:x}_{}_{prefix}_{count}", now(), std::process::id())
 }
 
 fn made_at(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_prefix(PREFIX)?.split('_').next()?, 16).ok()
+}
+
+fn made_by(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('_').nth(1)?.parse().ok()
+}
+
+fn is_alive(process: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{process}")).exists()
 }
 
 fn now() -> u64 {
@@ -98,7 +110,10 @@ pub(crate) fn with_database(url: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::Postgres;
 
     #[test]
     fn the_database_of_an_url_can_be_another() {
@@ -113,5 +128,28 @@ mod tests {
         assert_ne!(one, other);
         assert!(made_at(&one).is_some_and(|at| at <= now() && at + 60 > now()), "{one}");
         assert_eq!(made_at("shop"), None);
+        assert_eq!((made_by(&one), made_by("shop")), (Some(std::process::id()), None));
+    }
+
+    #[test]
+    fn what_a_process_left_that_has_ended_is_dropped_where_processes_can_be_asked_after() {
+        let server = Postgres::start_thrown_away();
+        let url = server.url();
+        let mut ended = Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let (theirs, mine) = (format!("{PREFIX}{:x}_{}_shop_0_cart", now(), ended.id()), name("shop"));
+        for name in [&theirs, &mine] {
+            run(&url, &[format!("CREATE DATABASE {name}")]).unwrap();
+            run(&url, &[format!("CREATE SCHEMA {name}")]).unwrap();
+        }
+        let left = |catalog: &str, column: &str| {
+            let like = format!("{column} LIKE '{PREFIX}%' ORDER BY {column} = '{mine}'");
+            run(&url, &[format!("SELECT {column}::text FROM {catalog} WHERE {like}")]).unwrap()
+        };
+        let everything = || [left("pg_database", "datname"), left("pg_namespace", "nspname")];
+        drop_leftovers(&url, false);
+        assert_eq!(everything(), [[theirs.clone(), mine.clone()], [theirs, mine.clone()]]);
+        drop_leftovers(&url, true);
+        assert_eq!(everything(), [[mine.clone()], [mine.clone()]]);
     }
 }

@@ -31,4 +31,4 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use redis::Redis;
 pub use service::Service;
-pub use shared::{fresh_database, fresh_schema, kafka_brokers, postgres_url, redis_url};
+pub use shared::{OF_THIS_RUN, fresh_database, fresh_schema, kafka_brokers, postgres_url, redis_url};

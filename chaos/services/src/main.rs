@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use backstitch_services::{Kafka, Postgres, Redis};
+use backstitch_services::{Kafka, OF_THIS_RUN, Postgres, Redis};
 use clap::{Parser, Subcommand};
 
 /// Servers for tests.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let mut command = Command::new(program);
     command.args(args);
     if let Some(postgres) = &postgres {
-        command.env("DATABASE_URL", postgres.url());
+        command.env("DATABASE_URL", postgres.url()).env(OF_THIS_RUN, "1");
     }
     if let Some(redis) = &redis {
         command.env("REDIS_URL", redis.url());

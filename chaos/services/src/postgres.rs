@@ -33,7 +33,13 @@ impl Postgres {
 
     /// Starts one for laws that are not about a machine that loses its power: without `fsync`, for many clients.
     pub fn start_thrown_away() -> Self {
-        Self::start_with(&[("fsync", "off"), ("full_page_writes", "off"), ("max_connections", "400")])
+        Self::start_with(&[
+            ("fsync", "off"),
+            ("full_page_writes", "off"),
+            ("max_connections", "400"),
+            // Its log is never read again, and grows to a gigabyte unless told.
+            ("max_wal_size", "128MB"),
+        ])
     }
 
     fn launch(settings: &[(&str, &str)]) -> Self {

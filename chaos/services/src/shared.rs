@@ -4,11 +4,16 @@ use std::sync::OnceLock;
 
 use crate::{Kafka, Postgres, Redis, database};
 
+/// The variable that says that the server of `DATABASE_URL` was started for one run of tests on this machine.
+pub const OF_THIS_RUN: &str = "DATABASE_OF_THIS_RUN";
+
 /// The URL of a Postgres database that tests share. Write into a [`fresh_database`] instead.
 pub fn postgres_url() -> String {
     static GIVEN: OnceLock<Option<String>> = OnceLock::new();
     static OURS: OnceLock<Postgres> = OnceLock::new();
-    let given = GIVEN.get_or_init(|| given("DATABASE_URL").inspect(|url| database::drop_leftovers(url)));
+    let of_this_run = given(OF_THIS_RUN).is_some();
+    let given =
+        GIVEN.get_or_init(|| given("DATABASE_URL").inspect(|url| database::drop_leftovers(url, of_this_run)));
     match given {
         Some(url) => url.clone(),
         None => OURS.get_or_init(Postgres::start_thrown_away).url(),
