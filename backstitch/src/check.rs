@@ -36,18 +36,22 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
         Up(args) => {
             Databases::of_all(&args.data, &args.server)?;
             args.mail.check()?;
+            args.provider.check()?;
             args.copies.check()
         }
         Participants(args) => {
             Databases::of_all(&args.data, &args.server)?;
             args.mail.check()?;
+            args.provider.check()?;
             args.copies.check()
         }
         Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
         Migrate(args) => args.url()?.check(),
         Orchestrator(args) => orchestrator::usable(args).map(drop),
-        Inventory(args) | Shipping(args) | Payment(args) => {
-            Databases::of_one(&args.data, &args.server).map(drop)
+        Inventory(args) | Shipping(args) => Databases::of_one(&args.data, &args.server).map(drop),
+        Payment(args) => {
+            Databases::of_one(&args.participant.data, &args.participant.server)?;
+            args.provider.check()
         }
         Order(args) => Databases::of_one(&args.participant.data, &args.participant.server).map(drop),
         Cart(args) => {

@@ -19,6 +19,7 @@ use crate::logging::LogArgs;
 use crate::migrate::MigrateArgs;
 use crate::patience::{Patience, time};
 use crate::ping::PingArgs;
+use crate::provider::Provider;
 use crate::roles::name::Name;
 use crate::sharing::Node;
 
@@ -78,7 +79,7 @@ pub(crate) enum Command {
     /// Quotes and shipments.
     Shipping(ParticipantArgs),
     /// Authorizations, captures and refunds.
-    Payment(ParticipantArgs),
+    Payment(PaymentArgs),
     /// Orders.
     Order(OrderArgs),
     /// Carts.
@@ -105,6 +106,8 @@ pub(crate) struct UpArgs {
     pub(crate) parts: Parts,
     #[command(flatten)]
     pub(crate) copies: Copies,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
     #[command(flatten)]
     pub(crate) mail: Mail,
     #[command(flatten)]
@@ -327,6 +330,8 @@ pub(crate) struct ParticipantsArgs {
     #[command(flatten)]
     pub(crate) copies: Copies,
     #[command(flatten)]
+    pub(crate) provider: Provider,
+    #[command(flatten)]
     pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) returns: Returns,
@@ -355,6 +360,14 @@ pub(crate) struct ParticipantArgs {
     /// Write the address here, as JSON, once it is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PaymentArgs {
+    #[command(flatten)]
+    pub(crate) participant: ParticipantArgs,
+    #[command(flatten)]
+    pub(crate) provider: Provider,
 }
 
 #[derive(Debug, Args)]

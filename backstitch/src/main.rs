@@ -21,6 +21,7 @@ mod logging;
 mod migrate;
 mod patience;
 mod ping;
+mod provider;
 mod ready;
 mod roles;
 mod settings;
@@ -109,7 +110,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Participants(args) => roles::participants::run_all(args).await.map(|()| ExitCode::SUCCESS),
         Command::Inventory(args) => participant(Name::Inventory, args, More::default()).await,
         Command::Shipping(args) => participant(Name::Shipping, args, More::default()).await,
-        Command::Payment(args) => participant(Name::Payment, args, More::default()).await,
+        Command::Payment(args) => {
+            let more = More { provider: args.provider, ..More::default() };
+            participant(Name::Payment, args.participant, more).await
+        }
         Command::Order(args) => {
             let more = More { returns: args.returns, ..More::default() };
             participant(Name::Order, args.participant, more).await

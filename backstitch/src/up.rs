@@ -27,6 +27,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let shutdown = stop::token();
     args.mail.check()?;
     args.copies.check()?;
+    args.provider.check()?;
     let databases = Databases::of_all(&args.data, &args.server)?;
     let ports = orchestrator::bind(&args.doors, &databases).await?;
     let _held = hold(&databases, &Name::all())?;
@@ -37,7 +38,13 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let embedded = args.parts.kafka.is_none();
     let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&TOPICS)));
 
-    let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies, returns: args.returns };
+    let with = Making {
+        parts: &args.parts,
+        mail: &args.mail,
+        copies: &args.copies,
+        provider: &args.provider,
+        returns: args.returns,
+    };
     let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
     let real = args.parts.kafka.as_ref();
     let real = real.map(|brokers| Kafka::at(brokers, &args.parts.kafka_more, MESSAGE_TIMEOUT)).transpose()?;

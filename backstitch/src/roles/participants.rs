@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use outbox_relay::consumer::Subscription;
 use participant_kit::{Participant, SystemClock};
 use participant_notification::Transport;
+use participant_payment::gateway::stripe::Stripe;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,7 @@ use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts, Returns};
 use crate::copies::Copies;
 use crate::data_dir::{hold, hold_existing};
 use crate::databases::Databases;
+use crate::provider::Provider;
 use crate::ready::Ready;
 
 /// What participants are made of, beside their databases.
@@ -31,6 +33,7 @@ pub(crate) struct Making<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) mail: &'a Mail,
     pub(crate) copies: &'a Copies,
+    pub(crate) provider: &'a Provider,
     pub(crate) returns: Returns,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct More {
     pub(crate) mail: Mail,
     /// The carts'.
     pub(crate) copies: Copies,
+    /// The payments'.
+    pub(crate) provider: Provider,
     /// The orders'.
     pub(crate) returns: Returns,
 }
@@ -69,11 +74,16 @@ pub(crate) async fn open(
             let options = participant_cart::Options::new(database_url, clock);
             participant_cart::open(participant_cart::Options { redis, ..options }).await
         }
-        Name::Payment => {
-            // The bank's books are a file in any case: it stands for somebody else's database.
-            let sandbox = databases.file("sandbox");
-            participant_payment::open(participant_payment::Options::new(database_url, sandbox)).await
-        }
+        Name::Payment => match with.provider.stripe()? {
+            Some(settings) => {
+                participant_payment::open_with(&database_url, Arc::new(Stripe::new(settings)), clock).await
+            }
+            None => {
+                // The bank's books are a file in any case: it stands for somebody else's database.
+                let sandbox = databases.file("sandbox");
+                participant_payment::open(participant_payment::Options::new(database_url, sandbox)).await
+            }
+        },
         Name::Notification => {
             let mail_to = match &with.mail.smtp {
                 Some(smtp) => Transport::Smtp(smtp.clone()),
@@ -162,14 +172,20 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
         )
     })?;
     let databases = Databases::of_all(&args.data, &args.server)?;
-    let with = Making { parts: &args.parts, mail: &args.mail, copies: &args.copies, returns: args.returns };
+    let with = Making {
+        parts: &args.parts,
+        mail: &args.mail,
+        copies: &args.copies,
+        provider: &args.provider,
+        returns: args.returns,
+    };
     run(at, &databases, &with, args.metrics, args.ready_file).await
 }
 
 /// One alone.
 pub(crate) async fn run_one(name: Name, args: ParticipantArgs, more: More) -> anyhow::Result<()> {
-    let More { mail, copies, returns } = more;
-    let with = Making { parts: &args.parts, mail: &mail, copies: &copies, returns };
+    let More { mail, copies, provider, returns } = more;
+    let with = Making { parts: &args.parts, mail: &mail, copies: &copies, provider: &provider, returns };
     let databases = Databases::of_one(&args.data, &args.server)?;
     run(vec![(name, args.listen)], &databases, &with, args.metrics, args.ready_file).await
 }
@@ -184,6 +200,7 @@ async fn run(
     let shutdown = stop::token();
     with.mail.check()?;
     with.copies.check()?;
+    with.provider.check()?;
     let names: Vec<_> = at.iter().map(|(name, _)| name.as_str()).collect();
     let listeners = bind(at, databases).await?;
     let door = match metrics {

@@ -17,7 +17,7 @@ use crate::payment::Payment;
 
 /// How long an intent may be without a result before its task is held to be gone. Longer than any gateway waits for
 /// its provider; if it is not gone after all, the provider decides between its call and the cancel.
-const GONE_AFTER_MS: i64 = 30_000;
+pub(crate) const GONE_AFTER_MS: i64 = 30_000;
 
 /// The kit and the gateway. Clones are the same one.
 #[derive(Clone)]

@@ -8,6 +8,7 @@
 //! object that holds nothing, every other call names it. Card data never enters: a [`PaymentMethod`] is a token.
 
 pub mod sandbox;
+pub mod stripe;
 
 use std::fmt;
 use std::time::Duration;

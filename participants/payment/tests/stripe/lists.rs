@@ -1,0 +1,69 @@
+//! Stripe's lists, page by page.
+
+use participant_payment::gateway::{GatewayError, PaymentGateway as _, ProviderState, RefundState};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::calls::{id, money};
+use crate::objects::{CREATED, INTENT, captured, intent, list, refund};
+use crate::server::{Reply, Scripted};
+
+#[tokio::test]
+async fn refunds_are_read_to_the_last_page_and_shown_oldest_first() {
+    let numbered = |n: u128| {
+        let metadata = json!({ "backstitch_refund": Uuid::from_u128(n) });
+        refund(json!({ "id": format!("re_{n}"), "metadata": metadata }))
+    };
+    let foreign = refund(json!({ "id": "re_1", "metadata": {} }));
+    let scripted = Scripted::open(vec![
+        Reply::ok(&list(vec![numbered(4), numbered(3)], true)),
+        Reply::ok(&list(vec![numbered(2), foreign], false)),
+    ])
+    .await;
+    let refunds = scripted.stripe.refunds(&id()).await.unwrap();
+    let seen: Vec<_> = refunds.iter().map(|r| (r.id.as_str(), r.reference.map(|id| id.as_u128()))).collect();
+    assert_eq!(seen, [("re_1", None), ("re_2", Some(2)), ("re_3", Some(3)), ("re_4", Some(4))]);
+    let lines: Vec<_> = scripted.asked().into_iter().map(|asked| asked.line).collect();
+    let first = format!("GET /v1/refunds?limit=100&payment_intent={INTENT} HTTP/1.1");
+    let second = format!("GET /v1/refunds?limit=100&payment_intent={INTENT}&starting_after=re_3 HTTP/1.1");
+    assert_eq!(lines, [first, second]);
+}
+
+#[tokio::test]
+async fn every_intent_is_listed_with_our_ids_and_its_refunds() {
+    let working = intent(json!({ "id": "pi_3", "status": "processing", "metadata": {} }));
+    let scripted = Scripted::open(vec![
+        Reply::ok(&list(vec![working, intent(json!({ "id": "pi_2" }))], true)),
+        Reply::ok(&list(vec![captured(1_000, 300)], false)),
+        Reply::ok(&list(vec![refund(json!({}))], false)),
+    ])
+    .await;
+    let from_ms = CREATED * 1_000 + 999;
+    let first = scripted.stripe.list(from_ms, None).await.unwrap();
+    assert_eq!(first.next.as_deref(), Some("pi_2"));
+    let [foreign, ours] = first.objects.as_slice() else { panic!("{first:?}") };
+    assert_eq!((foreign.saga, foreign.object.reference, foreign.order_id.as_str()), (None, None, ""));
+    assert_eq!(foreign.object.state, ProviderState::Created, "it holds nothing yet");
+    assert_eq!((ours.saga, ours.object.reference), (Some(Uuid::from_u128(1)), Some(Uuid::from_u128(7))));
+    assert_eq!((ours.order_id.as_str(), ours.created_at_ms), ("BS-1", CREATED * 1_000));
+
+    let second = scripted.stripe.list(from_ms, first.next.as_deref()).await.unwrap();
+    assert_eq!(second.next, None);
+    let [refunded] = second.objects.as_slice() else { panic!("{second:?}") };
+    assert_eq!((refunded.object.captured_minor, refunded.object.refunded_minor), (1_000, 300));
+    let refunds: Vec<_> = refunded.refunds.iter().map(|r| (r.reference, r.amount, r.state)).collect();
+    assert_eq!(refunds, [(Some(Uuid::from_u128(9)), money(300, "GBP"), RefundState::Succeeded)]);
+
+    let lines: Vec<_> = scripted.asked().into_iter().map(|asked| asked.line).collect();
+    let query = format!("created[gte]={CREATED}&expand[0]=data.latest_charge&limit=100");
+    assert_eq!(lines[0], format!("GET /v1/payment_intents?{query} HTTP/1.1"));
+    assert_eq!(lines[1], format!("GET /v1/payment_intents?{query}&starting_after=pi_2 HTTP/1.1"));
+    assert!(scripted.is_done());
+}
+
+#[tokio::test]
+async fn a_page_that_is_none_is_not_asked_for() {
+    let scripted = Scripted::open(vec![]).await;
+    let error = scripted.stripe.list(0, Some("tomorrow")).await.unwrap_err();
+    assert!(matches!(error, GatewayError::Broken(_)), "{error}");
+}
