@@ -169,6 +169,7 @@ async fn the_spans_of_a_saga_are_one_trace_from_its_client_to_its_events() {
 
     let started = engine.start(NewRun {
         id: Uuid::now_v7(),
+        root: None,
         definition: "synthetic".into(),
         scope: String::new(),
         key: None,

@@ -1,8 +1,9 @@
 //! The handle.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, End, Event, Illegal, begin};
@@ -29,7 +30,7 @@ use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, Live, NotTaken, Registry};
 use crate::room::Room;
 use crate::runner::{Exit, Runner, append};
-use crate::shards::{Home, Shards, Standing};
+use crate::shards::{Home, Shards, Standing, Tenure};
 use crate::traces;
 use crate::view::{History, ReadError, SagaView};
 use crate::writer::{Job, Lost, Writer};
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     places: Arc<Semaphore>,
     room: Room,
+    /// Returns that are seen to.
+    pub(crate) seen_to: Mutex<HashSet<Uuid>>,
 }
 
 /// A running engine. Cheap to clone.
@@ -66,6 +69,8 @@ pub struct Engine {
 pub struct NewRun {
     /// UUIDv7, drawn by the caller.
     pub id: Uuid,
+    /// The saga whose family it is of: it runs in that one's shard, and its events have that one's key. None: its own.
+    pub root: Option<Uuid>,
     /// Name of the definition; its highest version that is switched on runs.
     pub definition: String,
     /// Whose key it is.
@@ -125,6 +130,12 @@ pub enum StartError {
         size: usize,
         /// The limit.
         limit: usize,
+    },
+    /// It belongs to a family whose shard this node does not have.
+    #[error("its root is in the hands of {}", .owner.as_ref().map_or("no node right now", |owner| owner.node.as_str()))]
+    Elsewhere {
+        /// Who has it; none while nobody has, or nobody who is heard of.
+        owner: Option<Member>,
     },
     /// This node has no shard to start it in: it shares the store and has none right now. Another node may have one.
     #[error("this node has no shard right now")]
@@ -220,6 +231,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.max_live)),
             room: Room::default(),
+            seen_to: Mutex::default(),
             options,
         };
         shared.announce().await?;
@@ -241,6 +253,11 @@ impl Engine {
         if size > limit {
             return Err(StartError::TooLarge { size, limit });
         }
+        let busy = shared.options.busy_retry_after;
+        let tenure = match new.root {
+            None => shared.shards.for_new(new.id).ok_or(StartError::NoShard { retry_after: busy })?,
+            Some(root) => self.among_family(root).await?,
+        };
         shared.flow.admit(&definition).map_err(StartError::Unavailable)?;
         let Ok(permit) = shared.places.clone().try_acquire_owned() else {
             counter!(names::REFUSED_BUSY).increment(1);
@@ -248,9 +265,14 @@ impl Engine {
         };
 
         let traceparent = traces::accepted(new.id, definition.name, new.traceparent);
-        let (saga, entry) = begin(&definition, new.id, new.id, new.input, traceparent, shared.clock.now());
-        let busy = shared.options.busy_retry_after;
-        let tenure = shared.shards.for_new(new.id).ok_or(StartError::NoShard { retry_after: busy })?;
+        let (saga, entry) = begin(
+            &definition,
+            new.id,
+            new.root.unwrap_or(new.id),
+            new.input,
+            traceparent,
+            shared.clock.now(),
+        );
         let lease = tenure.lease();
         let start = NewSaga {
             scope: new.scope,
@@ -304,6 +326,28 @@ impl Engine {
         }
     }
 
+    /// The tenure of the shard in which a family lives: where its root does, so that the events of all of it leave in one
+    /// order. A root that is forgotten ended longer ago than the retention, and its events are out: then a shard follows
+    /// from its id alone, the same at every node.
+    async fn among_family(&self, root: Uuid) -> Result<Tenure, StartError> {
+        let stored =
+            self.shared.store.load(root).await.map_err(|error| StartError::Store(error.to_string()))?;
+        let shard = match stored {
+            Some(stored) => stored.row.shard,
+            None => {
+                let (_, low) = root.as_u64_pair();
+                u16::try_from(low % u64::from(self.shared.store.shards().max(1))).unwrap_or(0)
+            }
+        };
+        self.shared.shards.of(shard).map_err(|home| match home {
+            Home::There(owner) => StartError::Elsewhere { owner: Some(owner) },
+            Home::Here | Home::Nowhere => {
+                self.shared.shards.look.notify_one();
+                StartError::Elsewhere { owner: None }
+            }
+        })
+    }
+
     /// Runs a saga's task; a panic in it is caught, logged and parks that saga alone.
     ///
     /// `place` is its place among the live sagas, given back when it leaves memory; recovery needs none.
@@ -321,8 +365,15 @@ impl Engine {
                     .increment(1);
             }
             // Dropping the runner ends its watch: followers see the state that it left behind.
+            let good = match exit {
+                Ok(Exit::Rested) => runner.return_to_see_to(),
+                _ => None,
+            };
             engine.shared.registry.leave(id);
             drop((runner, place));
+            if let Some(good) = good {
+                engine.see_to(good);
+            }
             match exit {
                 Ok(Exit::Rested | Exit::Stopped | Exit::Dropped | Exit::Fenced) => {}
                 Ok(Exit::Refused) => engine.poison(id, REFUSED).await,
@@ -399,12 +450,25 @@ impl Engine {
         self.deliver(id, Event::Resume { why: why.to_owned() }, Some(seq)).await
     }
 
+    /// Has what is not done of a saga returned instead, if record number `seq`, which a person decided it on, is still the
+    /// last one. When this returns, it is durable that the saga makes no call any more; `return_saga` starts by itself
+    /// from then on, at this node or at whichever has the shard, and the saga completes when it has.
+    pub async fn make_good_at(
+        &self,
+        id: Uuid,
+        seq: u32,
+        why: &str,
+        return_saga: Uuid,
+    ) -> Result<(), CancelError> {
+        self.deliver(id, Event::MakeGood { why: why.to_owned(), return_saga }, Some(seq)).await
+    }
+
     /// Writes down what a person should see of a saga that has not ended; the same text once. Returns when it is durable.
     pub async fn note(&self, id: Uuid, text: &str) -> Result<(), CancelError> {
         self.deliver(id, Event::Note { text: text.to_owned() }, None).await
     }
 
-    async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), CancelError> {
+    pub(crate) async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), CancelError> {
         // A saga may leave memory between the look and the send; then it is looked for in the store again.
         loop {
             if self.shared.stopping.is_cancelled() {

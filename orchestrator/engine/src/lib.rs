@@ -4,6 +4,7 @@
 //! - [`Engine`] is the handle: start, look, cancel, wake, drain.
 //! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
 //! - `runner` is one task per live saga; it holds back effects until their record is durable.
+//! - `good` sees to the returns that make sagas good.
 //! - `recovery` is a repeating tick over what the store says is unfinished.
 //! - `shards` is a repeating tick over who has which shard: what acts for a saga asks it first.
 //! - `flow` lets calls to a participant go, wait or come back later: limits, priorities, breakers, retry budget.
@@ -17,6 +18,7 @@ mod dispatch;
 mod engine;
 mod flow;
 mod follow;
+mod good;
 mod hidden;
 mod label;
 mod metrics;

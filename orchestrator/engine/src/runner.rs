@@ -22,6 +22,7 @@ use crate::dispatch::Dispatch;
 use crate::engine::{Channels, Shared};
 use crate::flow::{Answer, Ask, May, Pass, Queue, Sent, not_now};
 use crate::follow::Durable;
+use crate::good::Good;
 use crate::label::label;
 use crate::metrics as names;
 use crate::poison::{REFUSED, panic_text};
@@ -166,6 +167,13 @@ impl Runner {
         // Set once per task, and the task ends here.
         let _ = self.last.set(view);
         Exit::Rested
+    }
+
+    /// What has to be seen to once this task has rested: the return that makes its saga good.
+    pub(crate) fn return_to_see_to(&self) -> Option<Good> {
+        let good = self.saga.made_good.as_ref().filter(|_| self.saga.end.is_none())?;
+        let input = self.definition.return_of(&self.saga)?;
+        Some(Good { saga: self.saga.id, return_saga: good.return_saga, input, tenure: self.tenure.clone() })
     }
 
     fn obey(&mut self, command: Command) {

@@ -83,6 +83,7 @@ async fn a_participant_is_told_how_long_it_is_waited_for() {
     let id = Uuid::now_v7();
     let run = NewRun {
         id,
+        root: None,
         definition: "synthetic".into(),
         scope: "test".into(),
         key: None,

@@ -3,7 +3,7 @@
 use backstitch_core::{Definition, DefinitionBuilder, DefinitionError};
 use backstitch_proto::checkout::CheckoutInput;
 
-use crate::names::step;
+use crate::names::{definition, step};
 use crate::operations::{cart, inventory, notification, order, payment, shipping};
 use crate::{Timings, answers, events, requests};
 
@@ -14,9 +14,10 @@ pub fn checkout() -> Result<Definition, DefinitionError> {
 
 /// As [`checkout`], with another patience than the usual.
 pub fn checkout_with(timings: &Timings) -> Result<Definition, DefinitionError> {
-    let mut d = DefinitionBuilder::<CheckoutInput>::new("checkout", 1)
+    let mut d = DefinitionBuilder::<CheckoutInput>::new(definition::CHECKOUT, 1)
         .deadline(timings.deadline)
         .undo_retry(timings.undo)
+        .made_good_by(definition::RETURN, requests::whole_return)
         .publishing(events::of_checkout);
 
     let hold = d

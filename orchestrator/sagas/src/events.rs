@@ -1,7 +1,13 @@
-//! What a checkout publishes: rows of the same commit as the record that says it.
+//! What a checkout and a return publish: rows of the same commit as the record that says it.
+//!
+//! A return's events are its checkout's family's: they have the checkout's key.
 
 use backstitch_core::{Cause, Definition, Direction, Publication, Record, Saga};
-use backstitch_proto::events::{CheckoutCompensated, CheckoutCompleted, CheckoutParked, CheckoutStarted};
+use backstitch_proto::events::{
+    CheckoutCompensated, CheckoutCompleted, CheckoutParked, CheckoutStarted, ReturnChanged,
+};
+use backstitch_proto::returns::ReturnInput;
+use prost::Message as _;
 use serde::Serialize;
 
 const TOPIC: &str = "checkout.events";
@@ -25,6 +31,33 @@ pub(crate) fn of_checkout(d: &Definition, saga: &Saga, record: &Record) -> Optio
         }
         _ => None,
     }
+}
+
+pub(crate) fn of_return(d: &Definition, saga: &Saga, record: &Record) -> Option<Publication> {
+    let (kind, step, reason) = match record {
+        Record::Started(_) => ("started", String::new(), String::new()),
+        Record::Completed => ("completed", String::new(), String::new()),
+        Record::Compensated => {
+            let (step, reason) = cause(d, saga);
+            ("compensated", step, reason)
+        }
+        Record::Poisoned { why } => ("parked", String::new(), why.clone()),
+        Record::StepParked { step, why, .. } | Record::UndoParked { step, why, .. } => {
+            ("parked", d.step(*step).name.to_owned(), why.clone())
+        }
+        _ => return None,
+    };
+    // A saga that started has an input that decoded.
+    let input = ReturnInput::decode(saga.start.input.clone()).unwrap_or_default();
+    let payload = ReturnChanged {
+        return_id: saga.id.to_string(),
+        order_id: input.order_id,
+        definition: saga.start.definition.clone(),
+        step,
+        reason,
+    };
+    let payload = serde_json::to_vec(&payload).ok()?.into();
+    Some(Publication { topic: TOPIC, kind: format!("com.backstitch.return.{kind}.v1"), payload })
 }
 
 fn cause(d: &Definition, saga: &Saga) -> (String, String) {

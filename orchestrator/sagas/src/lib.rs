@@ -5,16 +5,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answers;
+mod cases;
 mod checkout;
 mod events;
 mod names;
 mod operations;
+mod refunds;
+mod repairs;
 mod requests;
+mod returns;
 mod synthetic;
 mod timings;
 
+pub use cases::refund_case;
 pub use checkout::{checkout, checkout_with};
-pub use names::{step, thing};
+pub use names::{definition, return_step, return_thing, step, thing};
+pub use repairs::repair;
+pub use returns::{returns, returns_with};
 pub use synthetic::{MAX_STEPS, synthetic};
 pub use timings::Timings;
 
@@ -27,5 +34,9 @@ pub fn catalog() -> Result<Catalog, DefinitionError> {
 
 /// As [`catalog`], with another patience than the usual.
 pub fn catalog_with(timings: &Timings) -> Result<Catalog, DefinitionError> {
-    Ok(Catalog::default().with(checkout_with(timings)?))
+    Ok(Catalog::default()
+        .with(checkout_with(timings)?)
+        .with(returns_with(timings)?)
+        .with(repair()?)
+        .with(refund_case()?))
 }

@@ -1,10 +1,54 @@
-//! The names in a checkout: of its steps, and of the things whose ids are derived from its own.
+//! The names in sagas: of definitions, of steps, and of the things whose ids are derived from a saga's own.
 
 use backstitch_core::Context;
 use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::ids::derived;
 
-/// Names of the steps.
+/// Names of the definitions.
+pub mod definition {
+    /// Buying a cart.
+    pub const CHECKOUT: &str = "checkout";
+    /// Giving goods back for money.
+    pub const RETURN: &str = "return";
+    /// Taking back what an object at the payment provider holds or has taken and nobody owns.
+    pub const REPAIR: &str = "repair";
+    /// A refund that failed after it had been reported as done.
+    pub const REFUND_CASE: &str = "refund_case";
+}
+
+/// Names of a return's steps, a repair's and a case's.
+pub mod return_step {
+    /// Claims the quantities that come back.
+    pub const CREATE_RETURN: &str = "create_return";
+    /// Gives the money back: the pivot.
+    pub const REFUND_PAYMENT: &str = "refund_payment";
+    /// What comes back is on hand again.
+    pub const RESTOCK: &str = "restock";
+    /// The parcel is called back, or received.
+    pub const TAKE_BACK_SHIPMENT: &str = "take_back_shipment";
+    /// Writes the credit note.
+    pub const CREDIT_NOTE: &str = "credit_note";
+    /// The customer is told.
+    pub const NOTIFY: &str = "notify";
+    /// Of a repair, and its pivot: cancels a hold, or refunds.
+    pub const TAKE_BACK_OBJECT: &str = "take_back_object";
+    /// Of a case, and its pivot: done when a person has written down how the customer got their money.
+    pub const SETTLE_CASE: &str = "settle_case";
+}
+
+/// Names that the ids of a return's things are derived from. The return itself has its saga's id.
+pub mod return_thing {
+    /// Its refund.
+    pub const REFUND: &str = "refund";
+    /// What inventory books for it.
+    pub const RESTOCK: &str = "restock";
+    /// What shipping writes down for it.
+    pub const RECEIPT: &str = "receipt";
+    /// Its mail.
+    pub const NOTICE: &str = "notice";
+}
+
+/// Names of a checkout's steps.
 pub mod step {
     /// Holds the cart at the version that was priced.
     pub const HOLD_CART: &str = "hold_cart";

@@ -18,6 +18,8 @@ pub(crate) mod inventory {
     pub(crate) const RELEASE: Operation<ReleaseRequest, ReleaseResponse> =
         Operation::new("inventory", "Release");
     pub(crate) const COMMIT: Operation<CommitRequest, CommitResponse> = Operation::new("inventory", "Commit");
+    pub(crate) const RESTOCK: Operation<RestockRequest, RestockResponse> =
+        Operation::new("inventory", "Restock");
 }
 
 pub(crate) mod shipping {
@@ -27,6 +29,8 @@ pub(crate) mod shipping {
     pub(crate) const QUOTE: Operation<QuoteRequest, QuoteResponse> = Operation::new("shipping", "Quote");
     pub(crate) const CREATE: Operation<CreateShipmentRequest, CreateShipmentResponse> =
         Operation::new("shipping", "CreateShipment");
+    pub(crate) const TAKE_BACK: Operation<TakeBackRequest, TakeBackResponse> =
+        Operation::new("shipping", "TakeBack");
 }
 
 pub(crate) mod payment {
@@ -38,6 +42,11 @@ pub(crate) mod payment {
     pub(crate) const VOID: Operation<VoidRequest, VoidResponse> = Operation::new("payment", "Void");
     pub(crate) const CAPTURE: Operation<CaptureRequest, CaptureResponse> =
         Operation::new("payment", "Capture");
+    pub(crate) const REFUND: Operation<RefundRequest, RefundResponse> = Operation::new("payment", "Refund");
+    pub(crate) const TAKE_BACK_OBJECT: Operation<TakeBackObjectRequest, TakeBackObjectResponse> =
+        Operation::new("payment", "TakeBackObject");
+    pub(crate) const SETTLE_CASE: Operation<SettleCaseRequest, SettleCaseResponse> =
+        Operation::new("payment", "SettleCase");
 }
 
 pub(crate) mod order {
@@ -50,6 +59,12 @@ pub(crate) mod order {
         Operation::new("order", "Cancel");
     pub(crate) const CONFIRM: Operation<ConfirmOrderRequest, ConfirmOrderResponse> =
         Operation::new("order", "Confirm");
+    pub(crate) const CREATE_RETURN: Operation<CreateReturnRequest, CreateReturnResponse> =
+        Operation::new("order", "CreateReturn");
+    pub(crate) const CANCEL_RETURN: Operation<CancelReturnRequest, CancelReturnResponse> =
+        Operation::new("order", "CancelReturn");
+    pub(crate) const COMPLETE_RETURN: Operation<CompleteReturnRequest, CompleteReturnResponse> =
+        Operation::new("order", "CompleteReturn");
 }
 
 pub(crate) mod notification {

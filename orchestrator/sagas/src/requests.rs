@@ -14,6 +14,7 @@ use backstitch_proto::order::{
     CancelOrderRequest, ConfirmOrderRequest, CreateOrderRequest, CreateOrderResponse,
 };
 use backstitch_proto::payment::{AuthorizeRequest, CaptureRequest, VoidRequest};
+use backstitch_proto::returns::ReturnInput;
 use backstitch_proto::shipping::{
     CreateShipmentRequest, CreateShipmentResponse, QuoteRequest, QuoteResponse,
 };
@@ -123,6 +124,17 @@ pub(crate) fn notify(
             ("tracking_number".into(), shipment.tracking_number),
         ]),
     })
+}
+
+/// The return of everything, which makes a checkout good that cannot go on after its capture.
+pub(crate) fn whole_return(c: &Checkout, why: &str) -> ReturnInput {
+    ReturnInput {
+        checkout_id: c.saga.to_string(),
+        order_id: id(c, thing::ORDER),
+        items: Vec::new(),
+        reason: why.to_owned(),
+        make_good: true,
+    }
 }
 
 /// What is bought, without prices.

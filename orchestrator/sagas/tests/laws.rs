@@ -3,17 +3,25 @@
 #![allow(clippy::unwrap_used)]
 
 use backstitch_chaos::definitions::{Fault, Law, Moment, SAGA, Samples, Tally, laws_of, laws_under};
-use backstitch_core::{Class, Definition, Op};
+use backstitch_core::{Class, Definition, Entry, Op, Record, Timestamp, begin};
 use backstitch_proto::checkout::CheckoutInput;
-use backstitch_proto::common::{Address, Money, PricedItem};
+use backstitch_proto::common::{Address, Item, Money, PricedItem};
 use backstitch_proto::ids::derived;
 use backstitch_proto::inventory::ReserveResponse;
 use backstitch_proto::noop::SyntheticInput;
-use backstitch_proto::order::CreateOrderResponse;
+use backstitch_proto::order::{CompleteReturnResponse, CreateOrderResponse, CreateReturnResponse};
 use backstitch_proto::payment::authorize_response::Result as Authorization;
-use backstitch_proto::payment::{AuthorizeResponse, Authorized, CaptureResponse, CustomerAction};
+use backstitch_proto::payment::{
+    AuthorizeResponse, Authorized, CaptureResponse, CustomerAction, RefundResponse, SettleCaseResponse,
+    TakeBackObjectResponse,
+};
+use backstitch_proto::returns::{CaseInput, RepairInput, ReturnInput};
 use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse};
-use backstitch_sagas::{MAX_STEPS, checkout, step, synthetic, thing};
+use backstitch_sagas::{
+    MAX_STEPS, checkout, refund_case, repair, return_step, return_thing, returns, step, synthetic, thing,
+};
+use prost::Message as _;
+use uuid::Uuid;
 
 fn euros(amount_minor: i64) -> Option<Money> {
     Some(Money { amount_minor, currency: "EUR".into() })
@@ -200,4 +208,112 @@ fn what_the_checkout_does_not_promise_is_found_missing() {
     // A card is charged the sum that was asked for.
     let dearer = CaptureResponse { payment_id: id(thing::PAYMENT), captured: euros(9_999) };
     assert_eq!(law_of(&means().answer(step::CAPTURE_PAYMENT, &dearer)), Law::SamplesFit);
+}
+
+/// One of the two mugs comes back.
+fn return_input() -> ReturnInput {
+    ReturnInput {
+        checkout_id: CHECKOUT.to_string(),
+        order_id: derived(CHECKOUT, thing::ORDER).to_string(),
+        items: vec![Item { sku: "MUG".into(), quantity: 1 }],
+        reason: "chipped".into(),
+        make_good: false,
+    }
+}
+
+/// The checkout that sold them.
+const CHECKOUT: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_5a6a_0000);
+
+fn return_samples() -> Samples {
+    let items =
+        vec![PricedItem { sku: "MUG".into(), quantity: 1, unit_price: euros(999), ..Default::default() }];
+    let created = CreateReturnResponse {
+        return_id: SAGA.to_string(),
+        order_number: "1001".into(),
+        payment_id: derived(CHECKOUT, thing::PAYMENT).to_string(),
+        items,
+        refund: euros(999),
+        ..Default::default()
+    };
+    Samples::new(&return_input())
+        .answer(return_step::CREATE_RETURN, &created)
+        .answer(
+            return_step::REFUND_PAYMENT,
+            &RefundResponse { refund_id: id(return_thing::REFUND), refunded: euros(999) },
+        )
+        .outside(return_step::REFUND_PAYMENT)
+        .answer(return_step::CREDIT_NOTE, &CompleteReturnResponse { credit_note_number: "CN-000001".into() })
+        // What the shop means: no money without a claim, no goods, note or mail without the money.
+        .needs(return_step::REFUND_PAYMENT, return_step::CREATE_RETURN)
+        .needs(return_step::RESTOCK, return_step::REFUND_PAYMENT)
+        .needs(return_step::TAKE_BACK_SHIPMENT, return_step::REFUND_PAYMENT)
+        .needs(return_step::CREDIT_NOTE, return_step::REFUND_PAYMENT)
+        .needs(return_step::CREDIT_NOTE, return_step::RESTOCK)
+        .needs(return_step::NOTIFY, return_step::CREDIT_NOTE)
+}
+
+#[test]
+fn the_return_keeps_the_laws() {
+    let definition = returns().unwrap();
+    let tally = keeps_the_laws(&definition, &return_samples());
+    assert_struck_everywhere(&definition, &tally);
+    for fault in [Fault::DiesBefore, Fault::DiesAfter] {
+        assert!(tally.has_struck(return_step::REFUND_PAYMENT, Op::Do, fault), "{fault}");
+    }
+}
+
+#[test]
+fn what_the_return_does_not_promise_is_found_missing() {
+    let law_of = |samples: &Samples| laws_of(&returns().unwrap(), samples).map(drop).unwrap_err().law;
+    // Goods are on hand again whether or not their parcel is received.
+    let samples = return_samples().needs(return_step::RESTOCK, return_step::TAKE_BACK_SHIPMENT);
+    assert_eq!(law_of(&samples), Law::NeedsStand);
+    // Another amount, another payment, or a claim of nothing is not believed.
+    let refunded = |amount| RefundResponse { refund_id: id(return_thing::REFUND), refunded: euros(amount) };
+    let dearer = return_samples().answer(return_step::REFUND_PAYMENT, &refunded(1_000));
+    let nothing = CreateReturnResponse { return_id: SAGA.to_string(), ..Default::default() };
+    let nothing = return_samples().answer(return_step::CREATE_RETURN, &nothing);
+    for samples in [dearer, nothing] {
+        assert_eq!(law_of(&samples), Law::SamplesFit);
+    }
+}
+
+#[test]
+fn the_repair_and_the_case_keep_the_laws() {
+    let repair_input =
+        RepairInput { provider_id: "pi_7".into(), state: "captured".into(), reason: "nobody's".into() };
+    let taken = TakeBackObjectResponse { outcome: "refunded".into(), amount: euros(999) };
+    let samples = Samples::new(&repair_input)
+        .answer(return_step::TAKE_BACK_OBJECT, &taken)
+        .outside(return_step::TAKE_BACK_OBJECT);
+    let definition = repair().unwrap();
+    assert_struck_everywhere(&definition, &keeps_the_laws(&definition, &samples));
+    let stolen = TakeBackObjectResponse { outcome: "stolen".into(), ..taken };
+    let broken = laws_of(&definition, &samples.answer(return_step::TAKE_BACK_OBJECT, &stolen));
+    assert_eq!(broken.map(drop).unwrap_err().law, Law::SamplesFit);
+
+    let samples = Samples::new(&CaseInput { case_id: SAGA.to_string() })
+        .answer(return_step::SETTLE_CASE, &SettleCaseResponse { resolution: "bank transfer 7".into() });
+    let definition = refund_case().unwrap();
+    assert_struck_everywhere(&definition, &keeps_the_laws(&definition, &samples));
+}
+
+/// What makes a checkout good is the return of all of it, of that checkout and for the person's reason.
+#[test]
+fn a_checkout_is_made_good_by_the_return_of_everything() {
+    let definition = checkout().unwrap();
+    let (mut saga, _) =
+        begin(&definition, SAGA, SAGA, input().encode_to_vec().into(), String::new(), Timestamp(0));
+    assert!(definition.return_of(&saga).is_none(), "nobody has decided that");
+    let entry = |record| Entry { at: Timestamp(1), record };
+    saga.fold(&entry(Record::MadeGood { why: "flooded".into(), return_saga: CHECKOUT })).unwrap();
+    let (name, input) = definition.return_of(&saga).unwrap().unwrap();
+    let expected = ReturnInput {
+        checkout_id: SAGA.to_string(),
+        order_id: id(thing::ORDER),
+        items: vec![],
+        reason: "flooded".into(),
+        make_good: true,
+    };
+    assert_eq!((name, ReturnInput::decode(input).unwrap()), ("return", expected));
 }

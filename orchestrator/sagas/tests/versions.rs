@@ -14,11 +14,12 @@ use backstitch_core::{
     Class, Context, Definition, DefinitionBuilder, Facts, Op, Operation, Replay, RetryPolicy, StepId, StepSet,
 };
 use backstitch_proto::checkout::CheckoutInput;
-use backstitch_proto::common::{Address, Money, PricedItem};
+use backstitch_proto::common::{Address, Item, Money, PricedItem};
 use backstitch_proto::noop::SyntheticInput;
-use backstitch_proto::order::CreateOrderResponse;
+use backstitch_proto::order::{CompleteReturnResponse, CreateOrderResponse, CreateReturnResponse};
+use backstitch_proto::returns::{CaseInput, RepairInput, ReturnInput};
 use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse};
-use backstitch_sagas::{catalog, step, synthetic};
+use backstitch_sagas::{catalog, return_step, step, synthetic};
 use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
@@ -71,10 +72,27 @@ fn checkout_input() -> CheckoutInput {
     }
 }
 
+/// A return of that checkout.
+fn return_input() -> ReturnInput {
+    ReturnInput {
+        checkout_id: Uuid::from_u128(SAGA.as_u128() - 1).to_string(),
+        order_id: "order".into(),
+        items: vec![Item { sku: "MUG".into(), quantity: 1 }],
+        reason: "chipped".into(),
+        make_good: true,
+    }
+}
+
 /// The sample input of a definition.
 fn input(definition: &Definition) -> Vec<u8> {
     match definition.name {
         "checkout" => checkout_input().encode_to_vec(),
+        "return" => return_input().encode_to_vec(),
+        "repair" => {
+            RepairInput { provider_id: "pi_7".into(), state: "captured".into(), reason: "twice".into() }
+                .encode_to_vec()
+        }
+        "refund_case" => CaseInput { case_id: SAGA.to_string() }.encode_to_vec(),
         "synthetic" => SyntheticInput { payload: vec![7; 4].into() }.encode_to_vec(),
         name => panic!("give `{name}` a sample input here"),
     }
@@ -96,6 +114,20 @@ fn answer(step: &str) -> Vec<u8> {
         step::CREATE_SHIPMENT => {
             CreateShipmentResponse { shipment_id: "shipment".into(), tracking_number: "TRACK-1".into() }
                 .encode_to_vec()
+        }
+        return_step::CREATE_RETURN => CreateReturnResponse {
+            return_id: "return".into(),
+            order_number: "BS-000042".into(),
+            payment_id: "payment".into(),
+            items: checkout_input().items,
+            refund: money(999),
+            whole: true,
+            email: "ada@example.org".into(),
+            name: "Ada".into(),
+        }
+        .encode_to_vec(),
+        return_step::CREDIT_NOTE => {
+            CompleteReturnResponse { credit_note_number: "CN-000001".into() }.encode_to_vec()
         }
         _ => Vec::new(),
     }
@@ -177,7 +209,13 @@ fn difference(kept: &str, now: &str) -> Option<String> {
 
 /// Every definition that sagas may be in flight with, and one of the benchmark's.
 fn all() -> Vec<Definition> {
-    vec![backstitch_sagas::checkout().unwrap(), synthetic(7).unwrap()]
+    vec![
+        backstitch_sagas::checkout().unwrap(),
+        backstitch_sagas::returns().unwrap(),
+        backstitch_sagas::repair().unwrap(),
+        backstitch_sagas::refund_case().unwrap(),
+        synthetic(7).unwrap(),
+    ]
 }
 
 /// Every version's file and what it should say; with BLESS=1 it says so from now on, written before any test reads it.

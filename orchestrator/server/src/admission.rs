@@ -70,6 +70,7 @@ pub(crate) async fn start(
     let _settled = scopeguard(|| app.under_way.settle(&cart, id, app.engine.follow(id).is_some()));
     let run = NewRun {
         id,
+        root: None,
         definition: document::DEFINITION.to_owned(),
         scope: KEY_SCOPE.to_owned(),
         key: Some(key.to_owned()),

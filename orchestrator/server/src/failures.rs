@@ -34,6 +34,7 @@ pub(crate) fn start(engine: &Engine, error: StartError) -> Problem {
         }
         StartError::Full => Problem::new(&kind::STORAGE_FULL, "The store has no room for new work."),
         StartError::ShuttingDown => stopping(),
+        StartError::Elsewhere { .. } => elsewhere(),
         StartError::NoShard { retry_after } => {
             let detail = "This node has no shard right now; another node may take it.";
             Problem::new(&kind::NOT_READY, detail).retry_after(retry_after)

@@ -14,7 +14,7 @@ use prost::Message;
 use super::facts::{Context, Facts, Guarded, Invalid, Reads};
 use super::set::{StepId, StepSet};
 use super::validate::{self, DefinitionError};
-use super::{Class, Definition, Operation, Publication, Replay, Step, Undo};
+use super::{Class, Definition, Operation, Publication, Remedy, Replay, Step, Undo};
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::retry::RetryPolicy;
@@ -49,6 +49,7 @@ pub struct DefinitionBuilder<I> {
     undo_retry: RetryPolicy,
     steps: Vec<Step>,
     publish: Option<super::PublishFn>,
+    remedy: Option<Remedy>,
     input: PhantomData<fn(I)>,
 }
 
@@ -57,7 +58,16 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
     pub fn new(name: &'static str, version: u32) -> Self {
         let deadline = Duration::from_secs(15 * 60);
         let undo_retry = RetryPolicy::UNDO;
-        Self { name, version, deadline, undo_retry, steps: Vec::new(), publish: None, input: PhantomData }
+        Self {
+            name,
+            version,
+            deadline,
+            undo_retry,
+            steps: Vec::new(),
+            publish: None,
+            remedy: None,
+            input: PhantomData,
+        }
     }
 
     /// Another deadline.
@@ -82,6 +92,22 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
         f: impl Fn(&Definition, &Saga, &Record) -> Option<Publication> + Send + Sync + 'static,
     ) -> Self {
         self.publish = Some(Box::new(f));
+        self
+    }
+
+    /// What a person may have done when steps after the pivot cannot be: a saga of this definition, which is of the same
+    /// family and starts with an input made of this one's and of the person's reason. Its steps have to work whatever was done of those, and to stay in force
+    /// when what was sent of them comes late.
+    #[must_use]
+    pub fn made_good_by<Q: Message + 'static>(
+        mut self,
+        definition: &'static str,
+        input: impl Fn(&Context<I>, &str) -> Q + Send + Sync + 'static,
+    ) -> Self {
+        let input = Box::new(move |facts: &Facts<'_>, why: &str| {
+            Ok(Bytes::from(input(&Context::decode(facts)?, why).encode_to_vec()))
+        });
+        self.remedy = Some(Remedy { definition, input });
         self
     }
 
@@ -115,7 +141,7 @@ impl<I: Message + Default + 'static> DefinitionBuilder<I> {
 
     /// Checks the definition as a whole.
     pub fn build(self) -> Result<Definition, DefinitionError> {
-        validate::finish(self.name, self.version, self.deadline, self.steps, self.publish)
+        validate::finish(self.name, self.version, self.deadline, self.steps, self.publish, self.remedy)
     }
 }
 

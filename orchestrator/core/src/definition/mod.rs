@@ -66,6 +66,7 @@ type RequestFn = Box<dyn Fn(&Facts<'_>) -> Result<Bytes, Invalid> + Send + Sync>
 type GuardFn = Box<dyn Fn(&Facts<'_>) -> Result<Option<Refusal>, Invalid> + Send + Sync>;
 type InterpretFn = Box<dyn Fn(&Facts<'_>, Bytes) -> Outcome + Send + Sync>;
 type ValidityFn = Box<dyn Fn(&Bytes) -> Option<Duration> + Send + Sync>;
+type RemedyFn = Box<dyn Fn(&Facts<'_>, &str) -> Result<Bytes, Invalid> + Send + Sync>;
 type PublishFn = Box<dyn Fn(&Definition, &Saga, &Record) -> Option<Publication> + Send + Sync>;
 
 /// How a step is taken back.
@@ -117,6 +118,12 @@ pub struct Step {
     pub(crate) validity: Option<ValidityFn>,
 }
 
+/// What makes a saga good whose steps after the pivot cannot be done: a saga of another definition, in its family.
+pub(crate) struct Remedy {
+    pub(crate) definition: &'static str,
+    pub(crate) input: RemedyFn,
+}
+
 /// An event that a definition publishes with a record, in the same commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
@@ -145,6 +152,7 @@ pub struct Definition {
     /// sagas run, and what the functions compute, which no hash can see; requests are held by snapshot tests instead.
     pub fingerprint: [u8; 32],
     pub(crate) publish: Option<PublishFn>,
+    pub(crate) remedy: Option<Remedy>,
 }
 
 impl Definition {
@@ -176,6 +184,14 @@ impl Definition {
             (Op::Do | Op::Close, _, Some(request)) => request(facts),
             _ => Err(Invalid::new("the definition has no request for this")),
         }
+    }
+
+    /// The definition of the return that makes this saga good, and that return's encoded input; `None` if none does.
+    pub fn return_of(&self, saga: &Saga) -> Option<Result<(&'static str, Bytes), Invalid>> {
+        let (remedy, good) = (self.remedy.as_ref()?, saga.made_good.as_ref()?);
+        Some(
+            saga.with_facts(|facts| (remedy.input)(facts, &good.why)).map(|input| (remedy.definition, input)),
+        )
     }
 
     /// What to publish in the commit of `record`, given the state after it.

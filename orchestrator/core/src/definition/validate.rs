@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::set::{StepId, StepSet};
-use super::{Class, Definition, PublishFn, Replay, Step};
+use super::{Class, Definition, PublishFn, Remedy, Replay, Step};
 
 /// Why a definition does not build.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +105,7 @@ pub(super) fn finish(
     deadline: Duration,
     mut steps: Vec<Step>,
     publish: Option<PublishFn>,
+    remedy: Option<Remedy>,
 ) -> Result<Definition, DefinitionError> {
     if steps.is_empty() {
         return Err(DefinitionError::Empty(name));
@@ -117,7 +118,7 @@ pub(super) fn finish(
     let pivot = pivot(&steps)?;
     classes(&steps, pivot)?;
     let fingerprint = fingerprint(name, version, &steps);
-    Ok(Definition { name, version, deadline, steps, pivot, fingerprint, publish })
+    Ok(Definition { name, version, deadline, steps, pivot, fingerprint, publish, remedy })
 }
 
 /// What can be said about a step without its class.

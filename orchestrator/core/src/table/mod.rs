@@ -199,6 +199,9 @@ pub enum Illegal {
     /// Resumed or made good while nothing is parked.
     #[error("nothing of the saga is parked")]
     NotParked,
+    /// Made good although its definition names no return for that.
+    #[error("no return makes a saga of this definition good")]
+    NoReturn,
     /// Made good before the pivot is done: there is nothing to return.
     #[error("its pivot is not done; before that there is nothing to return")]
     PivotNotDone,
@@ -386,6 +389,9 @@ impl Turn<'_> {
         let saga = &*self.saga;
         if let Some(end) = saga.end {
             return Err(Illegal::Ended(end));
+        }
+        if self.definition.remedy.is_none() {
+            return Err(Illegal::NoReturn);
         }
         if let Some(good) = &saga.made_good {
             return Err(Illegal::BeingMadeGood(good.return_saga));

@@ -152,7 +152,7 @@ impl World {
                     Illegal::PivotBegun => "cancelled too late",
                     Illegal::Ended(_) => "cancelled after the end",
                     Illegal::NeverCalled { .. } => "a reply to another owner's call",
-                    Illegal::NoSuchStep(_) | Illegal::NotParked => "resumed for nothing",
+                    Illegal::NoSuchStep(_) | Illegal::NoReturn | Illegal::NotParked => "resumed for nothing",
                     Illegal::PivotNotDone => "made good too early",
                     Illegal::InFlight(_) => "made good while something was being called",
                     Illegal::BeingMadeGood(_) => "resumed while it was made good",

@@ -198,6 +198,14 @@ impl Shards {
         open.into_values().nth(place)
     }
 
+    /// The tenure of a shard in which something may begin; or else who has it.
+    pub(crate) fn of(&self, shard: u16) -> Result<Tenure, Home> {
+        match self.open().remove(&shard) {
+            Some(tenure) => Ok(tenure),
+            None => Err(self.home(shard)),
+        }
+    }
+
     /// Who has the shard.
     pub(crate) fn home(&self, shard: u16) -> Home {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);

@@ -137,6 +137,7 @@ impl World {
 pub(crate) fn run(id: Uuid, key: Option<&str>) -> NewRun {
     NewRun {
         id,
+        root: None,
         definition: "synthetic".into(),
         scope: "test".into(),
         key: key.map(str::to_owned),

@@ -153,6 +153,7 @@ impl Node {
     pub(crate) async fn start_of(&self, definition: &str) -> Uuid {
         let run = NewRun {
             id: Uuid::now_v7(),
+            root: None,
             definition: definition.to_owned(),
             scope: "test".into(),
             key: None,

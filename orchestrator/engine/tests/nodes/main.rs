@@ -89,6 +89,7 @@ async fn a_node_that_cannot_renew_stops_before_its_lease_ends() {
         assert_eq!(fleet.made(|_| true).len(), calls, "{way:?}: nothing more is sent");
         let new = NewRun {
             id: Uuid::now_v7(),
+            root: None,
             definition: "synthetic".into(),
             scope: "test".into(),
             key: None,
@@ -212,6 +213,7 @@ async fn a_node_without_a_shard_starts_nothing_and_says_so() {
     fleet.all_completed(TERM).await;
     let new = NewRun {
         id: Uuid::now_v7(),
+        root: None,
         definition: "synthetic".into(),
         scope: "test".into(),
         key: None,

@@ -191,6 +191,7 @@ impl Town {
     pub(crate) async fn try_start(&self, definition: &str) -> Result<Uuid, StartError> {
         let run = NewRun {
             id: Uuid::now_v7(),
+            root: None,
             definition: definition.into(),
             scope: "test".into(),
             key: None,

@@ -38,9 +38,8 @@ fn what_is_parked_after_its_pivot_is_made_good_by_a_return_and_nothing_else_is()
 }
 
 #[test]
-fn a_definition_without_a_pivot_is_never_made_good() {
-    let row =
-        ("own; a broken", "make good", "! its pivot is not done; before that there is nothing to return");
+fn a_definition_that_names_no_return_is_never_made_good() {
+    let row = ("own; a broken", "make good", "! no return makes a saga of this definition good");
     check(|| graph(&[("a", &[])]), &[row]);
 }
 

@@ -56,7 +56,9 @@ fn believable<R>(_: &crate::Context<Ask>, _: R, answer: &Answer) -> Result<Optio
 /// {hold ∥ stock ∥ quote (may differ)} -> pay (reads the quote; guard: it is not "dear") -> **take**
 /// -> {ship ∥ mail (reads the quote)}.
 pub(super) fn shop() -> Definition {
-    let mut d = DefinitionBuilder::<Ask>::new("shop", 1).deadline(secs(900));
+    let mut d = DefinitionBuilder::<Ask>::new("shop", 1)
+        .deadline(secs(900))
+        .made_good_by("return", |c, _| c.input.clone());
     let held = |d: &mut DefinitionBuilder<Ask>, name| {
         d.step(name, DO)
             .retry(FORWARD)

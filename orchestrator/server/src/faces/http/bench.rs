@@ -46,6 +46,7 @@ pub(super) async fn start(
     };
     let run = NewRun {
         id: Uuid::now_v7(),
+        root: None,
         definition: DEFINITION.to_owned(),
         scope: KEY_SCOPE.to_owned(),
         key: key.map(str::to_owned),
