@@ -123,6 +123,18 @@ impl Shop {
         self.call(Method::GET, &format!("/api/v1/checkouts/{id}"), &[], &Value::Null).await
     }
 
+    /// Gives back lines of an order, or everything that is left of it, and waits up to `wait` seconds for the end of that.
+    pub(crate) async fn give_back(
+        &mut self,
+        key: &str,
+        wait: u32,
+        order: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        let (path, wait) = (format!("/api/v1/orders/{order}/returns"), format!("wait={wait}"));
+        self.call(Method::POST, &path, &[("idempotency-key", key), ("prefer", &wait)], body).await
+    }
+
     /// Tells a checkout that what it waits for may have happened.
     pub(crate) async fn wake(&mut self, id: &str) -> anyhow::Result<Answer> {
         self.call(Method::POST, &format!("/api/v1/checkouts/{id}/wake"), &[], &Value::Null).await

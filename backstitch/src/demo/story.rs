@@ -14,6 +14,7 @@ use super::timeline::Timeline;
 mod customer;
 mod parcel;
 mod parked;
+mod returned;
 
 /// Plays every scene and answers what happened, for programs.
 pub(crate) async fn tell(stage: &mut Stage, timeline: &mut Timeline) -> anyhow::Result<Value> {
@@ -24,6 +25,7 @@ pub(crate) async fn tell(stage: &mut Stage, timeline: &mut Timeline) -> anyhow::
     let completed = completes(&mut shop, timeline).await?;
     Ok(json!({
         "shipped": parcel::leaves(stage, timeline, &completed).await?,
+        "returned": returned::part_and_rest(&mut shop, timeline, &completed).await?,
         "completed": completed,
         "out_of_stock": out_of_stock(&mut shop, timeline).await?,
         "declined": declined(&mut shop, timeline).await?,

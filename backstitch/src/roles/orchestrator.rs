@@ -221,7 +221,7 @@ fn check(participants: &[(&'static str, String)], catalog: &Catalog) -> anyhow::
 fn clients(participants: &[(&'static str, String)]) -> anyhow::Result<Clients> {
     let uri = |name: &str| participants.iter().find(|(n, _)| *n == name).map(|(_, uri)| uri.as_str());
     let at = |name: &str| channel(uri(name).unwrap_or(NOWHERE));
-    let mut clients = Clients::new(at("inventory")?, at("cart")?, at("order")?);
+    let mut clients = Clients::new(at("inventory")?, at("cart")?, at("order")?, at("payment")?);
     for (name, uri) in participants {
         clients = clients.probing(*name, channel(uri)?);
     }

@@ -93,6 +93,15 @@ pub enum Started {
     Existing(Uuid),
 }
 
+impl Started {
+    /// Which saga it is.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Started::New(id, _) | Started::Existing(id) => *id,
+        }
+    }
+}
+
 /// Why a saga was not started. Nothing was written unless it says so.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -529,6 +538,11 @@ impl Engine {
     /// The participants that calls are kept from now, by name.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.shared.flow.troubles()
+    }
+
+    /// How long a saga that has ended is kept.
+    pub fn retention(&self) -> Duration {
+        self.shared.options.retention
     }
 
     /// Sagas in memory.

@@ -9,9 +9,10 @@ use crate::engine::NewRun;
 
 impl fmt::Debug for NewRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, definition, scope, key, request_hash: _, input, traceparent } = self;
+        let Self { id, root, definition, scope, key, request_hash: _, input, traceparent } = self;
         f.debug_struct("NewRun")
             .field("id", id)
+            .field("root", root)
             .field("definition", definition)
             .field("scope", scope)
             .field("key", key)
@@ -68,6 +69,7 @@ mod tests {
     fn neither_prints_its_bytes() {
         let run = NewRun {
             id: Uuid::nil(),
+            root: None,
             definition: "checkout".to_owned(),
             scope: String::new(),
             key: Some("k".to_owned()),

@@ -12,6 +12,7 @@ use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::common::{Item, PricedItem};
 use backstitch_proto::inventory::{ValidateItemsRequest, ValidateItemsResponse};
 use backstitch_proto::money::{Currency, Money, MoneyError};
+use backstitch_sagas::definition;
 use prost::Message as _;
 use uuid::Uuid;
 
@@ -71,7 +72,7 @@ pub(crate) async fn start(
     let run = NewRun {
         id,
         root: None,
-        definition: document::DEFINITION.to_owned(),
+        definition: definition::CHECKOUT.to_owned(),
         scope: KEY_SCOPE.to_owned(),
         key: Some(key.to_owned()),
         request_hash,

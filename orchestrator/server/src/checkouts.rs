@@ -3,26 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstitch_core::{Entry, Status};
+use backstitch_core::Entry;
 use backstitch_engine::{Follow, SagaView};
+use backstitch_sagas::definition;
 use backstitch_store::KeyRow;
 use futures::Stream;
 use futures::stream::unfold;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admission::Accepted;
 use crate::app::{App, KEY_SCOPE, now_ms};
 use crate::document::{self, CheckoutDocument};
 use crate::failures;
+use crate::following::{Pauses, Resting, is_rest, rested};
 use crate::peers::{self, Asker, CancelledBy, Verb};
 use crate::problem::{Problem, kind};
 use crate::salvage::{self, Salvage};
-
-/// How soon a checkout that is in nobody's memory here is looked at again for somebody who waits for it or watches it.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// And how often after a while.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A checkout's document, with the number of the last record in it.
 pub(crate) struct Seen {
@@ -53,19 +49,25 @@ impl Seen {
     }
 }
 
-fn is_rest(status: Status) -> bool {
-    status.is_final() || matches!(status, Status::Parked | Status::Waiting)
+impl Resting for Seen {
+    fn is_at_rest(&self) -> bool {
+        self.is_at_rest
+    }
+
+    fn ended(view: &SagaView) -> Option<Self> {
+        (view.definition.name == definition::CHECKOUT).then(|| Self::of(view, &[]))
+    }
 }
 
 /// The document as it is now. Sagas of other definitions are nobody's checkouts.
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
     let seen = match app.engine.history(id).await {
         Ok(history) => history
-            .filter(|history| history.view.definition.name == document::DEFINITION)
+            .filter(|history| history.view.definition.name == definition::CHECKOUT)
             .map(|history| Seen::of(&history.view, &history.records)),
         Err(error) => {
             let salvage = salvage::of(app, id, error).await?;
-            let salvage = salvage.filter(|salvage| salvage.row.definition == document::DEFINITION);
+            let salvage = salvage.filter(|salvage| salvage.row.definition == definition::CHECKOUT);
             salvage.as_ref().map(Seen::salvaged)
         }
     };
@@ -75,66 +77,14 @@ pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
 /// The document when the checkout has come to rest or waits for the customer, who has to be sent somewhere; or as it is
 /// when patience ends or the node stops.
 pub(crate) async fn get_final(app: &App, id: Uuid, patience: Duration) -> Result<Seen, Problem> {
-    rested(app, id, app.engine.follow(id), patience).await
+    rested(app, id, app.engine.follow(id), patience, || get(app, id)).await
 }
 
 /// The document of a checkout that was just accepted, as [`get_final`] has it.
 pub(crate) async fn settled(app: &App, accepted: Accepted, patience: Duration) -> Result<Seen, Problem> {
     match accepted {
         Accepted::Earlier(id) => get_final(app, id, patience).await,
-        Accepted::New(id, follow) => rested(app, id, Some(follow), patience).await,
-    }
-}
-
-/// Follows it while it is in memory here. While another node has it, or nobody, the store is looked at again and again.
-async fn rested(
-    app: &App,
-    id: Uuid,
-    mut follow: Option<Follow>,
-    patience: Duration,
-) -> Result<Seen, Problem> {
-    let until = Instant::now() + patience;
-    let mut pauses = Pauses::default();
-    loop {
-        if let Some(follow) = follow.take() {
-            let rested = tokio::select! {
-                rested = follow.halted(until.saturating_duration_since(Instant::now())) => rested,
-                () = app.stopping.cancelled() => None,
-            };
-            // What ended is all in its last state. What is parked since when is in its journal.
-            if let Some(view) = rested
-                && view.state.end.is_some()
-                && view.definition.name == document::DEFINITION
-            {
-                return Ok(Seen::of(&view, &[]));
-            }
-        }
-        let seen = get(app, id).await?;
-        if seen.is_at_rest || Instant::now() >= until || app.stopping.is_cancelled() {
-            return Ok(seen);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(until.min(Instant::now() + pauses.next())) => {}
-            () = app.stopping.cancelled() => {}
-        }
-        follow = app.engine.follow(id);
-    }
-}
-
-/// Between two looks at a checkout that is in nobody's memory here: soon at first, then less often.
-struct Pauses(Duration);
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(FIRST_LOOK)
-    }
-}
-
-impl Pauses {
-    fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(LOOK_AGAIN);
-        pause
+        Accepted::New(id, follow) => rested(app, id, Some(follow), patience, || get(app, id)).await,
     }
 }
 

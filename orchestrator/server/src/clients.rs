@@ -11,6 +11,7 @@ use backstitch_proto::cart::carts_client::CartsClient;
 use backstitch_proto::contract::{keys, optional_parts};
 use backstitch_proto::inventory::inventory_client::InventoryClient;
 use backstitch_proto::order::orders_client::OrdersClient;
+use backstitch_proto::payment::payment_client::PaymentClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -51,17 +52,19 @@ pub struct Clients {
     inventory: InventoryClient<Channel>,
     carts: CartsClient<Channel>,
     orders: OrdersClient<Channel>,
+    payments: PaymentClient<Channel>,
     probed: Vec<(String, Channel)>,
     deadline: Duration,
 }
 
 impl Clients {
     /// Over these channels; a call may take 5 seconds. Readiness looks at nobody until [`Clients::probing`].
-    pub fn new(inventory: Channel, carts: Channel, orders: Channel) -> Self {
+    pub fn new(inventory: Channel, carts: Channel, orders: Channel, payments: Channel) -> Self {
         Self {
             inventory: InventoryClient::new(inventory),
             carts: CartsClient::new(carts),
             orders: OrdersClient::new(orders),
+            payments: PaymentClient::new(payments),
             probed: Vec::new(),
             deadline: Duration::from_secs(5),
         }
@@ -94,6 +97,10 @@ impl Clients {
 
     pub(crate) fn orders(&self) -> OrdersClient<Channel> {
         self.orders.clone()
+    }
+
+    pub(crate) fn payments(&self) -> PaymentClient<Channel> {
+        self.payments.clone()
     }
 
     /// Calls once: for what changes something. The caller's trace context goes along.

@@ -18,9 +18,6 @@ use uuid::Uuid;
 use crate::parked;
 use crate::salvage::Salvage;
 
-/// The definition that checkouts run.
-pub(crate) const DEFINITION: &str = "checkout";
-
 /// Where a checkout is on the HTTP face.
 pub(crate) fn path(id: Uuid) -> String {
     format!("/api/v1/checkouts/{id}")
@@ -44,6 +41,9 @@ pub(crate) struct CheckoutDocument {
     pub(crate) next_action: Option<NextAction>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) parked: Vec<ParkedStep>,
+    /// The return that makes it good: what could not be delivered is not, and is paid back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) made_good: Option<Uuid>,
     /// What it waits for, where no node here can run it: it goes on by itself when one can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits_for: Option<String>,
@@ -74,8 +74,15 @@ pub(crate) struct Refusal {
 /// What the customer has to do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct NextAction {
+    /// `redirect`: they go to `url`; `client_secret`: the shop's page hands it to the provider's own script.
     pub(crate) kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) url: String,
+    /// For the customer's own browser.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) client_secret: String,
+    /// Until when they are waited for; then the payment is ended at the provider.
+    pub(crate) until_unix_ms: i64,
 }
 
 /// Reads the document off a saga's facts. `journal` is only looked into for what is parked.
@@ -90,6 +97,7 @@ pub(crate) fn of(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Che
         refusal: refusal(definition, saga),
         next_action: next_action(saga),
         parked: parked(definition, saga, journal),
+        made_good: saga.made_good.as_ref().map(|good| good.return_saga),
         waits_for: None,
     }
 }
@@ -112,12 +120,17 @@ pub(crate) fn salvaged(salvage: &Salvage) -> CheckoutDocument {
         parked: if status == Status::Parked { vec![parked] } else { Vec::new() },
         order_number: known.as_ref().and_then(|known| known.order_number.clone()),
         total: known.as_ref().and_then(|known| known.total.clone()),
+        made_good: known.as_ref().and_then(|known| known.made_good),
         refusal: known.and_then(|known| known.refusal),
         waits_for: salvage.waits_for(),
     }
 }
 
 fn parked(definition: &Definition, saga: &Saga, journal: &[Entry]) -> Vec<ParkedStep> {
+    if let Some(good) = saga.made_good.as_ref().filter(|_| saga.end.is_none()) {
+        let why = "This cannot be delivered, and your money is being given back.".to_owned();
+        return vec![ParkedStep { step: None, why, since_unix_ms: good.at.0 }];
+    }
     let told = |parked: parked::Parked<'_>| ParkedStep {
         step: parked.step.map(|id| definition.step(id).name),
         why: parked::told_to_customers(definition, saga, parked.by),
@@ -187,7 +200,12 @@ fn next_action(saga: &Saga) -> Option<NextAction> {
     }
     let waiting = saga.steps.iter().find_map(|step| step.waiting.as_ref())?;
     let action = CustomerAction::decode(waiting.next_action.clone()).ok()?;
-    Some(NextAction { kind: action.kind, url: action.url })
+    Some(NextAction {
+        kind: action.kind,
+        url: action.url,
+        client_secret: action.client_secret,
+        until_unix_ms: waiting.until.0,
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use backstitch_store::StoreError;
 
 use crate::peers::NotDone;
 use crate::problem::{Kind, Problem, kind};
+use crate::refusals::sentence;
 use crate::salvage;
 
 const SOON: Duration = Duration::from_secs(1);
@@ -115,6 +116,19 @@ pub(crate) fn decision(not_done: NotDone) -> Problem {
             let detail = format!("It was decided on record {decided_on}; the saga's last record is {now}.");
             Problem::new(&kind::MOVED_ON, detail).with("decided_on", decided_on).with("seq", now)
         }
+        NotDone::Here(CancelError::Illegal(Illegal::BeingMadeGood(by))) => {
+            let detail = format!("Return {by} makes it good; nothing else is done about it meanwhile.");
+            Problem::new(&kind::BEING_MADE_GOOD, detail).with("return_id", by.to_string())
+        }
+        NotDone::Here(CancelError::Illegal(Illegal::NoReturn)) => {
+            Problem::new(&kind::NOTHING_TO_RETURN, "Only checkouts are made good by a return.")
+        }
+        NotDone::Here(CancelError::Illegal(Illegal::PivotNotDone)) => {
+            Problem::new(&kind::NOTHING_TO_RETURN, "Its payment is not captured.")
+        }
+        NotDone::Here(CancelError::Illegal(error @ Illegal::InFlight(_))) => {
+            Problem::new(&kind::CONFLICT, sentence(&error.to_string())).retry_after(SOON)
+        }
         NotDone::Here(CancelError::Illegal(Illegal::NotParked)) => {
             Problem::new(&kind::NOT_PARKED, "It is under way, and nothing of it waits for a person.")
         }
@@ -129,10 +143,18 @@ pub(crate) fn note(not_done: NotDone) -> Problem {
         .unwrap_or_else(|| Problem::new(&kind::ENDED, "It has ended; nothing is written on it any more."))
 }
 
+/// A saga of a family was not started.
+pub(crate) fn start_of_family(engine: &Engine, not_done: NotDone<StartError>) -> Problem {
+    match not_done {
+        NotDone::Here(error) => start(engine, error),
+        NotDone::There(problem) => problem,
+    }
+}
+
 /// A checkout can no longer be cancelled; `why` is a sentence.
 pub(crate) fn too_late(why: &'static str) -> Problem {
     let detail =
-        format!("{why} From then on it only goes forward; a refund or a return is not part of this API yet.");
+        format!("{why} From then on it only goes forward; once it has ended, its order can be returned.");
     Problem::new(&kind::TOO_LATE_TO_CANCEL, detail)
 }
 

@@ -104,7 +104,20 @@ impl<'a> Object<'a> {
 
     /// A required array of objects.
     pub(crate) fn objects(&mut self, name: &'static str) -> Result<Vec<Object<'a>>, Problem> {
-        match self.required(name)? {
+        let node = self.required(name)?;
+        self.open_all(name, node)
+    }
+
+    /// An array of objects that may be absent or null: then it is empty.
+    pub(crate) fn optional_objects(&mut self, name: &'static str) -> Result<Vec<Object<'a>>, Problem> {
+        match self.optional(name) {
+            Some(node) => self.open_all(name, node),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn open_all(&self, name: &'static str, node: Node<'a>) -> Result<Vec<Object<'a>>, Problem> {
+        match node {
             Node::List(nodes) => {
                 let at = self.pointer(name);
                 let open = |(i, node)| Object::open(node, format!("{at}/{i}"));

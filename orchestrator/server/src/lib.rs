@@ -4,7 +4,8 @@
 //! step's participant; it asks inventory, carts and orders in their own name, never in a saga's.
 //!
 //! - `admission` turns a request and a cart into the snapshot that a checkout starts with.
-//! - `checkouts`, `sagas` and `ready` are the verbs; `document` and `operator` what they tell.
+//! - `checkouts`, `returns`, `sagas`, `repairs`, `cases` and `ready` are the verbs; `document`, `return_document` and
+//!   `operator` what they tell.
 //! - `problem` is the one table of everything that can be wrong with a request.
 //! - `peers` hands a verb on to the node that has the saga.
 //! - `faces` parse, call and convert.
@@ -13,6 +14,7 @@
 
 mod admission;
 mod app;
+mod cases;
 mod checkouts;
 mod clients;
 mod countries;
@@ -21,6 +23,7 @@ mod document;
 mod faces;
 mod failures;
 mod fields;
+mod following;
 mod json;
 mod operator;
 mod parked;
@@ -28,7 +31,11 @@ mod peers;
 mod problem;
 mod ready;
 mod refusals;
+mod repairs;
 mod request;
+mod return_document;
+mod return_request;
+mod returns;
 mod sagas;
 mod salvage;
 mod start;

@@ -1,18 +1,20 @@
-//! Verbs for a saga that another node has: they are handed on to that node.
+//! Verbs for a saga that another node has, and sagas of a family that another node has: they are handed on to that node.
 //!
 //! Reading needs nobody, since every node reads the same store. A verb is done where the saga's task is; whoever was
 //! asked tries here, asks the owner by its gRPC API if it is elsewhere, and bridges the moment in which a shard changes
 //! hands, or in which its owner is frozen. What was handed on is not handed on again by who got it.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backstitch_engine::CancelError;
+use backstitch_engine::{CancelError, StartError, Started};
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
 use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest};
 use backstitch_proto::operator::operator_client::OperatorClient;
-use backstitch_proto::operator::{NoteSagaRequest, ResumeSagaRequest};
+use backstitch_proto::operator::{MakeGoodRequest, NoteSagaRequest, ResumeSagaRequest, SagaDetail};
+use backstitch_store::Member;
 use tokio::time::Instant;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
@@ -88,14 +90,24 @@ impl CancelledBy {
 pub(crate) enum Verb {
     Cancel(CancelledBy),
     Wake,
-    Resume { reason: String, seq: u32 },
-    Note { text: String },
+    Resume {
+        reason: String,
+        seq: u32,
+    },
+    Note {
+        text: String,
+    },
+    /// The return's id is drawn by who has the saga; it goes on record with the decision.
+    MakeGood {
+        reason: String,
+        seq: u32,
+    },
 }
 
-/// Why a verb was not done.
-pub(crate) enum NotDone {
-    /// As this node's engine says.
-    Here(CancelError),
+/// Why a verb was not done, or a saga not started.
+pub(crate) enum NotDone<E = CancelError> {
+    /// As this node says.
+    Here(E),
     /// As the owner says, or because it cannot be asked.
     There(Problem),
 }
@@ -106,6 +118,7 @@ impl Verb {
             Verb::Cancel(by) => app.engine.cancel(id, by.reason()).await,
             Verb::Wake => app.engine.wake(id).await,
             Verb::Note { text } => app.engine.note(id, text).await,
+            Verb::MakeGood { reason, seq } => app.engine.make_good_at(id, *seq, reason, Uuid::now_v7()).await,
             Verb::Resume { reason, seq } => app.engine.resume_at(id, *seq, reason).await,
         }
     }
@@ -126,6 +139,11 @@ impl Verb {
                 let request = NoteSagaRequest { saga_id: id, text: text.clone() };
                 OperatorClient::new(owner).note_saga(handed_on(request)).await.map(drop)
             }
+            Verb::MakeGood { reason, seq } => {
+                let seq = i32::try_from(*seq).unwrap_or(i32::MAX);
+                let request = MakeGoodRequest { saga_id: id, reason: reason.clone(), seq };
+                OperatorClient::new(owner).make_good(handed_on(request)).await.map(drop)
+            }
             Verb::Resume { reason, seq } => {
                 // No journal is that long; if one were, the owner would say that it moved on.
                 let seq = i32::try_from(*seq).unwrap_or(i32::MAX);
@@ -136,7 +154,8 @@ impl Verb {
     }
 }
 
-fn handed_on<T>(message: T) -> Request<T> {
+/// A request of this node's to another one.
+pub(crate) fn handed_on<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(ATTEMPT);
     request.metadata_mut().insert(HANDED_ON, MetadataValue::from_static("1"));
@@ -164,20 +183,77 @@ impl Peers {
 
 /// Has a verb done, wherever the saga is. When this returns, what follows from it is durable.
 pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Result<(), NotDone> {
+    bridged(app, asker, &Asked { id, verb }).await
+}
+
+/// What came of trying something at this node.
+pub(crate) enum Here<T, E> {
+    Done(T),
+    NotDone(E),
+    /// It is another node's to do, as far as is known of which.
+    Elsewhere(Option<Member>),
+}
+
+/// Something that is done by who has a shard. Safe to repeat, here and there.
+pub(crate) trait Act: Sync {
+    type Done: Send;
+    type Error: Send;
+
+    /// Tries it at this node.
+    fn here(&self, app: &App) -> impl Future<Output = Here<Self::Done, Self::Error>> + Send;
+
+    /// Asks another node for it.
+    fn there(&self, owner: Channel) -> impl Future<Output = Result<Self::Done, Status>> + Send;
+}
+
+struct Asked<'a> {
+    id: Uuid,
+    verb: &'a Verb,
+}
+
+impl Act for Asked<'_> {
+    type Done = ();
+    type Error = CancelError;
+
+    async fn here(&self, app: &App) -> Here<(), CancelError> {
+        match self.verb.here(app, self.id).await {
+            Err(CancelError::Elsewhere { owner }) => Here::Elsewhere(owner),
+            Err(error) => Here::NotDone(error),
+            Ok(()) => Here::Done(()),
+        }
+    }
+
+    async fn there(&self, owner: Channel) -> Result<(), Status> {
+        self.verb.there(owner, self.id).await
+    }
+}
+
+/// A saga of a family, to be started where that lives.
+pub(crate) fn begun(started: Result<Started, StartError>) -> Here<Started, StartError> {
+    match started {
+        Err(StartError::Elsewhere { owner }) => Here::Elsewhere(owner),
+        Err(error) => Here::NotDone(error),
+        Ok(started) => Here::Done(started),
+    }
+}
+
+/// Does something here, or where it has to be done; and bridges the moment in which that changes.
+pub(crate) async fn bridged<A: Act>(app: &App, asker: Asker, act: &A) -> Result<A::Done, NotDone<A::Error>> {
     let begun = Instant::now();
     loop {
         let mut patience = PATIENCE;
-        let owner = match verb.here(app, id).await {
-            Err(CancelError::Elsewhere { owner }) => owner,
-            done => return done.map_err(NotDone::Here),
+        let owner = match act.here(app).await {
+            Here::Done(done) => return Ok(done),
+            Here::NotDone(error) => return Err(NotDone::Here(error)),
+            Here::Elsewhere(owner) => owner,
         };
         if asker == Asker::Node {
             return Err(NotDone::There(failures::elsewhere()));
         }
         if let Some(owner) = owner.and_then(|owner| app.peers.at(&owner.address)) {
             // Around the connecting as well, which the request's own deadline does not bound.
-            match tokio::time::timeout(ATTEMPT, verb.there(owner, id)).await {
-                Ok(Ok(())) => return Ok(()),
+            match tokio::time::timeout(ATTEMPT, act.there(owner)).await {
+                Ok(Ok(done)) => return Ok(done),
                 Ok(Err(status)) if is_silence(&status) => patience = DEADLINE,
                 Ok(Err(status)) if is_gone(&status) => {}
                 Ok(Err(status)) => return Err(NotDone::There(problem_of(&status))),
@@ -190,6 +266,12 @@ pub(crate) async fn done(app: &App, id: Uuid, verb: &Verb, asker: Asker) -> Resu
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// The saga that another node says it has started.
+pub(crate) fn started(detail: &SagaDetail) -> Result<Started, Status> {
+    let id = detail.summary.as_ref().and_then(|summary| Uuid::parse_str(&summary.saga_id).ok());
+    id.map(Started::Existing).ok_or_else(|| Status::internal("the node that was asked names no saga"))
 }
 
 /// Whether nobody answered in time.

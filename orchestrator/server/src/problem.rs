@@ -102,12 +102,18 @@ kinds! {
     UNKNOWN_CHECKOUT = "unknown-checkout" 404 NotFound
         "There is no such checkout."
         "Nothing was accepted under this id, or it is past its retention.";
+    UNKNOWN_RETURN = "unknown-return" 404 NotFound
+        "There is no such return."
+        "Nothing was accepted under this id, or it is past its retention.";
     UNKNOWN_ORDER = "unknown-order" 404 NotFound
         "There is no such order."
         "An order exists from the moment its checkout created it.";
     UNKNOWN_SAGA = "unknown-saga" 404 NotFound
         "There is no such saga."
         "Nothing was accepted under this id, or it is past its retention.";
+    UNKNOWN_CASE = "unknown-case" 404 NotFound
+        "There is no such case."
+        "A case is opened when a refund fails after it had been reported as done. `/operator/v1/cases` lists them.";
     UNKNOWN_DEFINITION = "unknown-definition" 404 NotFound
         "There is no such version of a definition."
         "No node has ever announced it. `/operator/v1/definitions` lists those that there are.";
@@ -131,7 +137,7 @@ kinds! {
         "Leave `customer_id` out or name the cart's own.";
     KEY_REUSED = "key-reused" 422 AlreadyExists
         "The idempotency key was used with another request."
-        "A key stands for one request. `checkout_id` is what it started; use a new key for a new attempt.";
+        "A key stands for one request. `checkout_id` or `return_id` is what it started; use a new key for a new attempt.";
     KEY_GIVEN_UP = "key-given-up" 409 Aborted
         "The idempotency key was given up."
         "It was deleted before anything was started with it, and never starts anything again. Use a new key.";
@@ -140,13 +146,22 @@ kinds! {
         "`Location` and `checkout_id` say by which checkout. Wait for it, or cancel it.";
     TOO_LATE_TO_CANCEL = "too-late-to-cancel" 409 FailedPrecondition
         "The checkout can no longer be cancelled."
-        "The capture of its payment has begun or it has completed; it only goes forward. Refunds and returns are not part of this API yet.";
+        "The capture of its payment has begun or it has completed; it only goes forward. Once it has ended, its order can be returned.";
     MOVED_ON = "moved-on" 409 Aborted
         "The saga has moved on since you looked."
         "`decided_on` is the record that the decision was made on, `seq` the last one now. Look again, and decide again.";
     NOT_PARKED = "not-parked" 409 FailedPrecondition
         "Nothing of the saga is parked."
         "There is nothing to set going again: it goes on by itself, or it has ended.";
+    NOTHING_TO_RETURN = "nothing-to-return" 409 FailedPrecondition
+        "There is nothing to return."
+        "Only a checkout whose payment was captured can be made good. Before that it can be cancelled, or resumed.";
+    BEING_MADE_GOOD = "being-made-good" 409 FailedPrecondition
+        "A return makes the saga good."
+        "`return_id` names it. Nothing else is done about the saga until it has ended.";
+    NOT_SETTLED = "not-settled" 409 FailedPrecondition
+        "The saga has not ended, or may not have."
+        "`saga_id` is live or parked, or unknown and younger than sagas are kept. What it has made is its own until it has ended.";
     ENDED = "ended" 409 FailedPrecondition
         "The saga has ended."
         "Nothing is written on it any more.";

@@ -54,7 +54,7 @@ pub(crate) fn cart_in_checkout(holder: &str) -> Problem {
 }
 
 /// A participant's words as the sentence that a problem's detail is.
-fn sentence(why: &str) -> String {
+pub(crate) fn sentence(why: &str) -> String {
     let why = if why.trim().is_empty() { "no reason was given" } else { why.trim() };
     let mut characters = why.chars();
     let first: String = characters.next().map(char::to_uppercase).into_iter().flatten().collect();

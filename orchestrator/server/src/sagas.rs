@@ -12,7 +12,7 @@ use crate::problem::{Problem, kind};
 use crate::{definitions, failures, fields, salvage};
 
 /// The most characters of a reason or a note that goes on record.
-const MAX_REASON: usize = 500;
+pub(crate) const MAX_REASON: usize = 500;
 /// The most sagas on a page.
 pub(crate) const MAX_PAGE: i64 = 500;
 
@@ -114,12 +114,30 @@ pub(crate) async fn resume(
     seq: i64,
     asker: Asker,
 ) -> Result<Detail, Problem> {
+    let (reason, seq) = decision(reason, seq)?;
+    peers::done(app, id, &Verb::Resume { reason, seq }, asker).await.map_err(failures::decision)?;
+    get(app, id).await
+}
+
+/// Has what is not done of a parked saga returned instead, for a reason on record, as decided on record number `seq`. When
+/// this returns, that is durable, and its return starts by itself.
+pub(crate) async fn make_good(
+    app: &App,
+    id: Uuid,
+    reason: &str,
+    seq: i64,
+    asker: Asker,
+) -> Result<Detail, Problem> {
+    let (reason, seq) = decision(reason, seq)?;
+    peers::done(app, id, &Verb::MakeGood { reason, seq }, asker).await.map_err(failures::decision)?;
+    get(app, id).await
+}
+
+/// A person's reason, and the record that they saw last.
+fn decision(reason: &str, seq: i64) -> Result<(String, u32), Problem> {
     fields::words("/reason", reason, MAX_REASON)?;
     fields::number("/seq", seq, 1, u32::MAX.into())?;
-    let seq = u32::try_from(seq).unwrap_or(u32::MAX);
-    let verb = Verb::Resume { reason: reason.to_owned(), seq };
-    peers::done(app, id, &verb, asker).await.map_err(failures::decision)?;
-    get(app, id).await
+    Ok((reason.to_owned(), u32::try_from(seq).unwrap_or(u32::MAX)))
 }
 
 /// Writes down on a saga what a person should see. When this returns, that is durable.

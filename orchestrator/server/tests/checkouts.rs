@@ -329,7 +329,7 @@ async fn giving_a_used_key_up_takes_its_checkout_back_or_says_that_it_is_too_lat
     assert_eq!(done.text("/status"), "completed");
     let late = world.delete("/api/v1/checkouts?key=k2").await;
     late.is_problem(409, "too-late-to-cancel", "");
-    assert!(late.text("/detail").ends_with("is not part of this API yet."), "{}", late.body);
+    assert!(late.text("/detail").ends_with("its order can be returned."), "{}", late.body);
     assert_eq!(late.header("location"), done.header("location"));
 }
 
@@ -360,13 +360,13 @@ async fn after_the_pivot_a_cancel_is_too_late() {
     let cancel = format!("{}/cancel", accepted.header("location"));
     let late = world.post(&cancel).await;
     late.is_problem(409, "too-late-to-cancel", "");
-    assert!(late.text("/detail").ends_with("is not part of this API yet."), "{}", late.body);
+    assert!(late.text("/detail").ends_with("its order can be returned."), "{}", late.body);
     world.participants.release("capture");
     let done = world.checkout_final("k", &order_of("cart-1")).await;
     assert_eq!(done.text("/status"), "completed");
     let late = world.post(&cancel).await;
     late.is_problem(409, "too-late-to-cancel", "");
-    assert!(late.text("/detail").ends_with("is not part of this API yet."), "{}", late.body);
+    assert!(late.text("/detail").ends_with("its order can be returned."), "{}", late.body);
 }
 
 #[tokio::test]
@@ -377,7 +377,9 @@ async fn a_waiting_checkout_says_what_to_do_and_a_wake_up_makes_it_ask_again() {
     let location = accepted.header("location").to_owned();
     let mut events = world.request(reqwest::Method::GET, &format!("{location}/events")).send().await.unwrap();
     let waiting = until(&mut events, |document| document["status"] == "waiting").await;
-    assert_eq!(waiting["next_action"], json!({"kind": "redirect", "url": "https://psp.example/3ds"}));
+    let action = &waiting["next_action"];
+    assert_eq!((&action["kind"], &action["url"]), (&json!("redirect"), &json!("https://psp.example/3ds")));
+    assert!(action["until_unix_ms"].as_i64().unwrap() > 0, "{action}");
     world.participants.state().customer_acts = false;
     let woken = world.post(&format!("{location}/wake")).await;
     assert!(matches!(woken.status, 200 | 202), "{woken:?}");

@@ -37,7 +37,7 @@ fn second() -> Definition {
 }
 
 fn first() -> Catalog {
-    backstitch_sagas::catalog().unwrap()
+    Catalog::default().with(backstitch_sagas::checkout().unwrap())
 }
 
 async fn node(name: &'static str, catalog: Catalog, store: &Arc<MemoryStore>) -> World {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use backstitch_engine::Standing;
 use backstitch_proto::checkout::CancelCheckoutRequest;
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
+use backstitch_store::Store as _;
 use backstitch_store::testing::MemoryStore;
 use reqwest::Method;
 use serde_json::json;
@@ -266,4 +267,29 @@ async fn a_note_is_handed_on_to_the_owner() {
     let noted = answer(request.send().await.unwrap()).await;
     assert_eq!((noted.status, noted.text("/notes/0/text")), (200, "seen"), "{}", noted.body);
     a.participants.release("authorize");
+}
+
+#[tokio::test]
+async fn a_return_starts_where_its_checkout_lives_whoever_is_asked() {
+    let (a, b) = two(None).await;
+    let mut lived = std::collections::BTreeSet::new();
+    for n in 0..4 {
+        let (key, cart) = (format!("k{n}"), format!("cart-r{n}"));
+        a.participants.cart(&cart, &[("A", 1)]);
+        let done = if n % 2 == 0 { &a } else { &b }.checkout_final(&key, &order_of(&cart)).await;
+        assert_eq!(done.text("/status"), "completed", "{}", done.body);
+        let path = format!("/api/v1/orders/{}/returns", done.text("/order_id"));
+        // Both nodes are asked at once, under one key.
+        let ask = async |world: &World| {
+            let request = world.request(Method::POST, &path).header("Idempotency-Key", &key).json(&json!({}));
+            answer(request.header("Prefer", "wait=30").send().await.unwrap()).await
+        };
+        let (one, other) = tokio::join!(ask(&a), ask(&b));
+        assert_eq!((one.text("/status"), &one.body), ("completed", &other.body), "{}", one.body);
+        let row = async |id: &str| a.store.load(id.parse().unwrap()).await.unwrap().unwrap().row;
+        let (checkout, back) = (row(done.text("/checkout_id")).await, row(one.text("/return_id")).await);
+        assert_eq!((back.shard, back.root), (checkout.shard, checkout.id));
+        lived.insert(checkout.shard);
+    }
+    assert!(lived.len() > 1, "{lived:?}");
 }

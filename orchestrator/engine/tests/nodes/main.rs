@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use backstitch_core::Status;
-use backstitch_engine::{CancelError, Home, NewRun, Standing, StartError};
+use backstitch_engine::{CancelError, Home, NewRun, Standing, StartError, Started};
 use backstitch_store::Store as _;
 use bytes::Bytes;
 use fleet::{Fleet, LATENCY, TERM, until};
@@ -276,5 +276,45 @@ async fn ten_thousand_sagas_are_taken_over_in_time() {
     fleet.balanced(&[(&b, 16)]).await;
     fleet.all_completed(Duration::from_secs(15)).await;
     assert!(died.elapsed() <= TERM + Duration::from_secs(15), "{:?}", died.elapsed());
+    fleet.epochs_only_rise();
+}
+
+/// A saga of somebody's family.
+fn member_of(root: Uuid) -> NewRun {
+    NewRun {
+        id: Uuid::now_v7(),
+        root: Some(root),
+        definition: "synthetic".into(),
+        scope: "test".into(),
+        key: None,
+        request_hash: [7; 32],
+        input: Bytes::new(),
+        traceparent: String::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_of_a_family_starts_where_the_family_lives_and_nowhere_else() {
+    let fleet = Fleet::new(4);
+    let (a, b) = (fleet.node("a").await, fleet.node("b").await);
+    fleet.balanced(&[(&a, 2), (&b, 2)]).await;
+    let root = a.start().await;
+    fleet.all_completed(TERM).await;
+    // Once b has seen that a has it, it says so.
+    until(TERM, "b knows who has it", async || {
+        matches!(b.engine.start(member_of(root)).await, Err(StartError::Elsewhere { owner: Some(owner) }) if owner.node == "a")
+    })
+    .await;
+    let member = member_of(root);
+    let id = member.id;
+    a.engine.start(member).await.map(drop).unwrap();
+    fleet.all_completed(TERM).await;
+    let (root_row, member_row) = (fleet.store.load(root).await, fleet.store.load(id).await);
+    assert_eq!(root_row.unwrap().unwrap().row.shard, member_row.unwrap().unwrap().row.shard);
+    // Whoever takes the shard over takes the family over.
+    a.engine.drain().await;
+    until(TERM * 2, "b has all shards", async || b.shards() == 4).await;
+    assert!(matches!(b.engine.start(member_of(root)).await, Ok(Started::New(..))));
+    fleet.all_completed(TERM).await;
     fleet.epochs_only_rise();
 }

@@ -132,7 +132,7 @@ impl World {
 
         let participants_at = at.clone();
         let at = |name: &str| channel(&uri(name)).unwrap();
-        let clients = Clients::new(at("inventory"), at("cart"), at("order"));
+        let clients = Clients::new(at("inventory"), at("cart"), at("order"), at("payment"));
         let known = SERVICES.iter().map(|(name, _)| *name).filter(|name| !setup.unknown.contains(name));
         let clients = known.fold(clients, |clients, name| clients.probing(name, at(name)));
         let options =

@@ -25,6 +25,10 @@ pub struct State {
     pub lie: Option<Vec<PricedItem>>,
     /// What authorization answers first: wait for the customer.
     pub customer_acts: bool,
+    /// Refunds are refused.
+    pub no_refunds: bool,
+    /// Cases, and how they were resolved.
+    pub cases: BTreeMap<String, payment::Case>,
     /// Actions that fail of a bug.
     pub broken: BTreeSet<&'static str>,
     /// Actions that nobody here serves.
@@ -150,6 +154,14 @@ impl Participants {
         }
         let key = CallMeta::read(meta).unwrap().key();
         Err(Verdict::Broken("the ledger does not open".into()).into_status(service, &key))
+    }
+
+    fn settle_return(&self, id: &str, status: &str, credit_note_number: &str) {
+        for order in self.state().orders.values_mut() {
+            for back in order.returns.iter_mut().filter(|back| back.return_id == id) {
+                (back.status, back.credit_note_number) = (status.into(), credit_note_number.into());
+            }
+        }
     }
 
     fn trace<T>(&self, request: &Request<T>) {
@@ -291,8 +303,13 @@ impl inventory::inventory_server::Inventory for Participants {
         done()
     }
 
-    async fn restock(&self, _: Request<inventory::RestockRequest>) -> Answer<inventory::RestockResponse> {
-        done()
+    async fn restock(
+        &self,
+        request: Request<inventory::RestockRequest>,
+    ) -> Answer<inventory::RestockResponse> {
+        self.enter("restock").await;
+        self.sane(request.metadata(), "inventory", "restock")?;
+        Ok(Response::new(inventory::RestockResponse { restock_id: request.into_inner().restock_id }))
     }
 }
 
@@ -454,8 +471,15 @@ impl payment::payment_server::Payment for Participants {
         Ok(Response::new(answer))
     }
 
-    async fn refund(&self, _: Request<payment::RefundRequest>) -> Answer<payment::RefundResponse> {
-        done()
+    async fn refund(&self, request: Request<payment::RefundRequest>) -> Answer<payment::RefundResponse> {
+        self.enter("refund").await;
+        self.sane(request.metadata(), "payment", "refund")?;
+        let (meta, _, message) = request.into_parts();
+        if self.state().no_refunds {
+            return Err(refused(&meta, "payment", Refusal::new("REFUND_REFUSED", "the card is closed")));
+        }
+        let answer = payment::RefundResponse { refund_id: message.refund_id, refunded: message.amount };
+        Ok(Response::new(answer))
     }
 
     async fn get_payment(&self, _: Request<payment::GetPaymentRequest>) -> Answer<payment::PaymentDocument> {
@@ -480,22 +504,43 @@ impl payment::payment_server::Payment for Participants {
         &self,
         _: Request<payment::TakeBackObjectRequest>,
     ) -> Answer<payment::TakeBackObjectResponse> {
-        done()
+        self.enter("take_back_object").await;
+        let answer = payment::TakeBackObjectResponse { outcome: "refunded".into(), amount: money(500) };
+        Ok(Response::new(answer))
     }
 
     async fn settle_case(
         &self,
-        _: Request<payment::SettleCaseRequest>,
+        request: Request<payment::SettleCaseRequest>,
     ) -> Answer<payment::SettleCaseResponse> {
-        done()
+        let (meta, _, message) = request.into_parts();
+        let case = self.state().cases.get(&message.case_id).cloned().unwrap_or_default();
+        if case.resolution.is_empty() {
+            let key = CallMeta::read(&meta).unwrap().key();
+            return Err(Verdict::Broken("a person has to see to it".into()).into_status("payment", &key));
+        }
+        Ok(Response::new(payment::SettleCaseResponse { resolution: case.resolution }))
     }
 
-    async fn resolve_case(&self, _: Request<payment::ResolveCaseRequest>) -> Answer<payment::Case> {
-        done()
+    async fn resolve_case(&self, request: Request<payment::ResolveCaseRequest>) -> Answer<payment::Case> {
+        let message = request.into_inner();
+        let mut state = self.state();
+        let case = state.cases.get_mut(&message.case_id).ok_or_else(|| not_found("case"))?;
+        if !case.resolution.is_empty() && case.resolution != message.resolution {
+            return Err(precondition("ALREADY_RESOLVED", &[]));
+        }
+        (case.resolution, case.resolved_at_unix_ms) = (message.resolution, 2);
+        Ok(Response::new(case.clone()))
     }
 
-    async fn list_cases(&self, _: Request<payment::ListCasesRequest>) -> Answer<payment::ListCasesResponse> {
-        done()
+    async fn list_cases(
+        &self,
+        request: Request<payment::ListCasesRequest>,
+    ) -> Answer<payment::ListCasesResponse> {
+        let open = request.into_inner().open;
+        let wanted = |case: &&payment::Case| !open || case.resolution.is_empty();
+        let cases = self.state().cases.values().filter(wanted).cloned().collect();
+        Ok(Response::new(payment::ListCasesResponse { cases }))
     }
 }
 
@@ -559,23 +604,72 @@ impl order::orders_server::Orders for Participants {
 
     async fn create_return(
         &self,
-        _: Request<order::CreateReturnRequest>,
+        request: Request<order::CreateReturnRequest>,
     ) -> Answer<order::CreateReturnResponse> {
-        done()
+        self.enter("create_return").await;
+        self.sane(request.metadata(), "order", "create_return")?;
+        let (meta, _, message) = request.into_parts();
+        let mut state = self.state();
+        let order = state.orders.get_mut(&message.order_id).ok_or_else(|| not_found("order"))?;
+        if order.status != "confirmed" && !message.make_good {
+            return Err(refused(&meta, "order", Refusal::new("ORDER_NOT_CONFIRMED", "it does not stand")));
+        }
+        let claimed = |sku: &str| {
+            let live = order.returns.iter().filter(|back| back.status != "cancelled");
+            let lines = live.flat_map(|back| &back.items).filter(|item| item.sku == sku);
+            lines.map(|item| item.quantity).sum::<i64>()
+        };
+        let mut items = Vec::new();
+        for line in &order.items {
+            let asked = message.items.iter().find(|item| item.sku == line.sku).map(|item| item.quantity);
+            let left = line.quantity - claimed(&line.sku);
+            let quantity = if message.items.is_empty() { left } else { asked.unwrap_or(0) };
+            if quantity > left {
+                let refusal = Refusal::new("MORE_THAN_BOUGHT", "more than is left").with("left", left);
+                return Err(refused(&meta, "order", refusal));
+            }
+            if quantity > 0 {
+                items.push(PricedItem { quantity, ..line.clone() });
+            }
+        }
+        let worth = items.iter().map(|item| item.quantity * item.unit_price.as_ref().unwrap().amount_minor);
+        let refund = money(worth.sum());
+        let plain = |item: &PricedItem| Item { sku: item.sku.clone(), quantity: item.quantity };
+        order.returns.push(order::OrderReturn {
+            return_id: message.return_id.clone(),
+            status: "claimed".into(),
+            items: items.iter().map(plain).collect(),
+            refund: refund.clone(),
+            reason: message.reason,
+            ..Default::default()
+        });
+        Ok(Response::new(order::CreateReturnResponse {
+            return_id: message.return_id,
+            order_number: order.order_number.clone(),
+            payment_id: order.payment_id.clone(),
+            items,
+            refund,
+            whole: false,
+            email: order.email.clone(),
+            name: "Ada".into(),
+        }))
     }
 
     async fn cancel_return(
         &self,
-        _: Request<order::CancelReturnRequest>,
+        request: Request<order::CancelReturnRequest>,
     ) -> Answer<order::CancelReturnResponse> {
+        self.settle_return(&request.into_inner().return_id, "cancelled", "");
         done()
     }
 
     async fn complete_return(
         &self,
-        _: Request<order::CompleteReturnRequest>,
+        request: Request<order::CompleteReturnRequest>,
     ) -> Answer<order::CompleteReturnResponse> {
-        done()
+        let credit_note_number = "CN-000001".to_owned();
+        self.settle_return(&request.into_inner().return_id, "completed", &credit_note_number);
+        Ok(Response::new(order::CompleteReturnResponse { credit_note_number }))
     }
 }
 

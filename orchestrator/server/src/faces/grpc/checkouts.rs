@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::admission;
 use crate::app::App;
 use crate::checkouts::{self, Seen};
-use crate::document::CheckoutDocument;
+use crate::document::{self, CheckoutDocument};
 use crate::faces::http::parse::{MAX_WAIT, traceparent};
 use crate::fields;
 use crate::peers::{Asker, CancelledBy};
@@ -32,28 +32,29 @@ impl From<CheckoutDocument> for Checkout {
             order_id: document.order_id.map(|id| id.to_string()).unwrap_or_default(),
             order_number: document.order_number.unwrap_or_default(),
             total: document.total,
-            refusal: document.refusal.map(|refusal| Refusal {
-                step: refusal.step.unwrap_or_default().to_owned(),
-                reason: refusal.reason,
-                detail: refusal.detail,
-                metadata: refusal.metadata,
-            }),
+            refusal: document.refusal.map(Refusal::from),
             next_action: document.next_action.map(|action| NextAction {
                 kind: action.kind,
                 url: action.url,
-                ..Default::default()
+                client_secret: action.client_secret,
+                until_unix_ms: action.until_unix_ms,
             }),
+            made_good: document.made_good.map(|id| id.to_string()).unwrap_or_default(),
             waits_for: document.waits_for.unwrap_or_default(),
-            parked: document
-                .parked
-                .into_iter()
-                .map(|parked| ParkedStep {
-                    step: parked.step.unwrap_or_default().to_owned(),
-                    why: parked.why,
-                    since_unix_ms: parked.since_unix_ms,
-                })
-                .collect(),
+            parked: document.parked.into_iter().map(ParkedStep::from).collect(),
         }
+    }
+}
+
+impl From<document::Refusal> for Refusal {
+    fn from(document::Refusal { step, reason, detail, metadata }: document::Refusal) -> Self {
+        Refusal { step: step.unwrap_or_default().to_owned(), reason, detail, metadata }
+    }
+}
+
+impl From<document::ParkedStep> for ParkedStep {
+    fn from(document::ParkedStep { step, why, since_unix_ms }: document::ParkedStep) -> Self {
+        ParkedStep { step: step.unwrap_or_default().to_owned(), why, since_unix_ms }
     }
 }
 

@@ -1,8 +1,9 @@
-//! The gRPC face: checkouts and operator, health and reflection.
+//! The gRPC face: checkouts, returns and operator, health and reflection.
 
 mod checkouts;
 mod operator;
 mod problem;
+mod returns;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use backstitch_proto::DESCRIPTORS;
 use backstitch_proto::checkout::checkouts_server::CheckoutsServer;
 use backstitch_proto::operator::operator_server::OperatorServer;
+use backstitch_proto::returns::returns_server::ReturnsServer;
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
@@ -20,6 +22,7 @@ use crate::problem::{Problem, kind};
 use checkouts::CheckoutsFace;
 use operator::OperatorFace;
 pub(crate) use problem::problem_of;
+use returns::ReturnsFace;
 
 /// The most bytes a message may have.
 const MESSAGE_LIMIT: usize = 1 << 20;
@@ -31,12 +34,14 @@ pub(crate) async fn routes(app: Arc<App>) -> (Routes, HealthReporter) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<CheckoutsServer<CheckoutsFace>>().await;
     reporter.set_serving::<OperatorServer<OperatorFace>>().await;
+    reporter.set_serving::<ReturnsServer<ReturnsFace>>().await;
 
     let mut routes = Routes::builder();
     routes
         .add_service(
             CheckoutsServer::new(CheckoutsFace(app.clone())).max_decoding_message_size(MESSAGE_LIMIT),
         )
+        .add_service(ReturnsServer::new(ReturnsFace(app.clone())).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(OperatorServer::new(OperatorFace(app)).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health);
     // Both are built from descriptors that this program was compiled with; that they are well-formed is tested.
@@ -61,6 +66,7 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name("backstitch.checkout.v1.Checkouts")
         .with_service_name("backstitch.operator.v1.Operator")
+        .with_service_name("backstitch.returns.v1.Returns")
         .with_service_name("grpc.health.v1.Health")
 }
 

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
     DefinitionNode, DefinitionVersion, GetSagaRequest, ListDefinitionsRequest, ListDefinitionsResponse,
-    ListSagasRequest, ListSagasResponse, Note, NoteSagaRequest, ParkedStep, RecordDetail, ResumeSagaRequest,
-    SagaDetail, SagaSummary, StepDetail, SwitchDefinitionRequest,
+    ListSagasRequest, ListSagasResponse, MakeGoodRequest, Note, NoteSagaRequest, OpenCaseRequest, ParkedStep,
+    RecordDetail, RepairObjectRequest, ResumeSagaRequest, SagaDetail, SagaSummary, StepDetail,
+    SwitchDefinitionRequest,
 };
 use tonic::{Request, Response, Status};
 
 use super::problem::fit;
 use crate::app::App;
+use crate::cases;
 use crate::definitions::{MAX_NAME, Node, Version};
 use crate::fields;
 use crate::operator::{self, Detail, Line, Step, Summary, Told, Undecodable};
 use crate::peers::Asker;
 use crate::problem::{Problem, kind};
+use crate::repairs::{self, Repair};
 use crate::sagas::{self, Wanted};
 
 pub(super) struct OperatorFace(pub(super) Arc<App>);
@@ -79,25 +82,27 @@ impl Operator for OperatorFace {
         Ok(Response::new(detail(sagas::note(&self.0, id, &text, asker).await?)?))
     }
 
-    async fn make_good(
-        &self,
-        _: Request<backstitch_proto::operator::MakeGoodRequest>,
-    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
-        Err(Status::unimplemented("make_good"))
+    async fn make_good(&self, request: Request<MakeGoodRequest>) -> Result<Response<SagaDetail>, Status> {
+        let asker = Asker::of(request.metadata());
+        let MakeGoodRequest { saga_id, reason, seq } = request.into_inner();
+        let id = fields::id("saga_id", &saga_id)?;
+        Ok(Response::new(detail(sagas::make_good(&self.0, id, &reason, seq.into(), asker).await?)?))
     }
 
     async fn repair_object(
         &self,
-        _: Request<backstitch_proto::operator::RepairObjectRequest>,
-    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
-        Err(Status::unimplemented("repair_object"))
+        request: Request<RepairObjectRequest>,
+    ) -> Result<Response<SagaDetail>, Status> {
+        let asker = Asker::of(request.metadata());
+        let repair = Repair::check(request.into_inner())?;
+        Ok(Response::new(detail(repairs::start(&self.0, repair, asker).await?)?))
     }
 
-    async fn open_case(
-        &self,
-        _: Request<backstitch_proto::operator::OpenCaseRequest>,
-    ) -> Result<Response<backstitch_proto::operator::SagaDetail>, Status> {
-        Err(Status::unimplemented("open_case"))
+    async fn open_case(&self, request: Request<OpenCaseRequest>) -> Result<Response<SagaDetail>, Status> {
+        let asker = Asker::of(request.metadata());
+        let OpenCaseRequest { case_id, root_id } = request.into_inner();
+        let (case, root) = (fields::id("case_id", &case_id)?, fields::id("root_id", &root_id)?);
+        Ok(Response::new(detail(cases::open(&self.0, case, root, asker).await?)?))
     }
 }
 

@@ -29,7 +29,17 @@ impl From<Problem> for Status {
 }
 
 /// Facts that a problem may carry, by name.
-const FACTS: [&str; 6] = ["checkout_id", "decided_on", "seq", "part", "nodes", "limit_bytes"];
+const FACTS: [&str; 9] = [
+    "checkout_id",
+    "return_id",
+    "saga_id",
+    "saga_status",
+    "decided_on",
+    "seq",
+    "part",
+    "nodes",
+    "limit_bytes",
+];
 
 /// The problem that a status of another node tells: the same that its clients are told there. Any other status says
 /// nothing about what was done.

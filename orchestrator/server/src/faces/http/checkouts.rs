@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use backstitch_failpoint::hit;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::parse::{self, JsonBody, Parameters, Segment};
-use super::reply;
+use super::reply::{self, applied};
 use crate::admission;
 use crate::app::App;
 use crate::checkouts::{self, Seen};
@@ -25,7 +25,6 @@ use crate::problem::{Problem, kind};
 use crate::request::CheckoutRequest;
 use crate::{document, fields, json};
 
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// Between two comments that keep an idle event stream alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -147,10 +146,6 @@ fn told(seen: &Seen) -> Response {
 
 fn located(response: Response, id: Uuid) -> Response {
     reply::with_header(response, header::LOCATION, &document::path(id))
-}
-
-fn applied(response: Response, wait: Duration) -> Response {
-    reply::with_header(response, PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs()))
 }
 
 fn read(body: &[u8]) -> Result<StartCheckoutRequest, Problem> {

@@ -11,7 +11,9 @@ mod orders;
 pub(crate) mod parse;
 mod problem;
 mod products;
+mod repairs;
 mod reply;
+mod returns;
 
 use std::sync::Arc;
 
@@ -76,10 +78,16 @@ fn table(bench: bool) -> Table {
         .post("/api/v1/checkouts/{checkout_id}/cancel", checkouts::cancel)
         .post("/api/v1/checkouts/{checkout_id}/wake", checkouts::wake)
         .get("/api/v1/orders/{order_id}", orders::get)
+        .post("/api/v1/orders/{order_id}/returns", returns::start)
+        .get("/api/v1/returns/{return_id}", returns::get)
         .get("/operator/v1/sagas", operator::list)
         .get("/operator/v1/sagas/{saga_id}", operator::get)
         .post("/operator/v1/sagas/{saga_id}/resume", operator::resume)
         .post("/operator/v1/sagas/{saga_id}/notes", operator::note)
+        .post("/operator/v1/sagas/{saga_id}/make-good", operator::make_good)
+        .post("/operator/v1/repairs", repairs::start)
+        .get("/operator/v1/cases", repairs::cases)
+        .post("/operator/v1/cases/{case_id}/resolution", repairs::resolve)
         .get("/operator/v1/definitions", definitions::list)
         .post("/operator/v1/definitions/{name}/versions/{version}", definitions::switch)
         .get("/problems", problem::list)

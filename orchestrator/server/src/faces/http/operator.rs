@@ -40,10 +40,27 @@ pub(super) async fn resume(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let id = saga_id.id("saga_id")?;
-    let mut decision = json::object(&body)?;
-    let (reason, seq) = (decision.text("reason")?, decision.int("seq")?);
-    decision.finish()?;
+    let (reason, seq) = decision(&body)?;
     Ok(reply::json(StatusCode::OK, &sagas::resume(&app, id, &reason, seq, Asker::Client).await?))
+}
+
+/// `POST /operator/v1/sagas/{saga_id}/make-good`
+pub(super) async fn make_good(
+    State(app): State<Arc<App>>,
+    saga_id: Segment,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let id = saga_id.id("saga_id")?;
+    let (reason, seq) = decision(&body)?;
+    Ok(reply::json(StatusCode::OK, &sagas::make_good(&app, id, &reason, seq, Asker::Client).await?))
+}
+
+/// A person's reason, and the record that they saw last.
+fn decision(body: &[u8]) -> Result<(String, i64), Problem> {
+    let mut decision = json::object(body)?;
+    let told = (decision.text("reason")?, decision.int("seq")?);
+    decision.finish()?;
+    Ok(told)
 }
 
 /// `POST /operator/v1/sagas/{saga_id}/notes`

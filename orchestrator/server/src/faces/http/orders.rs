@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use backstitch_proto::common::{Address, Money, PricedItem};
-use backstitch_proto::order::{GetOrderRequest, Order};
+use backstitch_proto::common::{Address, Item, Money, PricedItem};
+use backstitch_proto::order::{GetOrderRequest, Order, OrderReturn};
 use serde::Serialize;
 
 use super::parse::Segment;
@@ -32,6 +32,37 @@ struct Document {
     total: Option<Money>,
     payment_id: String,
     history: Vec<Change>,
+    /// Oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    returns: Vec<Returned>,
+}
+
+/// A return of it. A claimed one may still be cancelled.
+#[derive(Serialize)]
+struct Returned {
+    return_id: String,
+    status: String,
+    items: Vec<Item>,
+    refund: Option<Money>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    credit_note_number: String,
+    created_at_unix_ms: i64,
+}
+
+impl From<OrderReturn> for Returned {
+    fn from(back: OrderReturn) -> Self {
+        Self {
+            return_id: back.return_id,
+            status: back.status,
+            items: back.items,
+            refund: back.refund,
+            reason: back.reason,
+            credit_note_number: back.credit_note_number,
+            created_at_unix_ms: back.created_at_unix_ms,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -58,6 +89,7 @@ impl From<Order> for Document {
             total: order.total,
             payment_id: order.payment_id,
             history: order.history.into_iter().map(change).collect(),
+            returns: order.returns.into_iter().map(Returned::from).collect(),
         }
     }
 }

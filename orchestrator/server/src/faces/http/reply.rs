@@ -1,5 +1,7 @@
 //! Answers in JSON.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -30,4 +32,10 @@ pub(super) fn with_header(mut response: Response, name: header::HeaderName, valu
         response.headers_mut().insert(name, value);
     }
     response
+}
+
+/// Says which wait was granted.
+pub(super) fn applied(response: Response, wait: Duration) -> Response {
+    let name = header::HeaderName::from_static("preference-applied");
+    with_header(response, name, &format!("wait={}", wait.as_secs()))
 }

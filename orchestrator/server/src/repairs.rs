@@ -1,0 +1,191 @@
+//! Repairs: an object at the payment provider that nobody owns is taken back by a saga of its own.
+//!
+//! Whoever wants that has looked at the provider. Here is looked at the saga that made the object, after that and once
+//! more: what it has made is its own until it has ended.
+
+use std::time::Duration;
+
+use backstitch_engine::{NewRun, StartError, Started};
+use backstitch_proto::operator::RepairObjectRequest;
+use backstitch_proto::operator::operator_client::OperatorClient;
+use backstitch_proto::returns::RepairInput;
+use backstitch_sagas::definition;
+use prost::Message as _;
+use tonic::Status;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::app::{App, now_ms};
+use crate::operator::Detail;
+use crate::peers::{self, Act, Asker, Here, handed_on};
+use crate::problem::{Problem, kind};
+use crate::request::Canonical;
+use crate::sagas::{self, MAX_REASON};
+use crate::{failures, fields};
+
+/// Whose keys they are: nobody's who asks through a face.
+const SCOPE: &str = "backstitch/repair";
+/// The states in which an object holds or has taken something.
+const STATES: [&str; 2] = ["authorized", "captured"];
+/// A provider's id has at most so many characters; with a state it fits a key.
+const MAX_PROVIDER_ID: usize = 200;
+
+/// A repair as it was asked for, valid by itself.
+pub(crate) struct Repair {
+    message: RepairObjectRequest,
+    /// The saga that made the object.
+    saga: Option<Uuid>,
+}
+
+impl Repair {
+    pub(crate) fn check(message: RepairObjectRequest) -> Result<Self, Problem> {
+        fields::words("/provider_id", &message.provider_id, MAX_PROVIDER_ID)?;
+        if !STATES.contains(&message.state.as_str()) {
+            let detail = format!("It must be one of {}.", STATES.join(", "));
+            return Err(Problem::new(&kind::INVALID_FIELD, detail).at("/state"));
+        }
+        fields::words("/reason", &message.reason, MAX_REASON)?;
+        let saga = match message.saga_id.as_str() {
+            "" => None,
+            id => Some(fields::id("/saga_id", id)?),
+        };
+        Ok(Self { message, saga })
+    }
+
+    /// The same object in the same state is the same repair, whatever the reason.
+    fn key(&self) -> String {
+        format!("{}/{}", self.message.state, self.message.provider_id)
+    }
+
+    fn run(&self) -> NewRun {
+        let RepairObjectRequest { provider_id, state, reason, .. } = self.message.clone();
+        let mut hash = Canonical::new("repair/1");
+        hash.bytes(self.key().as_bytes());
+        NewRun {
+            id: Uuid::now_v7(),
+            root: self.saga,
+            definition: definition::REPAIR.to_owned(),
+            scope: SCOPE.to_owned(),
+            key: Some(self.key()),
+            request_hash: hash.finish(),
+            input: RepairInput { provider_id, state, reason }.encode_to_vec().into(),
+            traceparent: String::new(),
+        }
+    }
+}
+
+/// Starts a repair, or finds the one that the same object in the same state has already.
+pub(crate) async fn start(app: &App, repair: Repair, asker: Asker) -> Result<Detail, Problem> {
+    if let Some(saga) = repair.saga {
+        settled(app, saga).await?;
+    }
+    let started = peers::bridged(app, asker, &repair).await;
+    let started = started.map_err(|not_done| failures::start_of_family(&app.engine, not_done))?;
+    sagas::get(app, started.id()).await
+}
+
+impl Act for Repair {
+    type Done = Started;
+    type Error = StartError;
+
+    async fn here(&self, app: &App) -> Here<Started, StartError> {
+        peers::begun(app.engine.start(self.run()).await)
+    }
+
+    async fn there(&self, owner: Channel) -> Result<Started, Status> {
+        let answer = OperatorClient::new(owner).repair_object(handed_on(self.message.clone())).await?;
+        peers::started(&answer.into_inner())
+    }
+}
+
+/// Refuses while the saga may still do something with what it made: it is live or parked, or it is not known here and
+/// not old enough to have been forgotten.
+async fn settled(app: &App, saga: Uuid) -> Result<(), Problem> {
+    let not_settled = |detail: String| {
+        Problem::new(&kind::NOT_SETTLED, detail).at("/saga_id").with("saga_id", saga.to_string())
+    };
+    match app.engine.store().load(saga).await.map_err(failures::store)? {
+        Some(stored) if stored.row.status.is_final() => Ok(()),
+        Some(stored) => {
+            let status = stored.row.status.as_str();
+            Err(not_settled(format!("The saga that made it is {status}.")).with("saga_status", status))
+        }
+        None => {
+            let kept = app.engine.retention().max(longest_deadline(app));
+            let gone_before = now_ms().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+            match born_ms(saga) {
+                Some(born) if born < gone_before => Ok(()),
+                Some(_) => Err(not_settled(
+                    "The saga that made it is not known here, and would be if it had been accepted and ended; \
+                     it may be on its way."
+                        .to_owned(),
+                )),
+                None => {
+                    let detail = "No saga has such an id: it must be a UUIDv7. Leave it out where the object names none.";
+                    Err(Problem::new(&kind::INVALID_FIELD, detail).at("/saga_id"))
+                }
+            }
+        }
+    }
+}
+
+fn longest_deadline(app: &App) -> Duration {
+    app.engine.catalog().all().map(|definition| definition.deadline).max().unwrap_or_default()
+}
+
+/// When a saga began, Unix milliseconds, as its UUIDv7 tells.
+fn born_ms(saga: Uuid) -> Option<i64> {
+    let (seconds, nanos) = saga.get_timestamp().filter(|_| saga.get_version_num() == 7)?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> RepairObjectRequest {
+        RepairObjectRequest {
+            provider_id: "pi_7".into(),
+            state: "captured".into(),
+            saga_id: String::new(),
+            reason: "nobody's".into(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_is_named() {
+        type Edit = fn(&mut RepairObjectRequest);
+        let cases: [(Edit, &str); 6] = [
+            (|r| r.provider_id.clear(), "/provider_id"),
+            (|r| r.provider_id = "x".repeat(201), "/provider_id"),
+            (|r| r.state = "cancelled".into(), "/state"),
+            (|r| r.reason.clear(), "/reason"),
+            (|r| r.reason = "x".repeat(501), "/reason"),
+            (|r| r.saga_id = "seven".into(), "/saga_id"),
+        ];
+        for (edit, field) in cases {
+            let mut message = asked();
+            edit(&mut message);
+            let problem = Repair::check(message).map(drop).unwrap_err();
+            assert_eq!(problem.field(), Some(field));
+        }
+        let most = RepairObjectRequest { provider_id: "x".repeat(200), ..asked() };
+        assert!(Repair::check(most).unwrap().key().len() <= 255);
+    }
+
+    #[test]
+    fn the_reason_makes_no_other_repair_of_it_and_the_state_does() {
+        let run = |message| Repair::check(message).unwrap().run();
+        let (one, other) = (run(asked()), run(RepairObjectRequest { reason: "really".into(), ..asked() }));
+        assert_eq!((&one.key, one.request_hash), (&other.key, other.request_hash));
+        let held = run(RepairObjectRequest { state: "authorized".into(), ..asked() });
+        assert_ne!(one.key, held.key);
+    }
+
+    #[test]
+    fn an_id_tells_when_its_saga_began() {
+        let id: Uuid = "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90".parse().unwrap();
+        assert_eq!(born_ms(id), Some(0x0197_8a3e_5f2d));
+        assert_eq!(born_ms(Uuid::from_u128(7)), None);
+    }
+}
