@@ -20,7 +20,9 @@ use crate::migrate::MigrateArgs;
 use crate::patience::{Patience, time};
 use crate::ping::PingArgs;
 use crate::provider::Provider;
+use crate::reconcile::{self, ReconcileArgs};
 use crate::roles::name::Name;
+use crate::roles::reconciler::Reconciling;
 use crate::sharing::Node;
 
 /// Sender of mails unless told.
@@ -60,6 +62,11 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Check the invariants over databases at rest.
     Audit(AuditArgs),
+    /// Compare the payment ledger with the provider and the orders, and say what money is at risk.
+    ///
+    /// Ends with 0 if none is, with 1 if some is, and with 2 if that could not be told, which names who did not answer. Only
+    /// reads, and leaves notes on sagas, unless --repair is given.
+    Reconcile(ReconcileArgs),
     /// Hold a participant in any language against the contract.
     Conformance(ConformanceArgs),
     /// Create databases on a Postgres server and bring them up to date.
@@ -116,6 +123,8 @@ pub(crate) struct UpArgs {
     pub(crate) patience: Patience,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reconciling: Reconciling,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -271,6 +280,8 @@ pub(crate) struct OrchestratorArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) patience: Patience,
+    #[command(flatten)]
+    pub(crate) reconciling: Reconciling,
     /// Offer synthetic sagas of so many steps at POST /bench/v1/sagas; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
@@ -410,7 +421,8 @@ pub(crate) struct NoopArgs {
 
 /// The command line, each participant with its own port.
 pub(crate) fn command() -> clap::Command {
-    Name::ALL.into_iter().fold(Cli::command(), |command, name| {
+    let command = Cli::command().mut_subcommand("reconcile", reconcile::with_addresses);
+    Name::ALL.into_iter().fold(command, |command, name| {
         let address = name.default_address().to_string();
         command.mut_subcommand(name.as_str(), |sub| sub.mut_arg("listen", |arg| arg.default_value(address)))
     })

@@ -23,6 +23,7 @@ mod patience;
 mod ping;
 mod provider;
 mod ready;
+mod reconcile;
 mod roles;
 mod settings;
 mod sharing;
@@ -104,6 +105,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Conformance(args) => conformance::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
+        Command::Reconcile(args) => Ok(reconcile::run(args).await),
         Command::Ping(args) => ping::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Orchestrator(args) => roles::orchestrator::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Relay(args) => roles::relay::run(args).await.map(|()| ExitCode::SUCCESS),

@@ -61,6 +61,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         bench: false,
         max_live: args.limits.max_live,
         flow: args.limits.into(),
+        reconciling: args.reconciling,
         kafka: real.clone(),
         metrics: metrics()?,
     };

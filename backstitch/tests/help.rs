@@ -11,12 +11,13 @@ use std::path::Path;
 use common::{program, run};
 
 /// Each manual and the arguments that print it.
-const MANUALS: [(&str, &[&str]); 16] = [
+const MANUALS: [(&str, &[&str]); 17] = [
     ("backstitch", &["--help"]),
     ("up", &["up", "--help"]),
     ("demo", &["demo", "--help"]),
     ("bench", &["bench", "--help"]),
     ("audit", &["audit", "--help"]),
+    ("reconcile", &["reconcile", "--help"]),
     ("conformance", &["conformance", "--help"]),
     ("definitions", &["definitions", "--help"]),
     ("definitions-switch-on", &["definitions", "switch-on", "--help"]),

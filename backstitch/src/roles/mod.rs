@@ -7,6 +7,7 @@ pub(crate) mod name;
 pub(crate) mod noop;
 pub(crate) mod orchestrator;
 pub(crate) mod participants;
+pub(crate) mod reconciler;
 pub(crate) mod relay;
 pub(crate) mod relay_face;
 pub(crate) mod relays;

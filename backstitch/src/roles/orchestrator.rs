@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::kafka::{Kafka, MESSAGE_TIMEOUT};
+use super::reconciler::{self, Reconciling};
 use super::relays::Outbox;
 use super::run::{announce, finish};
 use super::{relays, stop};
@@ -80,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) bench: bool,
     pub(crate) max_live: u32,
     pub(crate) flow: FlowOptions,
+    /// How the money is reconciled.
+    pub(crate) reconciling: Reconciling,
     /// Brokers outside that this process publishes to.
     pub(crate) kafka: Option<Kafka>,
     pub(crate) metrics: PrometheusHandle,
@@ -98,6 +101,7 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new().install_recorder().context("installing the metrics recorder")?;
     backstitch_engine::describe_metrics();
     backstitch_server::describe_metrics();
+    backstitch_reconciler::describe_metrics();
     outbox_relay::names::describe();
     outbox_relay::consumer::names::describe();
     participant_kit::describe_metrics();
@@ -141,6 +145,7 @@ pub(crate) async fn serve(
     });
     let lanes = lanes.collect();
 
+    reconciler::spawn(tasks, setup.reconciling, engine.clone(), &setup.participants, grpc_at, shutdown)?;
     let faces = backstitch_server::Options { bench: setup.bench, ..Default::default() };
     let mut server = Server::new(engine.clone(), clients, faces).with_metrics(setup.metrics.clone());
     if let Some(kafka) = setup.kafka {
@@ -254,6 +259,7 @@ pub(crate) async fn run(args: OrchestratorArgs) -> anyhow::Result<()> {
         bench: args.synthetic_steps > 0,
         max_live: args.limits.max_live,
         flow: args.limits.into(),
+        reconciling: args.reconciling,
         kafka: kafka.clone(),
         metrics: metrics()?,
     };

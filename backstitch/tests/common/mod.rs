@@ -7,6 +7,7 @@ mod answer;
 mod impostor;
 mod process;
 mod program;
+mod reconcile;
 mod shop;
 pub(crate) mod trial;
 
@@ -16,6 +17,7 @@ pub(crate) use answer::Answer;
 pub(crate) use impostor::{Act, Call, Impostor, Plain, Reply};
 pub(crate) use process::Process;
 pub(crate) use program::{Said, program, run};
+pub(crate) use reconcile::{Asked, reconcile, reconcile_with};
 pub(crate) use shop::{Shop, address_in, gbp, item, order_of, product, with};
 
 /// Patience for anything that happens by itself: a bound for a broken program, not a measure of a whole one.

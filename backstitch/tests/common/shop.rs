@@ -1,7 +1,7 @@
 //! A shop in a directory of its own, in one process or in several, and the API as a gateway calls it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backstitch_services::On;
@@ -93,6 +93,11 @@ impl Shop {
         args.extend(at.iter().flat_map(|at| ["--participant", at]));
         args.extend(more);
         self.up = Some(Process::start("orchestrator", &args, self.directory.path()).await);
+    }
+
+    /// Where it runs, and where its logs are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn data(&self) -> PathBuf {

@@ -565,6 +565,11 @@ impl Engine {
         self.shared.shards.home(saga.shard)
     }
 
+    /// Whether this node may act for a shard now.
+    pub fn has_shard(&self, shard: u16) -> bool {
+        self.shared.shards.home(shard) == Home::Here
+    }
+
     /// Where this node stands among the others.
     pub fn standing(&self) -> Standing {
         self.shared.shards.standing()

@@ -34,6 +34,8 @@ pub(super) struct Judge<'a> {
     is_young: bool,
     /// Payments whose difference is told already.
     pub(super) told: BTreeSet<&'a str>,
+    /// Payments that have another object's id: the object that was made for them is no second one.
+    pub(super) astray: BTreeSet<&'a str>,
     found: Vec<Finding>,
 }
 
@@ -54,7 +56,15 @@ impl<'a> Judge<'a> {
         let moved = moved.chain(family.cases.iter().map(|case| case.opened_ms)).max().unwrap_or(0);
         let is_young = terms.now_ms.saturating_sub(moved) < terms.grace_ms;
         let sagas = told.into_iter().map(|(id, saga)| (id, saga.standing)).collect();
-        Self { family, terms, sagas, is_young, told: BTreeSet::new(), found: Vec::new() }
+        Self {
+            family,
+            terms,
+            sagas,
+            is_young,
+            told: BTreeSet::new(),
+            astray: BTreeSet::new(),
+            found: Vec::new(),
+        }
     }
 
     pub(super) fn findings(mut self) -> Vec<Finding> {

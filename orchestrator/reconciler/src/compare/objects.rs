@@ -47,6 +47,7 @@ impl<'a> Judge<'a> {
             object.payment != payment.id
         };
         if is_another_s {
+            self.astray.insert(&payment.id);
             return self.tell(
                 Kind::ObjectShared,
                 payment,
@@ -127,6 +128,7 @@ impl<'a> Judge<'a> {
         if payment.object.is_empty() || payment.created_ms < self.terms.since_ms {
             return;
         }
+        self.astray.insert(&payment.id);
         let at_stake = if is_open(payment) { payment.authorized } else { payment.kept() };
         self.tell(Kind::ObjectUnknown, payment, None, at_stake, words::unknown(payment));
     }
@@ -150,6 +152,9 @@ impl<'a> Judge<'a> {
 
     /// An object that no payment has attached.
     fn loose(&mut self, object: &'a Object) {
+        if self.astray.contains(object.payment.as_str()) {
+            return;
+        }
         let about = About {
             saga: object.saga.clone(),
             payment: object.payment.clone(),

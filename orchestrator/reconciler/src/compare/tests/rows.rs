@@ -104,6 +104,20 @@ fn rows() -> Vec<(Kind, i64, World)> {
                 w.ledger.push(Payment { id: "payment-2".into(), ..payment("captured", 1_000) });
             }),
         ),
+        // The object that was made for it is no second one.
+        (
+            ObjectShared,
+            1_000,
+            sold().with(|w| {
+                w.ledger[0].object = "pi_2".into();
+                w.provider.push(Object {
+                    id: "pi_2".into(),
+                    payment: "payment-2".into(),
+                    saga: "other".into(),
+                    ..object(ObjectState::Captured, 1_000)
+                });
+            }),
+        ),
         (AmountDiffers, 1, sold().with(|w| w.provider[0].amount = gbp(1_001))),
         (
             AmountDiffers,
