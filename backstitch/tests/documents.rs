@@ -54,6 +54,30 @@ fn every_check_that_the_documents_name_is_there() {
     assert!(checks > 40, "only {checks} checks are named");
 }
 
+/// The rows of the table under this heading, without its head.
+fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    let section = text.split(heading).nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section.lines().filter(|line| line.starts_with("| ")).skip(1).collect()
+}
+
+#[test]
+fn every_situation_of_a_payment_names_the_test_that_shows_it() {
+    let text = fs::read_to_string(root().join("docs/payments.md")).unwrap();
+    let rows = rows(&text, "\n## Situations\n");
+    assert!(rows.len() >= 40, "only {} situations are told", rows.len());
+    let is_shown = |row: &str| {
+        let last = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap_or_default();
+        links(last).iter().any(|(name, file)| name.starts_with('`') && file.ends_with(".rs"))
+    };
+    let untested: Vec<_> = rows.iter().copied().filter(|row| !is_shown(row)).collect();
+    assert!(untested.is_empty(), "no test is named for:\n{}", untested.join("\n"));
+    let mut situations: Vec<_> = rows.iter().map(|row| row.split(" | ").next()).collect();
+    situations.sort_unstable();
+    situations.dedup();
+    assert_eq!(situations.len(), rows.len(), "a situation is told twice");
+}
+
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
     let docs = root().join("docs");

@@ -1,8 +1,12 @@
 //! The door to a payment provider: what every provider must be able to say, told as guarantees.
 //!
 //! A gateway translates and nothing else. It knows no saga, no barrier, no ledger of ours and decides no retry;
-//! which call is made when, and what may be believed, is the business of the actions. One provider is one file
-//! (or folder) beside this one.
+//! which call is made when, and what may be believed, is the business of the actions.
+//!
+//! One provider is one file (or folder) beside this one. A new one implements [`PaymentGateway`]: seven calls by id and a
+//! list, keys that are the provider's own idempotency keys, limits after which no call is waited for, and each way in
+//! which a call goes wrong as one of [`GatewayError`]'s four. It is held to the laws in `tests/gateways`, to which it
+//! gives its test cards and the other side of its counter.
 //!
 //! Money moves only by calls on an id that the caller has already stored: [`create`](PaymentGateway::create) makes an
 //! object that holds nothing, every other call names it. Card data never enters: a [`PaymentMethod`] is a token.
@@ -285,7 +289,8 @@ pub trait PaymentGateway: Send + Sync + 'static {
         method: &PaymentMethod,
     ) -> Result<ProviderPayment, GatewayError>;
 
-    /// Takes `amount` of what is held and lets go of the rest, for good. Refused when nothing is held, also because it was captured or cancelled before.
+    /// Takes `amount` of what is held and lets go of the rest, for good. In the currency of the object, which the caller has
+    /// compared: not every provider is told which one is meant. Refused when nothing is held, also because it was captured or cancelled before.
     async fn capture(
         &self,
         key: &str,
@@ -314,7 +319,8 @@ pub trait PaymentGateway: Send + Sync + 'static {
     /// Every refund of the object, oldest first. Changes nothing.
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError>;
 
-    /// A page of every object made at or after `created_from_ms`, ours or not. `page` is [`Page::next`] of the page before,
+    /// A page of every object made at or after `created_from_ms`, ours or not, and perhaps a few of the second before. One
+    /// that the provider still works on shows as [`ProviderState::Created`]. `page` is [`Page::next`] of the page before,
     /// asked with the same `created_from_ms`. Changes nothing. A page is no snapshot: objects made meanwhile are on none.
     async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError>;
 }
