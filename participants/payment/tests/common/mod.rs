@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+mod stripe;
 mod wire;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use self::stripe::Stripe;
 pub use self::wire::{Fault, Lie, Wire};
 
 pub const AMOUNT: i64 = 1_000;
@@ -73,6 +75,8 @@ pub struct Shop {
     two: bool,
     payments: String,
     directory: tempfile::TempDir,
+    /// The bank, if it is not the sandbox.
+    stripe: Option<Stripe>,
     pub clock: ManualClock,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     lie: Arc<Mutex<Option<Lie>>>,
@@ -104,6 +108,7 @@ impl Shop {
             two,
             payments,
             directory,
+            stripe: stripe::CHOSEN.then(Stripe::start),
             clock: ManualClock::new(1_700_000_000_000),
             faults: Arc::default(),
             lie: Arc::default(),
@@ -128,15 +133,19 @@ impl Shop {
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let clock = Arc::new(self.clock.clone());
         let wire = runtime.block_on(async {
+            let sandbox =
+                Sandbox::open(&self.url("sandbox.db"), Patience::none(), clock.clone()).await.unwrap();
             Wire {
+                gateway: match &self.stripe {
+                    Some(stripe) => Arc::new(stripe.gateway()),
+                    None => Arc::new(sandbox.clone()),
+                },
                 faults: self.faults.clone(),
                 lie: self.lie.clone(),
                 asked: self.asked.clone(),
                 hung: Arc::default(),
                 release: Arc::default(),
-                sandbox: Sandbox::open(&self.url("sandbox.db"), Patience::none(), clock.clone())
-                    .await
-                    .unwrap(),
+                sandbox,
             }
         });
         let gateway = Arc::new(wire.clone());
@@ -262,7 +271,7 @@ impl Shop {
         let request = AuthorizeRequest {
             payment_id: payment.to_string(),
             amount: Some(amount.to_proto()),
-            payment_method: token.into(),
+            payment_method: self.token(token).into(),
             order_id: "an order".into(),
         };
         let meta = self.meta(step, op);
@@ -278,6 +287,11 @@ impl Shop {
             },
             Err(said) => said,
         })
+    }
+
+    /// The token with which this bank does what the sandbox does with `token`.
+    fn token<'a>(&self, token: &'a str) -> &'a str {
+        if self.stripe.is_some() { Stripe::token(token) } else { token }
     }
 
     pub fn try_void(&self) -> Option<Said> {
@@ -399,6 +413,9 @@ impl Shop {
 
     /// `kind:amount` in the bank's ledger: what moved.
     pub fn bank(&self) -> Vec<String> {
+        if let Some(stripe) = &self.stripe {
+            return stripe.moved();
+        }
         self.rows(
             "sandbox",
             "SELECT kind, amount_minor FROM entries WHERE kind <> 'created' AND amount_minor > 0

@@ -1,4 +1,4 @@
-//! The wire between the participant and the sandbox: it can be cut, held, and made to lie.
+//! The wire between the participant and the provider: it can be cut, held, and made to lie.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ pub enum Fault {
 /// A change of what the provider says about a payment, by verb.
 pub type Lie = fn(&'static str, &mut ProviderPayment);
 
-/// The wire between the participant and the sandbox.
+/// The wire between the participant and the provider.
 #[derive(Clone)]
 pub struct Wire {
     pub faults: Arc<Mutex<VecDeque<Fault>>>,
@@ -42,6 +42,9 @@ pub struct Wire {
     pub asked: Arc<Mutex<Vec<String>>>,
     pub hung: Arc<Notify>,
     pub release: Arc<Notify>,
+    /// At the other end.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// The same, where it is the sandbox; else nobody pays with it.
     pub sandbox: Sandbox,
 }
 
@@ -101,11 +104,11 @@ impl Wire {
 #[async_trait]
 impl PaymentGateway for Wire {
     fn name(&self) -> &'static str {
-        "sandbox"
+        self.gateway.name()
     }
 
     async fn create(&self, key: &str, new: &NewPayment) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("create", self.sandbox.create(key, new)).await;
+        let answer = self.send("create", self.gateway.create(key, new)).await;
         self.lied("create", answer)
     }
 
@@ -115,7 +118,7 @@ impl PaymentGateway for Wire {
         id: &ProviderId,
         method: &PaymentMethod,
     ) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("confirm", self.sandbox.confirm(key, id, method)).await;
+        let answer = self.send("confirm", self.gateway.confirm(key, id, method)).await;
         self.lied("confirm", answer)
     }
 
@@ -125,12 +128,12 @@ impl PaymentGateway for Wire {
         id: &ProviderId,
         amount: Money,
     ) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("capture", self.sandbox.capture(key, id, amount)).await;
+        let answer = self.send("capture", self.gateway.capture(key, id, amount)).await;
         self.lied("capture", answer)
     }
 
     async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("cancel", self.sandbox.cancel(key, id)).await;
+        let answer = self.send("cancel", self.gateway.cancel(key, id)).await;
         self.lied("cancel", answer)
     }
 
@@ -141,19 +144,19 @@ impl PaymentGateway for Wire {
         reference: Uuid,
         amount: Money,
     ) -> Result<ProviderRefund, GatewayError> {
-        self.send("refund", self.sandbox.refund(key, id, reference, amount)).await
+        self.send("refund", self.gateway.refund(key, id, reference, amount)).await
     }
 
     async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
-        let answer = self.send("read", self.sandbox.read(id)).await;
+        let answer = self.send("read", self.gateway.read(id)).await;
         self.lied("read", answer)
     }
 
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
-        self.send("refunds", self.sandbox.refunds(id)).await
+        self.send("refunds", self.gateway.refunds(id)).await
     }
 
     async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError> {
-        self.send("list", self.sandbox.list(created_from_ms, page)).await
+        self.send("list", self.gateway.list(created_from_ms, page)).await
     }
 }
