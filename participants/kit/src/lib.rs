@@ -42,7 +42,7 @@ pub use outcome::{Fault, OpError};
 pub use patience::patiently;
 pub use resolver::Resolver;
 pub use retention::Retention;
-pub use server::{Background, MAX_MESSAGE_BYTES, Participant, Progress, ServeError};
+pub use server::{Background, Door, MAX_MESSAGE_BYTES, Participant, Progress, ServeError};
 pub use transactor::Counts;
 pub use tx::Tx;
 

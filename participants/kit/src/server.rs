@@ -3,12 +3,14 @@
 //! Knows no participant's messages; a listener, and when to stop, are given.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use metrics::counter;
 use outbox_relay::consumer::Subscription;
 use prost::Message as _;
@@ -101,7 +103,19 @@ pub struct Participant {
     pub subscriptions: Vec<Subscription>,
     /// Parts that it can do without for a while, and whether each is there.
     parts: Vec<(&'static str, watch::Receiver<bool>)>,
+    /// Where else it is called.
+    pub doors: Vec<Door>,
     retention: Retention,
+}
+
+/// Another listener than the one for sagas' calls, e.g. for a provider's webhooks.
+pub struct Door {
+    /// For whoever wants to know the address.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Serves it until the token says to stop.
+    pub serve: Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, std::io::Result<()>> + Send>,
 }
 
 /// Why a participant stopped serving.
@@ -136,6 +150,7 @@ impl Participant {
             background: Vec::new(),
             subscriptions: Vec::new(),
             parts: Vec::new(),
+            doors: Vec::new(),
             retention: Retention::new(kit.clone(), Retention::DEFAULT),
         }
     }
@@ -159,6 +174,13 @@ impl Participant {
     #[must_use]
     pub fn with_part(mut self, name: &'static str, is_there: watch::Receiver<bool>) -> Self {
         self.parts.push((name, is_there));
+        self
+    }
+
+    /// It is called at this door too, from when it is served.
+    #[must_use]
+    pub fn with_door(mut self, door: Door) -> Self {
+        self.doors.push(door);
         self
     }
 
@@ -204,6 +226,15 @@ impl Participant {
 
         for (part, is_there) in self.parts {
             loops.spawn(tell_of(part, is_there, health.clone(), stop_loops.clone()));
+        }
+
+        for Door { name: door, serve, .. } in self.doors {
+            let serving = serve(shutdown.clone());
+            loops.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(door, %error, "a door is not served any more");
+                }
+            });
         }
 
         let closing = shutdown.clone();

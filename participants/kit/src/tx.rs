@@ -2,10 +2,13 @@
 
 use outbox_relay::Event;
 use sqlx::AnyConnection;
+use uuid::Uuid;
 
 use crate::barrier::row::Row;
 use crate::lock::LockKey;
 use crate::outcome::OpError;
+
+const HURRY: &str = include_str!("barrier/sql/hurry.sql");
 
 /// A handle on the transaction that the operation runs in. Does not commit, does not roll back: the transactor does.
 #[derive(Debug)]
@@ -63,6 +66,16 @@ impl<'t> Tx<'t> {
         self.statements += 2;
         self.emitted = true;
         Ok(outbox_relay::append(self.conn, &event).await?)
+    }
+
+    /// Makes the open rows of a saga due at once: something that they may wait for has happened.
+    ///
+    /// # Errors
+    /// A database error, to be returned at once.
+    pub async fn hurry(&mut self, saga: Uuid) -> Result<(), OpError> {
+        let now_ms = self.now_ms;
+        sqlx::query(HURRY).bind(saga.to_string()).bind(now_ms).execute(self.conn()).await?;
+        Ok(())
     }
 
     /// Makes sure that the operation holds `keys`, which it could not name before it ran.
