@@ -351,18 +351,37 @@ mod tests {
 
     #[test]
     fn a_waiting_checkout_says_what_the_customer_has_to_do_and_a_turned_back_one_does_not() {
-        let story = Story::new();
-        let step = story.id(step::AUTHORIZE_PAYMENT);
-        let action = CustomerAction {
+        let asked = |action: CustomerAction| {
+            let story = Story::new();
+            let step = story.id(step::AUTHORIZE_PAYMENT);
+            let next_action = action.encode_to_vec().into();
+            story.then(Record::StepWaiting { step, next_action, until: Timestamp(9) })
+        };
+        let redirect = CustomerAction {
             kind: "redirect".into(),
             url: "https://psp.example/3ds".into(),
             ..Default::default()
         };
-        let next_action = action.encode_to_vec().into();
-        let story = story.then(Record::StepWaiting { step, next_action, until: Timestamp(9) });
+        let story = asked(redirect);
         assert_eq!(story.json()["status"], "waiting");
-        assert_eq!(story.json()["next_action"]["url"], "https://psp.example/3ds");
-        let story = story.then(Record::TurnedBack { cause: Cause::Deadline });
+        let expected =
+            serde_json::json!({"kind": "redirect", "url": "https://psp.example/3ds", "until_unix_ms": 9});
+        assert_eq!(story.json()["next_action"], expected);
+        let secret = CustomerAction {
+            kind: "client_secret".into(),
+            client_secret: "pi_1_secret_2".into(),
+            ..Default::default()
+        };
+        let expected = serde_json::json!({
+            "kind": "client_secret", "client_secret": "pi_1_secret_2", "until_unix_ms": 9,
+        });
+        assert_eq!(asked(secret).json()["next_action"], expected);
+        // Who comes back too late sees that it is over, and nothing that could still be done.
+        let step = story.id(step::AUTHORIZE_PAYMENT);
+        let story = story.then(Record::TurnedBack { cause: Cause::Unfinished(step) });
         assert_eq!(story.json().get("next_action"), None);
+        assert_eq!(story.json()["refusal"]["reason"], "CUSTOMER_DID_NOT_FINISH");
+        let detail = story.json()["refusal"]["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("in time") && detail.contains("nothing was charged"), "{detail}");
     }
 }
