@@ -31,9 +31,11 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
-    /// The sum of the entries of a kind.
+    /// The sum of the entries of a kind; of refunds, less those that failed afterwards.
     pub(crate) fn sum(&self, kind: &str) -> i64 {
-        total(self.entries.iter().filter(|(of, ..)| of == kind).map(|(_, amount, _)| *amount))
+        let of =
+            |kind| total(self.entries.iter().filter(|(of, ..)| of == kind).map(|(_, amount, _)| *amount));
+        if kind == "refunded" { of(kind).saturating_sub(of("reversed")) } else { of(kind) }
     }
 
     /// What our ledger says is held now.

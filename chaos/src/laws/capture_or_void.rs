@@ -66,7 +66,7 @@ fn walk<'a>(entries: impl Iterator<Item = (&'a str, i64)>) -> Vec<String> {
                     broken.push(format!("{refunded} were refunded of {captured} that were captured"));
                 }
             }
-            "refund_failed" => refunded = refunded.saturating_sub(amount),
+            "refund_failed" | "reversed" => refunded = refunded.saturating_sub(amount),
             _ => {}
         }
     }

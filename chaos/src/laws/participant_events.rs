@@ -86,6 +86,7 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
     for (entry, kind, what) in [
         ("authorized", "com.backstitch.payment.authorized.v1", "a payment was authorized"),
         ("captured", "com.backstitch.payment.captured.v1", "a payment was captured"),
+        ("released", "com.backstitch.payment.released.v1", "a part of a hold was let go"),
         ("voided", "com.backstitch.payment.voided.v1", "a payment was voided"),
         ("refunded", "com.backstitch.payment.refunded.v1", "a payment was refunded"),
     ] {

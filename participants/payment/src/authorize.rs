@@ -14,13 +14,16 @@ use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reach
 use prost::Message as _;
 use uuid::Uuid;
 
+use crate::attempts::{self, Verb};
 use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
 use crate::gateway::{
-    self, Decline, DeclineReason, GatewayError, NewPayment, PaymentMethod, ProviderPayment, ProviderState,
+    self, Decline, DeclineReason, GatewayError, NewPayment, PaymentMethod, ProviderId, ProviderPayment,
+    ProviderState,
 };
 use crate::learn::verify;
-use crate::ledger;
 use crate::payment::{Payment, Status};
+use crate::webhooks::inbox;
+use crate::{ledger, notices};
 
 pub(crate) const KIND: &str = "authorize";
 
@@ -31,6 +34,8 @@ const ORDER_ID_CHARACTERS: usize = 100;
 pub(crate) struct Authorize {
     desk: Desk,
     sight: Sight,
+    /// The provider has answered the confirmation itself.
+    heard: Sight<()>,
     payment: Uuid,
     amount: Money,
     /// None in an action that was decoded: a token is not stored, and only `reach` needs it.
@@ -62,6 +67,7 @@ impl Authorize {
         Ok(Self {
             desk: desk.clone(),
             sight: Sight::default(),
+            heard: Sight::default(),
             payment,
             amount,
             method: Some(PaymentMethod::new(request.payment_method)),
@@ -90,7 +96,9 @@ impl Authorize {
             root: call.root,
             order_id: self.order_id.clone(),
         };
-        let created = match self.desk.gateway.create(&key(call, "create"), &new).await {
+        let create_key = key(call, Verb::Create);
+        let created = self.desk.gateway.create(&create_key, &new);
+        let created = match self.desk.asked(call, Verb::Create, created).await {
             Ok(created) => created,
             Err(GatewayError::Refused(decline)) => return Ok(Reached::Refused(no(&decline))),
             Err(error) => return Err(error.into()),
@@ -99,21 +107,24 @@ impl Authorize {
         let payment = self.desk.payment(self.payment).await?;
         verify(&payment, &created)?;
 
-        let (id, provider_id) = (self.payment, created.id.clone());
-        let attached = self.desk.write(id, move |tx| {
-            let provider_id = provider_id.clone();
-            Box::pin(async move { ledger::attach(tx, id, &provider_id).await })
-        });
-        if !attached.await? {
+        if !self.attach(call, &created.id).await? {
             // It holds nothing and nobody will confirm it; tidiness only, so the answer does not matter.
-            let _ = self.desk.gateway.cancel(&key(call, "cancel"), &created.id).await;
+            let (cancel_key, ours) = (key(call, Verb::Cancel), self.payment.to_string());
+            let cancelled = self.desk.gateway.cancel(&cancel_key, &created.id);
+            let _ = self.desk.attempt(call, Verb::Cancel, (&ours, ""), cancelled).await;
             return Err(Trouble::Later("the payment was closed before it was confirmed".into()));
         }
 
         hit("payment.attached");
-        let confirmed = self.desk.gateway.confirm(&key(call, "confirm"), &created.id, method).await;
+        let confirm_key = key(call, Verb::Confirm);
+        let confirmed = self.desk.gateway.confirm(&confirm_key, &created.id, method);
+        let confirmed = self.desk.asked(call, Verb::Confirm, confirmed).await;
+        hit("payment.confirmed");
         let seen = match confirmed {
-            Ok(seen) => seen,
+            Ok(seen) => {
+                self.heard.set(());
+                seen
+            }
             // Somebody ended it in between, and how it ended is read; or it is as it was, and will not be confirmed again.
             Err(GatewayError::Refused(decline)) => match self.desk.gateway.read(&created.id).await? {
                 seen if seen.state == ProviderState::Created => {
@@ -130,6 +141,25 @@ impl Authorize {
             ProviderState::Declined(_) => self.end(call, &payment, seen).await,
             _ => self.conclude(seen),
         }
+    }
+
+    /// Stores the object's id, if the hold is still wanted, and that it is about to be confirmed.
+    async fn attach(&self, call: &CallMeta, object: &ProviderId) -> Result<bool, Trouble> {
+        let (id, provider) = (self.payment, self.desk.gateway.name());
+        let (object, call) = (object.clone(), call.clone());
+        let attached = self.desk.write(id, move |tx| {
+            let (object, call) = (object.clone(), call.clone());
+            Box::pin(async move {
+                attempts::end(tx, &call, Verb::Create, "ok", "").await?;
+                if !ledger::attach(tx, id, &object).await? {
+                    return Ok(false);
+                }
+                inbox::arrived(tx, provider, &object).await?;
+                attempts::begin(tx, &call, Verb::Confirm, &id.to_string(), "").await?;
+                Ok(true)
+            })
+        });
+        attached.await
     }
 
     /// Ends an object that holds nothing. One that the provider had declined is refused for that reason.
@@ -275,7 +305,7 @@ impl OutsideAction for Authorize {
     async fn intend(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
         let provider = self.desk.gateway.name();
         if ledger::open(tx, call, self.payment, self.amount, &self.order_id, provider).await? {
-            return Ok(());
+            return attempts::begin(tx, call, Verb::Create, &self.payment.to_string(), "").await;
         }
         Err(OpError::broken(format!("payment {} is another step's already", self.payment)))
     }
@@ -301,9 +331,19 @@ impl OutsideAction for Authorize {
         let Some(payment) = ledger::load(tx.conn(), self.payment).await? else {
             return Err(OpError::broken(format!("there is no payment {}", self.payment)));
         };
+        if self.heard.get().is_some() {
+            attempts::end(tx, call, Verb::Confirm, "ok", "").await?;
+        }
+        if matches!(reached, Reached::Done(_) | Reached::Refused(_)) {
+            attempts::settled(tx, call).await?;
+        }
+        // Whoever found it out, the saga is told in the same commit.
+        if payment.status == Status::Waiting && !matches!(reached, Reached::Pending(_)) {
+            notices::wake(tx, call.saga, call.root).await?;
+        }
         match (self.sight.get(), reached) {
             (_, Reached::Unknown(_) | Reached::Broken(_)) => Ok(()),
-            (Some(seen), _) => ledger::absorb(tx, call, &payment, &seen).await.map(|_| ()),
+            (Some(seen), _) => ledger::absorb(tx, &call.traceparent, &payment, &seen).await.map(|_| ()),
             // Refused before there was an object, or given up before its id was known.
             (None, Reached::Refused(_)) if payment.status == Status::Authorizing => {
                 ledger::shift(tx, &payment, Status::Refused).await

@@ -1,15 +1,17 @@
-//! Capture: takes what was authorized. The pivot of a checkout.
+//! Capture: takes what was authorized, or a part of it and lets go of the rest. The pivot of a checkout.
 //!
 //! Our ledger decides first: a payment is capturing by compare-and-swap from authorized, or no capture is sent. A
 //! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended.
 
 use async_trait::async_trait;
+use backstitch_failpoint::hit;
 use backstitch_proto::money::Money;
 use backstitch_proto::payment::{CaptureRequest, CaptureResponse};
 use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reached, Refusal, Tx, text};
 use prost::Message as _;
 use uuid::Uuid;
 
+use crate::attempts::{self, Verb};
 use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
 use crate::gateway::{Decline, GatewayError, ProviderPayment, ProviderState};
 use crate::learn::verify;
@@ -22,6 +24,8 @@ pub(crate) const KIND: &str = "capture";
 pub(crate) struct Capture {
     desk: Desk,
     sight: Sight,
+    /// The provider has answered the capture itself.
+    heard: Sight<()>,
     payment: Uuid,
     amount: Money,
 }
@@ -31,7 +35,7 @@ impl Capture {
     pub(crate) fn parse(desk: &Desk, request: CaptureRequest) -> Result<Self, String> {
         let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
         let amount = Money::parse(request.amount.as_ref()).map_err(|e| format!("amount: {e}"))?;
-        Ok(Self { desk: desk.clone(), sight: Sight::default(), payment, amount })
+        Ok(Self { desk: desk.clone(), sight: Sight::default(), heard: Sight::default(), payment, amount })
     }
 
     /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
@@ -44,8 +48,15 @@ impl Capture {
         let Some(id) = payment.provider_id.clone() else {
             return Err(Trouble::Broken("an authorized payment without an object of the provider".into()));
         };
-        let (seen, no) = match self.desk.gateway.capture(&key(call, "capture"), &id, self.amount).await {
-            Ok(seen) => (seen, None),
+        let provider_key = key(call, Verb::Capture);
+        let captured = self.desk.gateway.capture(&provider_key, &id, self.amount);
+        let captured = self.desk.asked(call, Verb::Capture, captured).await;
+        hit("payment.captured");
+        let (seen, no) = match captured {
+            Ok(seen) => {
+                self.heard.set(());
+                (seen, None)
+            }
             // Captured already, ended already, or declined with the hold still there: the object tells.
             Err(GatewayError::Refused(decline)) => (self.desk.gateway.read(&id).await?, Some(decline)),
             Err(error) => return Err(error.into()),
@@ -63,6 +74,11 @@ impl Capture {
     ) -> Result<Reached<CaptureResponse>, Trouble> {
         self.sight.set(seen.clone());
         match (seen.state, no) {
+            // Nobody asked for that. What was taken is not to be guessed at, and nothing is recorded from it.
+            (ProviderState::Captured, _) if seen.captured_minor != self.amount.minor => {
+                let taken = Money::new(seen.captured_minor, self.amount.currency);
+                Err(Trouble::Broken(format!("the provider took {taken} where {} was asked for", self.amount)))
+            }
             (ProviderState::Captured, _) => Ok(Reached::Done(CaptureResponse {
                 payment_id: self.payment.to_string(),
                 captured: Some(self.amount.to_proto()),
@@ -102,6 +118,10 @@ fn failed(detail: impl Into<String>) -> Refusal {
     Refusal::new("CAPTURE_FAILED", detail)
 }
 
+fn mismatch(held: Money, asked: Money, detail: String) -> Refusal {
+    Refusal::new("AMOUNT_MISMATCH", detail).with("authorized", held).with("asked", asked)
+}
+
 #[async_trait]
 impl OutsideAction for Capture {
     type Answer = CaptureResponse;
@@ -134,15 +154,23 @@ impl OutsideAction for Capture {
         if payment.saga != call.saga {
             return Err(OpError::broken(format!("payment {} is another saga's", self.payment)));
         }
-        if payment.amount != self.amount {
-            let (held, asked) = (payment.amount, self.amount);
-            let refusal = Refusal::new("AMOUNT_MISMATCH", format!("{held} is held, not {asked}"));
-            return Err(refusal.with("authorized", held).with("asked", asked).into());
+        let (held, asked) = (payment.amount, self.amount);
+        if asked.currency != held.currency || !(1..=held.minor).contains(&asked.minor) {
+            return Err(mismatch(held, asked, format!("{held} is held, not {asked}")).into());
         }
         match payment.status {
-            Status::Authorized => ledger::shift(tx, &payment, Status::Capturing).await,
+            Status::Authorized => {
+                ledger::shift(tx, &payment, Status::Capturing).await?;
+                attempts::begin(tx, call, Verb::Capture, &self.payment.to_string(), "").await
+            }
             // Taken already under another step: the provider says so again, and that is Done.
-            Status::Captured => Ok(()),
+            Status::Captured if payment.captured_minor == asked.minor => {
+                attempts::begin(tx, call, Verb::Capture, &self.payment.to_string(), "").await
+            }
+            Status::Captured => {
+                let taken = Money::new(payment.captured_minor, held.currency);
+                Err(mismatch(held, asked, format!("{taken} was taken already, not {asked}")).into())
+            }
             Status::Capturing => Err(OpError::not_now(SOON, "another step captures this payment")),
             Status::Authorizing | Status::Waiting | Status::Voiding | Status::Voided | Status::Refused => {
                 let status = payment.status.as_str();
@@ -179,6 +207,10 @@ impl OutsideAction for Capture {
         let Some(seen) = self.sight.get() else {
             return Err(OpError::broken("a capture without an object of the provider"));
         };
+        if self.heard.get().is_some() {
+            attempts::end(tx, call, Verb::Capture, "ok", "").await?;
+        }
+        attempts::settled(tx, call).await?;
         match reached {
             Reached::Unknown(_) | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
             // Declined with the hold still there: it can be voided, and this step never captures it.
@@ -186,7 +218,7 @@ impl OutsideAction for Capture {
                 ledger::shift(tx, &payment, Status::Authorized).await
             }
             Reached::Done(_) | Reached::Refused(_) => {
-                ledger::absorb(tx, call, &payment, &seen).await.map(|_| ())
+                ledger::absorb(tx, &call.traceparent, &payment, &seen).await.map(|_| ())
             }
         }
     }

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backstitch_proto::money::Money;
+use backstitch_failpoint::hit;
 use futures::future::BoxFuture;
 use participant_kit::{CallMeta, Kit, OpError, Reached, Refusal, Tx, patiently};
 use uuid::Uuid;
 
+use crate::attempts::Verb;
 use crate::gateway::{
-    Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderRefund,
-    ProviderState,
+    Decline, DeclineReason, GatewayError, PaymentGateway, ProviderId, ProviderPayment, ProviderState,
 };
 use crate::learn::{Nonsense, verify};
 use crate::ledger;
@@ -27,6 +27,8 @@ pub(crate) struct Desk {
     /// No other process works on this database, so what was intended before this one started is nobody's.
     alone: bool,
     opened_at_ms: i64,
+    /// How long the provider remembers a key.
+    pub(crate) key_window_ms: i64,
 }
 
 /// Why an action could not find out how things stand. Nothing follows from it about money.
@@ -75,9 +77,9 @@ impl From<OpError> for Trouble {
 
 impl Desk {
     /// `alone`: no other process works on the kit's database.
-    pub(crate) fn new(kit: Kit, gateway: Arc<dyn PaymentGateway>, alone: bool) -> Self {
+    pub(crate) fn new(kit: Kit, gateway: Arc<dyn PaymentGateway>, alone: bool, key_window_ms: i64) -> Self {
         let opened_at_ms = kit.clock().now_ms();
-        Self { kit, gateway, alone, opened_at_ms }
+        Self { kit, gateway, alone, opened_at_ms, key_window_ms }
     }
 
     /// Whether no task is at the provider for `payment` any more, asked by who has the kit's claim on the step. Its
@@ -121,7 +123,11 @@ impl Desk {
         payment: &Payment,
         id: &ProviderId,
     ) -> Result<ProviderPayment, Trouble> {
-        let seen = match self.gateway.cancel(&key(call, "cancel"), id).await {
+        let (provider_key, ours) = (key(call, Verb::Cancel), payment.id.to_string());
+        let asked = self.gateway.cancel(&provider_key, id);
+        let answer = self.attempt(call, Verb::Cancel, (&ours, ""), asked).await;
+        hit("payment.after_cancel");
+        let seen = match answer {
             Ok(seen) => seen,
             // It has ended or was captured in the meantime.
             Err(GatewayError::Refused(_)) => self.gateway.read(id).await?,
@@ -150,33 +156,35 @@ impl Desk {
 }
 
 /// The provider's key of a call: the same for every attempt of a (saga, step).
-pub(crate) fn key(call: &CallMeta, verb: &str) -> String {
-    format!("{}/{}/{verb}", call.saga, call.step)
+pub(crate) fn key(call: &CallMeta, verb: Verb) -> String {
+    format!("{}/{}/{}", call.saga, call.step, verb.as_str())
 }
 
 /// What was last seen at the provider, from a call to the transaction that records it. Clones share it; it is a
 /// shortcut past a second read and never the only copy.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sight(Arc<Mutex<Option<ProviderPayment>>>);
+#[derive(Debug)]
+pub(crate) struct Sight<T = ProviderPayment>(Arc<Mutex<Option<T>>>);
 
-impl Sight {
-    pub(crate) fn set(&self, seen: ProviderPayment) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-    }
-
-    pub(crate) fn get(&self) -> Option<ProviderPayment> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl<T> Clone for Sight<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
-/// The provider shows another refund than was asked for.
-pub(crate) fn other_refund(found: &ProviderRefund, ours: Uuid, amount: Money) -> Trouble {
-    let reference = found.reference.map_or("nobody's".to_owned(), |id| id.to_string());
-    let of = found.amount;
-    Trouble::Broken(format!(
-        "the provider answered with refund {} ({reference}) of {of}, ours is {ours} of {amount}",
-        found.id
-    ))
+impl<T> Default for Sight<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Sight<T> {
+    pub(crate) fn set(&self, seen: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    pub(crate) fn get(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What the provider was asked for did not come about, and it made sure that it never will.

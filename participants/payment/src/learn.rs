@@ -48,14 +48,16 @@ pub(crate) fn verify(payment: &Payment, seen: &ProviderPayment) -> Result<(), No
         return Err(Nonsense::OtherAmount { ours: payment.amount, found: seen.amount });
     }
     let amount = payment.amount.minor;
-    // Whole amounts only: a hold or a capture of something else is not what was asked for.
+    // A hold is of the whole amount; a capture may be of a part, of which part is for its step to say.
     let (held, taken) = match seen.state {
         ProviderState::Created
         | ProviderState::CustomerAction(_)
         | ProviderState::Declined(_)
         | ProviderState::Refused(_) => (seen.authorized_minor == 0, seen.captured_minor == 0),
         ProviderState::Authorized { .. } => (seen.authorized_minor == amount, seen.captured_minor == 0),
-        ProviderState::Captured => (seen.authorized_minor == amount, seen.captured_minor == amount),
+        ProviderState::Captured => {
+            (seen.authorized_minor == amount, (1..=amount).contains(&seen.captured_minor))
+        }
         ProviderState::Cancelled => {
             (seen.authorized_minor == 0 || seen.authorized_minor == amount, seen.captured_minor == 0)
         }
@@ -112,13 +114,18 @@ pub(crate) fn learn(payment: &Payment, seen: &ProviderPayment) -> Result<Lesson,
     }
     if seen.captured_minor > payment.captured_minor {
         entries.push((Kind::Captured, seen.captured_minor));
+        let rest = seen.authorized_minor.saturating_sub(seen.captured_minor);
+        if rest > 0 {
+            entries.push((Kind::Released, rest));
+        }
     }
     if status == S::Voided && seen.authorized_minor > payment.voided_minor {
         entries.push((Kind::Voided, seen.authorized_minor));
     }
     // What was seen once was seen, and nothing is added to what has ended.
-    let forgot =
-        seen.authorized_minor < payment.authorized_minor || seen.captured_minor < payment.captured_minor;
+    let forgot = seen.authorized_minor < payment.authorized_minor
+        || seen.captured_minor < payment.captured_minor
+        || (payment.captured_minor > 0 && seen.captured_minor > payment.captured_minor);
     if forgot || (payment.status.is_final() && !entries.is_empty()) {
         return Err(Nonsense::Impossible { ours: payment.status.as_str(), found: "other sums than before" });
     }
@@ -162,6 +169,7 @@ mod tests {
             step: "authorize_payment".into(),
             root: Uuid::from_u128(2),
             order_id: String::new(),
+            provider: "sandbox".into(),
             amount: gbp(1_000),
             status,
             provider_id: Some(ProviderId::new("p")),
@@ -170,6 +178,8 @@ mod tests {
             captured_minor: if status == Status::Captured { 1_000 } else { 0 },
             voided_minor: if status == Status::Voided { 1_000 } else { 0 },
             refunded_minor: 0,
+            released_minor: 0,
+            created_at_ms: 0,
             updated_at_ms: 0,
         }
     }
@@ -194,6 +204,7 @@ mod tests {
             seen(ProviderState::Declined(Decline::new(DeclineReason::CardDeclined, "x")), 0),
             seen(ProviderState::Authorized { capture_before_ms: 9 }, 1_000),
             seen(ProviderState::Captured, 1_000),
+            ProviderPayment { captured_minor: 600, ..seen(ProviderState::Captured, 1_000) },
             seen(ProviderState::Cancelled, 0),
             seen(ProviderState::Cancelled, 1_000),
             seen(ProviderState::Refused(Decline::new(DeclineReason::CardDeclined, "x")), 0),
@@ -207,8 +218,10 @@ mod tests {
             match kind {
                 Kind::Authorized => after.authorized_minor += amount,
                 Kind::Captured => after.captured_minor += amount,
+                Kind::Released => after.released_minor += amount,
                 Kind::Voided => after.voided_minor += amount,
                 Kind::Refunded => after.refunded_minor += amount,
+                Kind::Reversed => after.refunded_minor -= amount,
             }
         }
         after
@@ -227,8 +240,9 @@ mod tests {
                 let after = apply(&before, &lesson);
                 assert!(after.captured_minor == 0 || after.voided_minor == 0, "{status:?} {seen:?}");
                 assert_eq!(after.status == Status::Captured, after.captured_minor > 0, "{status:?} {seen:?}");
-                if after.status == Status::Voided {
-                    assert_eq!(after.voided_minor, after.authorized_minor, "{status:?} {seen:?}");
+                if after.status.is_final() {
+                    let gone = after.captured_minor + after.released_minor + after.voided_minor;
+                    assert_eq!(gone, after.authorized_minor, "{status:?} {seen:?}");
                 }
             }
         }
@@ -279,6 +293,19 @@ mod tests {
             assert!(learn(&payment(Status::Authorizing), &wrong).is_err(), "{wrong:?}");
         }
         assert!(learn(&payment(Status::Authorizing), &authorized).is_ok());
+    }
+
+    #[test]
+    fn a_capture_of_a_part_lets_go_of_the_rest() {
+        let part = ProviderPayment { captured_minor: 600, ..seen(ProviderState::Captured, 1_000) };
+        let lesson = learn(&payment(Status::Capturing), &part).unwrap();
+        assert_eq!(lesson.entries, [(Kind::Captured, 600), (Kind::Released, 400)]);
+        for captured_minor in [0, 1_001, -1] {
+            let wrong = ProviderPayment { captured_minor, ..part.clone() };
+            assert!(learn(&payment(Status::Capturing), &wrong).is_err(), "{captured_minor}");
+        }
+        let other = ProviderPayment { captured_minor: 999, ..part };
+        assert!(learn(&payment(Status::Captured), &other).is_err(), "what was taken does not change");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Our ledger's tables: payments, entries, refunds. Every change of a status is a compare-and-swap, every entry is
-//! written in the transaction of the status and the event that belong to it. Decides nothing: the table is in
+//! Our ledger's payments and their entries. Every change of a status is a compare-and-swap, every entry is written in the
+//! transaction of the status and the event that belong to it. Decides nothing: the table is in
 //! [`learn`](crate::learn), the moves are the actions'.
 
 use std::time::Duration;
@@ -24,36 +24,6 @@ pub(crate) fn lock(payment: Uuid) -> LockKey {
     LockKey::new("payment", &payment.to_string())
 }
 
-/// A refund as the ledger has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refund {
-    pub(crate) id: Uuid,
-    pub(crate) payment: Uuid,
-    pub(crate) amount_minor: i64,
-    pub(crate) status: RefundStatus,
-}
-
-/// Where a refund stands. `Done` and `Failed` are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RefundStatus {
-    /// Promised: counts against what was captured.
-    Pending,
-    /// The provider said that the money went back.
-    Done,
-    /// The money stays taken.
-    Failed,
-}
-
-impl RefundStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            RefundStatus::Pending => "pending",
-            RefundStatus::Done => "done",
-            RefundStatus::Failed => "failed",
-        }
-    }
-}
-
 impl From<Nonsense> for OpError {
     fn from(nonsense: Nonsense) -> Self {
         OpError::broken(nonsense.to_string())
@@ -65,6 +35,22 @@ pub(crate) async fn load(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Pa
     let row =
         sqlx::query(include_str!("sql/load_payment.sql")).bind(id.to_string()).fetch_optional(conn).await?;
     row.map(|row| payment(&row)).transpose()
+}
+
+/// The payment that has this object of the provider, if there is one.
+pub(crate) async fn by_object(
+    conn: &mut AnyConnection,
+    provider: &str,
+    object: &ProviderId,
+) -> Result<Option<Payment>, OpError> {
+    let query = sqlx::query(include_str!("sql/payment_by_object.sql")).bind(provider).bind(object.as_str());
+    query.fetch_optional(conn).await?.map(|row| payment(&row)).transpose()
+}
+
+/// At most `limit` payments by id, those after `after`.
+pub(crate) async fn list(conn: &mut AnyConnection, after: &str, limit: i64) -> Result<Vec<Payment>, OpError> {
+    let query = sqlx::query(include_str!("sql/list_payments.sql")).bind(after).bind(limit);
+    query.fetch_all(conn).await?.iter().map(payment).collect()
 }
 
 /// Writes the intent to authorize. False if the id or the (saga, step) is taken.
@@ -125,17 +111,18 @@ pub(crate) async fn shift(tx: &mut Tx<'_>, payment: &Payment, to: Status) -> Res
 /// What cannot be is Broken and writes nothing either.
 pub(crate) async fn absorb(
     tx: &mut Tx<'_>,
-    call: &CallMeta,
+    traceparent: &str,
     payment: &Payment,
     seen: &ProviderPayment,
 ) -> Result<Status, OpError> {
     let lesson = learn(payment, seen)?;
-    if lesson.status == payment.status && lesson.entries.is_empty() {
+    let lasts = lesson.capture_before_ms == payment.capture_before_ms;
+    if lesson.status == payment.status && lesson.entries.is_empty() && lasts {
         return Ok(lesson.status);
     }
     write(tx, payment, &lesson).await?;
     for (kind, amount_minor) in &lesson.entries {
-        book(tx, call, payment, *kind, *amount_minor, "").await?;
+        book(tx, traceparent, payment, *kind, *amount_minor, "").await?;
     }
     Ok(lesson.status)
 }
@@ -154,6 +141,7 @@ async fn write(tx: &mut Tx<'_>, payment: &Payment, lesson: &Lesson) -> Result<()
         .bind(sum(Kind::Authorized, payment.authorized_minor))
         .bind(sum(Kind::Captured, payment.captured_minor))
         .bind(sum(Kind::Voided, payment.voided_minor))
+        .bind(sum(Kind::Released, payment.released_minor))
         .bind(now_ms)
         .execute(tx.conn())
         .await?;
@@ -164,113 +152,42 @@ async fn write(tx: &mut Tx<'_>, payment: &Payment, lesson: &Lesson) -> Result<()
     Err(OpError::not_now(SOON, why))
 }
 
-/// Appends an entry and publishes it. The payment's row is locked by the statement before.
-async fn book(
+/// Appends an entry. The payment's row is locked by the statement before.
+pub(crate) async fn enter(
     tx: &mut Tx<'_>,
-    call: &CallMeta,
     payment: &Payment,
     kind: Kind,
     amount_minor: i64,
     reference: &str,
 ) -> Result<(), OpError> {
     let now_ms = tx.now_ms();
-    let id = payment.id.to_string();
     sqlx::query(include_str!("sql/book_entry.sql"))
-        .bind(&id)
+        .bind(payment.id.to_string())
         .bind(kind.as_str())
         .bind(amount_minor)
         .bind(reference)
         .bind(now_ms)
         .execute(tx.conn())
         .await?;
-    let changed = PaymentChanged {
-        payment_id: id.clone(),
-        status: kind.as_str().to_owned(),
-        amount: Some(Money::new(amount_minor, payment.amount.currency).to_proto()),
-    };
-    let kind = format!("com.backstitch.payment.{}.v1", kind.as_str());
-    let root = payment.root.to_string();
-    let event = Event::json("payment.events", kind, "/backstitch/payment", root, id, &changed, now_ms);
-    tx.emit(event.traced(call.traceparent.clone())).await
+    Ok(())
 }
 
-/// The refund, if there is one.
-pub(crate) async fn load_refund(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Refund>, OpError> {
-    let row =
-        sqlx::query(include_str!("sql/load_refund.sql")).bind(id.to_string()).fetch_optional(conn).await?;
-    row.map(|row| refund(&row)).transpose()
-}
-
-/// What is given back or promised to be, in minor units.
-pub(crate) async fn claimed(tx: &mut Tx<'_>, payment: Uuid) -> Result<i64, OpError> {
-    Ok(sqlx::query_scalar(include_str!("sql/claimed_refunds.sql"))
-        .bind(payment.to_string())
-        .fetch_one(tx.conn())
-        .await?)
-}
-
-/// Writes the intent to refund; the caller has checked [`claimed`] under the payment's lock. False if the id is taken.
-pub(crate) async fn open_refund(
+/// Appends an entry and publishes it.
+pub(crate) async fn book(
     tx: &mut Tx<'_>,
-    call: &CallMeta,
-    id: Uuid,
+    traceparent: &str,
     payment: &Payment,
+    kind: Kind,
     amount_minor: i64,
-) -> Result<bool, OpError> {
-    let now_ms = tx.now_ms();
-    let done = sqlx::query(include_str!("sql/open_refund.sql"))
-        .bind(id.to_string())
-        .bind(payment.id.to_string())
-        .bind(call.saga.to_string())
-        .bind(&call.step)
-        .bind(call.root.to_string())
-        .bind(amount_minor)
-        .bind(now_ms)
-        .execute(tx.conn())
-        .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Settles a pending refund as done or failed, with its entry and event. Settled already: nothing.
-pub(crate) async fn settle_refund(
-    tx: &mut Tx<'_>,
-    call: &CallMeta,
-    id: Uuid,
-    to: RefundStatus,
+    reference: &str,
 ) -> Result<(), OpError> {
-    let now_ms = tx.now_ms();
-    let Some(refund) = load_refund(tx.conn(), id).await? else {
-        return Err(OpError::broken(format!("there is no refund {id}")));
-    };
-    let done = sqlx::query(include_str!("sql/settle_refund.sql"))
-        .bind(id.to_string())
-        .bind(to.as_str())
-        .bind(now_ms)
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
-        if refund.status == to {
-            return Ok(());
-        }
-        let (is, to) = (refund.status.as_str(), to.as_str());
-        return Err(OpError::broken(format!("refund {id} is {is}, but the provider says {to}")));
-    }
-    if to != RefundStatus::Done {
-        return Ok(());
-    }
-    let added = sqlx::query(include_str!("sql/add_refunded.sql"))
-        .bind(refund.payment.to_string())
-        .bind(refund.amount_minor)
-        .bind(now_ms)
-        .execute(tx.conn())
-        .await?;
-    let payment = load(tx.conn(), refund.payment).await?;
-    match payment {
-        Some(payment) if added.rows_affected() == 1 => {
-            book(tx, call, &payment, Kind::Refunded, refund.amount_minor, &id.to_string()).await
-        }
-        _ => Err(OpError::broken(format!("refund {id} is more than what was captured"))),
-    }
+    enter(tx, payment, kind, amount_minor, reference).await?;
+    let (id, now_ms, kind) = (payment.id.to_string(), tx.now_ms(), kind.as_str());
+    let amount = Money::new(amount_minor, payment.amount.currency).to_proto();
+    let changed = PaymentChanged { payment_id: id.clone(), status: kind.to_owned(), amount: Some(amount) };
+    let (root, kind) = (payment.root.to_string(), format!("com.backstitch.payment.{kind}.v1"));
+    let event = Event::json("payment.events", kind, "/backstitch/payment", root, id, &changed, now_ms);
+    tx.emit(event.traced(traceparent.to_owned())).await
 }
 
 fn payment(row: &AnyRow) -> Result<Payment, OpError> {
@@ -285,6 +202,7 @@ fn payment(row: &AnyRow) -> Result<Payment, OpError> {
         root: uuid(row, "root_id")?,
         amount: Money::new(row.try_get("amount_minor")?, currency),
         order_id: row.try_get("order_id")?,
+        provider: row.try_get("provider")?,
         status: Status::of(status)
             .ok_or_else(|| OpError::broken(format!("unknown payment status `{status}`")))?,
         provider_id: (!provider_id.is_empty()).then(|| ProviderId::new(provider_id)),
@@ -293,25 +211,14 @@ fn payment(row: &AnyRow) -> Result<Payment, OpError> {
         captured_minor: row.try_get("captured_minor")?,
         voided_minor: row.try_get("voided_minor")?,
         refunded_minor: row.try_get("refunded_minor")?,
+        released_minor: row.try_get("released_minor")?,
+        created_at_ms: row.try_get("created_at_ms")?,
         updated_at_ms: row.try_get("updated_at_ms")?,
     })
 }
 
-fn refund(row: &AnyRow) -> Result<Refund, OpError> {
-    let status: &str = row.try_get("status")?;
-    let status = [RefundStatus::Pending, RefundStatus::Done, RefundStatus::Failed]
-        .into_iter()
-        .find(|s| s.as_str() == status)
-        .ok_or_else(|| OpError::broken(format!("unknown refund status `{status}`")))?;
-    Ok(Refund {
-        id: uuid(row, "refund_id")?,
-        payment: uuid(row, "payment_id")?,
-        amount_minor: row.try_get("amount_minor")?,
-        status,
-    })
-}
-
-fn uuid(row: &AnyRow, column: &'static str) -> Result<Uuid, OpError> {
+/// An id in a column.
+pub(crate) fn uuid(row: &AnyRow, column: &'static str) -> Result<Uuid, OpError> {
     let text: &str = row.try_get(column)?;
     text.parse().map_err(|_| OpError::broken(format!("{column}: `{text}` is no id")))
 }

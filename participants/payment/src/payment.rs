@@ -68,8 +68,12 @@ impl Status {
 pub(crate) enum Kind {
     Authorized,
     Captured,
+    /// What a capture of a part let go.
+    Released,
     Voided,
     Refunded,
+    /// A refund that had been done has failed.
+    Reversed,
 }
 
 impl Kind {
@@ -78,8 +82,10 @@ impl Kind {
         match self {
             Kind::Authorized => "authorized",
             Kind::Captured => "captured",
+            Kind::Released => "released",
             Kind::Voided => "voided",
             Kind::Refunded => "refunded",
+            Kind::Reversed => "reversed",
         }
     }
 }
@@ -94,6 +100,7 @@ pub(crate) struct Payment {
     pub(crate) root: Uuid,
     pub(crate) order_id: String,
     pub(crate) amount: Money,
+    pub(crate) provider: String,
     pub(crate) status: Status,
     /// None until the provider's object is known and may be confirmed.
     pub(crate) provider_id: Option<ProviderId>,
@@ -101,7 +108,10 @@ pub(crate) struct Payment {
     pub(crate) authorized_minor: i64,
     pub(crate) captured_minor: i64,
     pub(crate) voided_minor: i64,
+    /// Less what was reversed.
     pub(crate) refunded_minor: i64,
+    pub(crate) released_minor: i64,
+    pub(crate) created_at_ms: i64,
     /// When the status was entered, or the provider's id stored, Unix milliseconds.
     pub(crate) updated_at_ms: i64,
 }

@@ -1,8 +1,8 @@
 //! Refund: gives back some of what was captured.
 //!
 //! What is pending counts as given back: it is checked against what was captured in the transaction that writes the
-//! intent. A refund cannot be made impossible and its absence proves nothing, so a doubt about one is settled only by
-//! what the provider shows: succeeded or failed.
+//! intent. A doubt about a refund is settled only by what the provider shows: succeeded or failed (see
+//! [`giving`](crate::giving)); while it is undecided it is polled, and its amount stays claimed.
 
 use async_trait::async_trait;
 use backstitch_proto::money::Money;
@@ -11,15 +11,17 @@ use participant_kit::{CallMeta, Identity, LockKey, OpError, OutsideAction, Reach
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Trouble, key, other_refund, refusal};
-use crate::gateway::{GatewayError, ProviderRefund, RefundState};
-use crate::ledger::{self, RefundStatus};
+use crate::desk::{Desk, Sight, Trouble, refusal};
+use crate::giving::{Ask, Given};
+use crate::refunds::{self, End};
+use crate::{attempts, ledger};
 
 pub(crate) const KIND: &str = "refund";
 
 #[derive(Clone)]
 pub(crate) struct Refund {
     desk: Desk,
+    end: Sight<End>,
     refund: Uuid,
     payment: Uuid,
     amount: Money,
@@ -34,7 +36,7 @@ impl Refund {
         if amount.minor <= 0 {
             return Err(format!("amount must be positive, not {amount}"));
         }
-        Ok(Self { desk: desk.clone(), refund, payment, amount })
+        Ok(Self { desk: desk.clone(), end: Sight::default(), refund, payment, amount })
     }
 
     /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
@@ -42,45 +44,43 @@ impl Refund {
         Self::parse(desk, &RefundRequest::decode(bytes).map_err(|e| e.to_string())?)
     }
 
-    async fn give(&self, call: &CallMeta) -> Result<Reached<RefundResponse>, Trouble> {
+    /// Finds the refund or asks for it; `first`: nobody can have asked before.
+    async fn give(&self, call: &CallMeta, first: bool) -> Result<Reached<RefundResponse>, Trouble> {
         let payment = self.desk.payment(self.payment).await?;
-        let Some(id) = &payment.provider_id else {
+        let Some(object) = &payment.provider_id else {
             return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
         };
-        match self.desk.gateway.refund(&key(call, "refund"), id, self.refund, self.amount).await {
-            Ok(seen) => self.conclude(&seen),
-            Err(GatewayError::Refused(decline)) => Ok(Reached::Refused(refusal(&decline, "REFUND_FAILED"))),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn look(&self) -> Result<Reached<RefundResponse>, Trouble> {
-        let payment = self.desk.payment(self.payment).await?;
-        let Some(id) = &payment.provider_id else {
-            return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
+        let refund = self.desk.refund(self.refund).await?;
+        let ask = Ask {
+            object,
+            payment: self.payment.to_string(),
+            refund: self.refund,
+            amount: self.amount,
+            key_from_ms: refund.key_from_ms,
+            first,
         };
-        let refunds = self.desk.gateway.refunds(id).await?;
-        match refunds.iter().find(|r| r.reference == Some(self.refund)) {
-            Some(seen) => self.conclude(seen),
-            None => Err(Trouble::Later("the provider shows no such refund; that proves nothing".into())),
-        }
-    }
-
-    fn conclude(&self, seen: &ProviderRefund) -> Result<Reached<RefundResponse>, Trouble> {
-        if seen.reference != Some(self.refund) || seen.amount != self.amount {
-            return Err(other_refund(seen, self.refund, self.amount));
-        }
-        match seen.state {
-            RefundState::Succeeded => Ok(Reached::Done(RefundResponse {
+        let given = self.desk.give(call, &ask, async || self.desk.renew_key(refund).await).await?;
+        let shown = match given {
+            Given::Shown(shown) => shown,
+            Given::Declined(decline) => {
+                self.end.set(End::Failed { why: decline.code.clone() });
+                return Ok(Reached::Refused(refusal(&decline, "REFUND_FAILED")));
+            }
+        };
+        let Some(end) = End::of(&shown) else {
+            return Err(Trouble::Later("the refund is not decided yet".into()));
+        };
+        self.end.set(end.clone());
+        Ok(match end {
+            End::Done { .. } => Reached::Done(RefundResponse {
                 refund_id: self.refund.to_string(),
                 refunded: Some(self.amount.to_proto()),
-            })),
-            RefundState::Failed => Ok(Reached::Refused(Refusal::new(
-                "REFUND_FAILED",
-                "the refund was declined, the money stays taken",
-            ))),
-            RefundState::Pending => Err(Trouble::Later("the refund is not decided yet".into())),
-        }
+            }),
+            End::Failed { why } => {
+                let detail = "the refund was declined, the money stays taken";
+                Reached::Refused(Refusal::new("REFUND_FAILED", detail).with("failure", why))
+            }
+        })
     }
 }
 
@@ -124,29 +124,31 @@ impl OutsideAction for Refund {
             let (held, asked) = (payment.amount, self.amount);
             return Err(Refusal::new("AMOUNT_MISMATCH", format!("{held} was paid, {asked} is asked")).into());
         }
-        let claimed = ledger::claimed(tx, self.payment).await?;
+        let claimed = refunds::claimed(tx, self.payment).await?;
         let left = payment.captured_minor.saturating_sub(claimed);
         if self.amount.minor > left {
             let left = Money::new(left, payment.amount.currency);
             let detail = format!("{left} is left of what was captured, {} is asked", self.amount);
             return Err(Refusal::new("REFUND_EXCEEDS_CAPTURED", detail).with("left", left).into());
         }
-        if ledger::open_refund(tx, call, self.refund, &payment, self.amount.minor).await? {
+        if refunds::open(tx, call, self.refund, &payment, self.amount.minor).await? {
             return Ok(());
         }
         Err(OpError::broken(format!("refund {} is another step's already", self.refund)))
     }
 
     async fn reach(&self, call: &CallMeta) -> Reached<RefundResponse> {
-        self.give(call).await.unwrap_or_else(Reached::from)
+        self.give(call, true).await.unwrap_or_else(Reached::from)
     }
 
-    async fn read(&self, _call: &CallMeta) -> Reached<RefundResponse> {
-        self.look().await.unwrap_or_else(Reached::from)
+    /// Not only a read: asking again under the same key is the one way to find out, and changes nothing more.
+    async fn read(&self, call: &CallMeta) -> Reached<RefundResponse> {
+        self.give(call, false).await.unwrap_or_else(Reached::from)
     }
 
-    async fn make_impossible(&self, _call: &CallMeta) -> Reached<RefundResponse> {
-        self.look().await.unwrap_or_else(Reached::from)
+    /// It cannot be made impossible, so the doubt is settled by making it.
+    async fn make_impossible(&self, call: &CallMeta) -> Reached<RefundResponse> {
+        self.give(call, false).await.unwrap_or_else(Reached::from)
     }
 
     async fn record(
@@ -155,11 +157,13 @@ impl OutsideAction for Refund {
         call: &CallMeta,
         reached: &Reached<RefundResponse>,
     ) -> Result<(), OpError> {
-        let to = match reached {
-            Reached::Done(_) => RefundStatus::Done,
-            Reached::Refused(_) => RefundStatus::Failed,
-            Reached::Pending(_) | Reached::Unknown(_) | Reached::Broken(_) => return Ok(()),
+        if matches!(reached, Reached::Pending(_) | Reached::Unknown(_) | Reached::Broken(_)) {
+            return Ok(());
+        }
+        let Some(end) = self.end.get() else {
+            return Err(OpError::broken("a refund that ended without the provider's word"));
         };
-        ledger::settle_refund(tx, call, self.refund, to).await
+        attempts::settled(tx, call).await?;
+        refunds::settle(tx, call, self.refund, &end).await
     }
 }

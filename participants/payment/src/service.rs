@@ -1,20 +1,30 @@
 //! The gRPC face: parse, act, convert.
 
-use backstitch_proto::money::Money;
+use std::sync::Arc;
+
 use backstitch_proto::payment::payment_server::Payment;
 use backstitch_proto::payment::{
-    AuthorizeRequest, AuthorizeResponse, CaptureRequest, CaptureResponse, GetPaymentRequest, PaymentDocument,
-    RefundRequest, RefundResponse, VoidRequest, VoidResponse,
+    AuthorizeRequest, AuthorizeResponse, CaptureRequest, CaptureResponse, Case, GetPaymentRequest,
+    ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
+    ListProviderObjectsRequest, ListProviderObjectsResponse, ListWebhooksRequest, ListWebhooksResponse,
+    PaymentDocument, RefundRequest, RefundResponse, ResolveCaseRequest, SettleCaseRequest,
+    SettleCaseResponse, TakeBackObjectRequest, TakeBackObjectResponse, VoidRequest, VoidResponse,
 };
 use participant_kit::{OpError, status, text};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::authorize::Authorize;
 use crate::capture::Capture;
+use crate::cases::{self, Resolution, SettleCase};
 use crate::desk::Desk;
-use crate::ledger;
 use crate::refund::Refund;
+use crate::take_back::TakeBack;
 use crate::void::Void;
+use crate::webhooks::inbox;
+use crate::{documents, ledger};
+
+/// The most webhooks that are listed.
+const MOST_WEBHOOKS: i64 = 1_000;
 
 /// The payment service.
 pub(crate) struct Service {
@@ -55,56 +65,64 @@ impl Payment for Service {
         let mut conn = self.desk.kit.reads().acquire().await.map_err(OpError::from)?;
         let payment =
             ledger::load(&mut conn, uuid).await?.ok_or_else(|| status::not_found("payment", &id))?;
-        Ok(Response::new(PaymentDocument {
-            payment_id: payment.id.to_string(),
-            status: payment.status.as_str().to_owned(),
-            amount: Some(Money::to_proto(payment.amount)),
-            captured_minor: payment.captured_minor,
-            refunded_minor: payment.refunded_minor,
-            provider_id: payment.provider_id.map(|id| id.to_string()).unwrap_or_default(),
-            ..Default::default()
-        }))
+        Ok(Response::new(documents::whole(&mut conn, &payment).await?))
     }
 
     async fn list_payments(
         &self,
-        _: Request<backstitch_proto::payment::ListPaymentsRequest>,
-    ) -> Result<Response<backstitch_proto::payment::ListPaymentsResponse>, Status> {
-        Err(Status::unimplemented("list_payments"))
+        request: Request<ListPaymentsRequest>,
+    ) -> Result<Response<ListPaymentsResponse>, Status> {
+        Ok(Response::new(documents::payments(&self.desk, request.into_inner()).await?))
     }
 
     async fn list_provider_objects(
         &self,
-        _: Request<backstitch_proto::payment::ListProviderObjectsRequest>,
-    ) -> Result<Response<backstitch_proto::payment::ListProviderObjectsResponse>, Status> {
-        Err(Status::unimplemented("list_provider_objects"))
+        request: Request<ListProviderObjectsRequest>,
+    ) -> Result<Response<ListProviderObjectsResponse>, Status> {
+        Ok(Response::new(documents::objects(&self.desk, request.into_inner()).await?))
     }
 
     async fn take_back_object(
         &self,
-        _: Request<backstitch_proto::payment::TakeBackObjectRequest>,
-    ) -> Result<Response<backstitch_proto::payment::TakeBackObjectResponse>, Status> {
-        Err(Status::unimplemented("take_back_object"))
+        request: Request<TakeBackObjectRequest>,
+    ) -> Result<Response<TakeBackObjectResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        self.desk.kit.act_outside(&meta, TakeBack::parse(&self.desk, &request)).await
     }
 
     async fn settle_case(
         &self,
-        _: Request<backstitch_proto::payment::SettleCaseRequest>,
-    ) -> Result<Response<backstitch_proto::payment::SettleCaseResponse>, Status> {
-        Err(Status::unimplemented("settle_case"))
+        request: Request<SettleCaseRequest>,
+    ) -> Result<Response<SettleCaseResponse>, Status> {
+        let (meta, _, request) = request.into_parts();
+        self.desk.kit.act(&meta, SettleCase::parse(&request)).await
     }
 
-    async fn resolve_case(
-        &self,
-        _: Request<backstitch_proto::payment::ResolveCaseRequest>,
-    ) -> Result<Response<backstitch_proto::payment::Case>, Status> {
-        Err(Status::unimplemented("resolve_case"))
+    async fn resolve_case(&self, request: Request<ResolveCaseRequest>) -> Result<Response<Case>, Status> {
+        let resolution = Arc::new(Resolution::parse(request.into_inner())?);
+        let written = self.desk.kit.run(resolution.locks(), move |tx| {
+            let resolution = resolution.clone();
+            Box::pin(async move { resolution.write(tx).await })
+        });
+        Ok(Response::new(written.await?))
     }
 
     async fn list_cases(
         &self,
-        _: Request<backstitch_proto::payment::ListCasesRequest>,
-    ) -> Result<Response<backstitch_proto::payment::ListCasesResponse>, Status> {
-        Err(Status::unimplemented("list_cases"))
+        request: Request<ListCasesRequest>,
+    ) -> Result<Response<ListCasesResponse>, Status> {
+        let mut conn = self.desk.kit.reads().acquire().await.map_err(OpError::from)?;
+        let cases = cases::list(&mut conn, request.into_inner().open).await?;
+        Ok(Response::new(ListCasesResponse { cases }))
+    }
+
+    async fn list_webhooks(
+        &self,
+        _: Request<ListWebhooksRequest>,
+    ) -> Result<Response<ListWebhooksResponse>, Status> {
+        let open = inbox::open(&self.desk.kit, MOST_WEBHOOKS).await?;
+        Ok(Response::new(ListWebhooksResponse {
+            webhooks: open.into_iter().map(documents::webhook).collect(),
+        }))
     }
 }

@@ -12,10 +12,13 @@ use participant_kit::{CallMeta, LockKey, OpError, OutsideUndo, Tx, Undone, text}
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::desk::{Desk, Sight, Trouble, key, other_refund};
-use crate::gateway::{ProviderId, ProviderState, RefundState};
-use crate::ledger::{self, RefundStatus, SOON};
+use crate::attempts;
+use crate::desk::{Desk, Sight, Trouble};
+use crate::gateway::ProviderState;
+use crate::giving::{Ask, Given};
+use crate::ledger::{self, SOON};
 use crate::payment::{Payment, Status};
+use crate::refunds::{self, End, Refund};
 
 pub(crate) const KIND: &str = "void";
 
@@ -71,7 +74,7 @@ impl Void {
                 let Some(payment) = ledger::load(tx.conn(), id).await? else {
                     return Err(OpError::broken(format!("there is no payment {id}")));
                 };
-                ledger::absorb(tx, &call, &payment, &seen).await?;
+                ledger::absorb(tx, &call.traceparent, &payment, &seen).await?;
                 Ok(payment)
             })
         });
@@ -81,87 +84,70 @@ impl Void {
 
     /// Refunds what is left of a captured payment, under this undo's own refund.
     async fn give_back(&self, call: &CallMeta, payment: &Payment) -> Result<(), Trouble> {
-        let Some(provider_id) = &payment.provider_id else {
+        let Some(object) = &payment.provider_id else {
             return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
         };
-        let refund = ids::derived(call.saga, &format!("{}/undo/refund", call.step));
-        let Some((amount_minor, known)) = self.promise(call, refund).await? else { return Ok(()) };
-        let amount = Money::new(amount_minor, payment.amount.currency);
-        let to = match self.ask(call, provider_id, refund, amount, known).await? {
-            RefundState::Succeeded => RefundStatus::Done,
-            RefundState::Failed => RefundStatus::Failed,
-            RefundState::Pending => {
-                return Err(Trouble::Later("the refund is not decided yet".into()));
-            }
+        let id = ids::derived(call.saga, &format!("{}/undo/refund", call.step));
+        let Some((refund, first)) = self.promise(call, id).await? else { return Ok(()) };
+        let amount = Money::new(refund.amount_minor, payment.amount.currency);
+        let ask = Ask {
+            object,
+            payment: self.payment.to_string(),
+            refund: id,
+            amount,
+            key_from_ms: refund.key_from_ms,
+            first,
         };
-        let call = call.clone();
+        let end = match self.desk.give(call, &ask, async || self.desk.renew_key(refund).await).await? {
+            Given::Shown(shown) => End::of(&shown),
+            Given::Declined(decline) => Some(End::Failed { why: decline.code }),
+        };
+        let Some(end) = end else {
+            return Err(Trouble::Later("the refund is not decided yet".into()));
+        };
+        let (call, settled) = (call.clone(), end.clone());
         let settle = self.desk.write(self.payment, move |tx| {
-            let call = call.clone();
-            Box::pin(async move { ledger::settle_refund(tx, &call, refund, to).await })
+            let (call, end) = (call.clone(), settled.clone());
+            Box::pin(async move { refunds::settle(tx, &call, id, &end).await })
         });
         settle.await?;
-        match to {
-            RefundStatus::Done => Ok(()),
-            _ => Err(Trouble::Broken(format!("the refund {refund} of {amount} failed"))),
+        match end {
+            End::Done { .. } => Ok(()),
+            End::Failed { why } => Err(Trouble::Broken(format!("the refund {id} of {amount} failed: {why}"))),
         }
     }
 
-    /// Writes the intent to refund what is left, if anything is, and whether it was written before.
-    async fn promise(&self, call: &CallMeta, refund: Uuid) -> Result<Option<(i64, bool)>, Trouble> {
-        let (id, call) = (self.payment, call.clone());
-        let promise = self.desk.write(id, move |tx| {
+    /// Writes the intent to refund what is left, if anything is, and whether this is the first time.
+    async fn promise(&self, call: &CallMeta, id: Uuid) -> Result<Option<(Refund, bool)>, Trouble> {
+        let (payment_id, call) = (self.payment, call.clone());
+        let promise = self.desk.write(payment_id, move |tx| {
             let call = call.clone();
             Box::pin(async move {
-                let Some(payment) = ledger::load(tx.conn(), id).await? else {
-                    return Err(OpError::broken(format!("there is no payment {id}")));
+                let Some(payment) = ledger::load(tx.conn(), payment_id).await? else {
+                    return Err(OpError::broken(format!("there is no payment {payment_id}")));
                 };
-                if let Some(known) = ledger::load_refund(tx.conn(), refund).await? {
+                if let Some(known) = refunds::load(tx.conn(), id).await? {
                     return match known.status {
-                        RefundStatus::Pending => Ok(Some((known.amount_minor, true))),
-                        RefundStatus::Done => Ok(None),
-                        RefundStatus::Failed => {
-                            Err(OpError::broken(format!("the refund {refund} has failed")))
+                        refunds::Status::Pending => Ok(Some((known, false))),
+                        refunds::Status::Done => Ok(None),
+                        refunds::Status::Failed => {
+                            Err(OpError::broken(format!("the refund {id} has failed")))
                         }
                     };
                 }
                 // Other refunds first: one that fails leaves more to give back, and this one is for all of it.
-                if ledger::claimed(tx, id).await? > payment.refunded_minor {
+                if refunds::claimed(tx, payment_id).await? > payment.refunded_minor {
                     return Err(OpError::not_now(SOON, "another refund of this payment is not settled"));
                 }
                 let left = payment.captured_minor.saturating_sub(payment.refunded_minor);
                 if left == 0 {
                     return Ok(None);
                 }
-                ledger::open_refund(tx, &call, refund, &payment, left).await?;
-                Ok(Some((left, false)))
+                refunds::open(tx, &call, id, &payment, left).await?;
+                Ok(refunds::load(tx.conn(), id).await?.map(|refund| (refund, true)))
             })
         });
         promise.await
-    }
-
-    /// The provider's refund: found if it was asked for before, else asked for.
-    async fn ask(
-        &self,
-        call: &CallMeta,
-        provider_id: &ProviderId,
-        refund: Uuid,
-        amount: Money,
-        known: bool,
-    ) -> Result<RefundState, Trouble> {
-        let gateway = &self.desk.gateway;
-        let found = if known {
-            gateway.refunds(provider_id).await?.into_iter().find(|r| r.reference == Some(refund))
-        } else {
-            None
-        };
-        let found = match found {
-            Some(found) => found,
-            None => gateway.refund(&key(call, "refund"), provider_id, refund, amount).await?,
-        };
-        if found.reference != Some(refund) || found.amount != amount {
-            return Err(other_refund(&found, refund, amount));
-        }
-        Ok(found.state)
     }
 }
 
@@ -210,11 +196,12 @@ impl OutsideUndo for Void {
         let Some(payment) = ledger::load(tx.conn(), self.payment).await? else {
             return Err(OpError::broken(format!("there is no payment {}", self.payment)));
         };
+        attempts::settled(tx, call).await?;
         if payment.status != Status::Voiding {
             return Ok(());
         }
         match self.sight.get() {
-            Some(seen) => match ledger::absorb(tx, call, &payment, &seen).await? {
+            Some(seen) => match ledger::absorb(tx, &call.traceparent, &payment, &seen).await? {
                 Status::Voided | Status::Refused => Ok(()),
                 other => Err(OpError::not_now(SOON, format!("the payment is still {}", other.as_str()))),
             },

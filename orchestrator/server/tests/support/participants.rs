@@ -533,6 +533,13 @@ impl payment::payment_server::Payment for Participants {
         Ok(Response::new(case.clone()))
     }
 
+    async fn list_webhooks(
+        &self,
+        _: Request<payment::ListWebhooksRequest>,
+    ) -> Answer<payment::ListWebhooksResponse> {
+        done()
+    }
+
     async fn list_cases(
         &self,
         request: Request<payment::ListCasesRequest>,

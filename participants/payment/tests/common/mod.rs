@@ -1,12 +1,14 @@
 //! A payment participant that can be killed: a runtime of its own on a real database and a real bank's file, with a wire to the sandbox that
 //! can be cut at any call.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)]
 
+mod hooks;
 mod stripe;
 mod wire;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,19 +16,25 @@ use backstitch_proto::contract::{CallMeta, Op, Verdict};
 use backstitch_proto::money::{Currency, Money};
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_proto::payment::{
-    AuthorizeRequest, CaptureRequest, GetPaymentRequest, PaymentDocument, RefundRequest, VoidRequest,
-    authorize_response,
+    AuthorizeRequest, CaptureRequest, Case, GetPaymentRequest, ListCasesRequest, ListPaymentsRequest,
+    ListPaymentsResponse, ListProviderObjectsRequest, ListProviderObjectsResponse, ListWebhooksRequest,
+    PaymentDocument, RefundRequest, ResolveCaseRequest, SettleCaseRequest, TakeBackObjectRequest,
+    VoidRequest, Webhook, authorize_response,
 };
 use backstitch_services::On;
 use participant_kit::{Background, ManualClock};
+use participant_payment::Settings;
+use participant_payment::gateway::ProviderId;
 use participant_payment::gateway::sandbox::{Patience, Sandbox};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+pub use self::hooks::{SECRET, Told, signature};
 use self::stripe::Stripe;
 pub use self::wire::{Fault, Lie, Wire};
 
@@ -67,6 +75,8 @@ struct Process {
     client: PaymentClient<Routes>,
     background: Vec<Arc<dyn Background>>,
     wire: Wire,
+    /// Where it takes webhooks in.
+    door: SocketAddr,
 }
 
 /// One saga's payment, and the participant that it is made with.
@@ -81,6 +91,8 @@ pub struct Shop {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     lie: Arc<Mutex<Option<Lie>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The orchestrator that is told.
+    pub told: Told,
     process: Option<Process>,
     /// Another one on the same database and at the same bank.
     second: Option<Process>,
@@ -113,6 +125,7 @@ impl Shop {
             faults: Arc::default(),
             lie: Arc::default(),
             asked: Arc::default(),
+            told: Told::default(),
             process: None,
             second: None,
             saga: Uuid::now_v7(),
@@ -149,10 +162,19 @@ impl Shop {
             }
         });
         let gateway = Arc::new(wire.clone());
-        let participant =
-            runtime.block_on(participant_payment::open_with(&self.payments, gateway, clock)).unwrap();
+        let settings = Settings {
+            orchestrator: Some(Arc::new(self.told.clone())),
+            webhooks: Some(hooks::options()),
+            ..Settings::new(clock)
+        };
+        let opened = participant_payment::open_with(&self.payments, gateway, settings);
+        let mut participant = runtime.block_on(opened).unwrap();
+        let door = participant.doors.remove(0);
+        let address = door.address;
+        runtime.spawn((door.serve)(CancellationToken::new()));
         let client = PaymentClient::new(participant.routes);
-        self.process = Some(Process { runtime, client, background: participant.background, wire });
+        let background = participant.background;
+        self.process = Some(Process { runtime, client, background, wire, door: address });
     }
 
     /// Kills every process and starts one: a moment later where no other process works on the database, else when
@@ -336,6 +358,91 @@ impl Shop {
         ))
     }
 
+    /// A repair by another saga, under a step of its own.
+    pub fn take_back(&self, op: Op, number: u8, object: &str, state: &str) -> Result<(String, i64), Said> {
+        self.try_take_back(op, number, object, state).unwrap()
+    }
+
+    pub fn try_take_back(
+        &self,
+        op: Op,
+        number: u8,
+        object: &str,
+        state: &str,
+    ) -> Option<Result<(String, i64), Said>> {
+        let meta = self.meta(&format!("repair_{number}"), op);
+        let request = TakeBackObjectRequest {
+            provider_id: object.into(),
+            state: state.into(),
+            refund_id: self.refund_id(number).to_string(),
+        };
+        let answer = self.call(&meta, request, |mut c, r| async move { c.take_back_object(r).await })?;
+        Some(answer.map(|answer| (answer.outcome, answer.amount.unwrap().amount_minor)))
+    }
+
+    pub fn settle_case(&self, case: Uuid) -> Result<String, Said> {
+        let request = SettleCaseRequest { case_id: case.to_string() };
+        let meta = self.meta("settle_case", Op::Do);
+        let answer = self.call(&meta, request, |mut c, r| async move { c.settle_case(r).await });
+        answer.unwrap().map(|answer| answer.resolution)
+    }
+
+    pub fn resolve_case(&self, case: &str, resolution: &str) -> Result<Case, Status> {
+        let request = ResolveCaseRequest { case_id: case.into(), resolution: resolution.into() };
+        let mut client = self.process().client.clone();
+        self.block_on(async move { client.resolve_case(request).await }).map(Response::into_inner)
+    }
+
+    pub fn cases(&self, open: bool) -> Vec<Case> {
+        let mut client = self.process().client.clone();
+        let listed = self.block_on(async move { client.list_cases(ListCasesRequest { open }).await });
+        listed.unwrap().into_inner().cases
+    }
+
+    pub fn webhooks(&self) -> Vec<Webhook> {
+        let mut client = self.process().client.clone();
+        let listed = self.block_on(async move { client.list_webhooks(ListWebhooksRequest {}).await });
+        listed.unwrap().into_inner().webhooks
+    }
+
+    pub fn payments(&self, page_size: i32, page_token: &str) -> Result<ListPaymentsResponse, Status> {
+        let request = ListPaymentsRequest { page_size, page_token: page_token.into() };
+        let mut client = self.process().client.clone();
+        self.block_on(async move { client.list_payments(request).await }).map(Response::into_inner)
+    }
+
+    pub fn objects(&self, page_token: &str) -> Result<ListProviderObjectsResponse, Status> {
+        let request = ListProviderObjectsRequest { created_from_unix_ms: 0, page_token: page_token.into() };
+        let mut client = self.process().client.clone();
+        self.block_on(async move { client.list_provider_objects(request).await }).map(Response::into_inner)
+    }
+
+    /// The customer is through with the provider's page.
+    pub fn customer_finishes(&self) {
+        let object = ProviderId::new(self.object());
+        let wire = self.process().wire.clone();
+        self.block_on(async move { wire.sandbox.finish_challenge(&object).await }).unwrap();
+    }
+
+    /// Something happens to the only object that nobody here asked for.
+    pub fn at_the_bank<T>(&self, act: impl AsyncFnOnce(Sandbox, ProviderId) -> T) -> T {
+        let (object, sandbox) = (ProviderId::new(self.object()), self.process().wire.sandbox.clone());
+        self.block_on(act(sandbox, object))
+    }
+
+    /// A call of `refund` that runs beside others.
+    pub async fn refunding(&self, number: u8, minor: i64) -> Said {
+        let meta = self.meta(&format!("refund_{number}"), Op::Do);
+        let mut request = Request::new(RefundRequest {
+            refund_id: self.refund_id(number).to_string(),
+            payment_id: self.payment.to_string(),
+            amount: Some(gbp(minor).to_proto()),
+        });
+        meta.write(request.metadata_mut());
+        let answer = self.process().client.clone().refund(request).await;
+        answer.map_or_else(|status| said(&status, &meta.key()), |_| Said::Done)
+    }
+
     pub fn refund_id(&self, number: u8) -> Uuid {
         backstitch_proto::ids::derived(self.saga, &format!("refund-{number}"))
     }
@@ -377,6 +484,20 @@ impl Shop {
         for background in &self.process().background {
             self.block_on(background.tick(now_ms));
         }
+    }
+
+    /// Lets one of the participant's loops take up what is due in `after`.
+    pub fn tick_only(&self, name: &str, after: Duration) {
+        self.clock.advance(i64::try_from(after.as_millis()).unwrap());
+        let now_ms = participant_kit::Clock::now_ms(&self.clock);
+        for background in self.process().background.iter().filter(|background| background.name() == name) {
+            self.block_on(background.tick(now_ms));
+        }
+    }
+
+    /// The bank, without the wire.
+    pub fn bank_itself(&self) -> Sandbox {
+        self.process().wire.sandbox.clone()
     }
 
     /// Time passes until nothing is open any more, or nothing changes any more.

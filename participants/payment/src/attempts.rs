@@ -1,0 +1,209 @@
+//! Calls that may change something at the provider, each on record: the row is committed before the call is made, its
+//! result after it. Reading is no attempt. Says what is still unknown; decides nothing.
+
+use async_trait::async_trait;
+use participant_kit::{Background, CallMeta, Kit, OpError, Progress, Tx};
+
+use crate::desk::{Desk, key};
+use crate::gateway::GatewayError;
+
+const BEGIN: &str = include_str!("sql/attempts/begin.sql");
+const END: &str = include_str!("sql/attempts/end.sql");
+const PURGE: [&str; 2] = [include_str!("sql/attempts/purge.sql"), include_str!("sql/webhooks/purge.sql")];
+
+/// The most rows of a table that one tick forgets.
+const MOST: i64 = 1_000;
+/// How often it is looked for old rows, in milliseconds.
+const EVERY_MS: i64 = 60 * 60 * 1_000;
+
+/// What is asked of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Confirm,
+    Capture,
+    Cancel,
+    Refund,
+}
+
+impl Verb {
+    /// The word in the ledger and in the provider's key.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Verb::Create => "create",
+            Verb::Confirm => "confirm",
+            Verb::Capture => "capture",
+            Verb::Cancel => "cancel",
+            Verb::Refund => "refund",
+        }
+    }
+}
+
+/// Writes that a call of this step is about to be made. `payment` and `reference` (a refund's id) may be empty.
+pub(crate) async fn begin(
+    tx: &mut Tx<'_>,
+    call: &CallMeta,
+    verb: Verb,
+    payment: &str,
+    reference: &str,
+) -> Result<(), OpError> {
+    let now_ms = tx.now_ms();
+    sqlx::query(BEGIN)
+        .bind(call.saga.to_string())
+        .bind(&call.step)
+        .bind(payment)
+        .bind(verb.as_str())
+        .bind(key(call, verb))
+        .bind(reference)
+        .bind(now_ms)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Writes how the call of this step ended that is open.
+pub(crate) async fn end(
+    tx: &mut Tx<'_>,
+    call: &CallMeta,
+    verb: Verb,
+    result: &str,
+    why: &str,
+) -> Result<(), OpError> {
+    write(tx, call, verb.as_str(), result, why).await
+}
+
+/// The step is settled by what the provider showed: nothing of it is unknown any more.
+pub(crate) async fn settled(tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+    write(tx, call, "", "settled", "").await
+}
+
+async fn write(tx: &mut Tx<'_>, call: &CallMeta, verb: &str, result: &str, why: &str) -> Result<(), OpError> {
+    let now_ms = tx.now_ms();
+    sqlx::query(END)
+        .bind(call.saga.to_string())
+        .bind(&call.step)
+        .bind(verb)
+        .bind(result)
+        .bind(why)
+        .bind(now_ms)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+impl Desk {
+    /// Makes a call that is on record before it, in a commit of its own, and after it.
+    pub(crate) async fn attempt<T>(
+        &self,
+        call: &CallMeta,
+        verb: Verb,
+        (payment, reference): (&str, &str),
+        ask: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
+        let (owner, payment, reference) = (call.clone(), payment.to_owned(), reference.to_owned());
+        let begun = self.kit.run(Vec::new(), move |tx| {
+            let (call, payment, reference) = (owner.clone(), payment.clone(), reference.clone());
+            Box::pin(async move { begin(tx, &call, verb, &payment, &reference).await })
+        });
+        begun.await.map_err(|error| GatewayError::unavailable(format!("not asked: {error}")))?;
+        self.on_record(call, verb, ask).await
+    }
+
+    /// Makes a call that [`begin`] has put on record already. What went well is written with what it comes to, by whoever
+    /// records that; what did not is written here.
+    pub(crate) async fn asked<T>(
+        &self,
+        call: &CallMeta,
+        verb: Verb,
+        ask: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
+        match ask.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                self.note(call, verb, result(&error), &error.to_string()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn on_record<T>(
+        &self,
+        call: &CallMeta,
+        verb: Verb,
+        ask: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
+        let answer = self.asked(call, verb, ask).await?;
+        self.note(call, verb, "ok", "").await;
+        Ok(answer)
+    }
+
+    /// A result that cannot be written is not known, which is what the row says then.
+    async fn note(&self, call: &CallMeta, verb: Verb, result: &'static str, why: &str) {
+        let (owner, why) = (call.clone(), why.to_owned());
+        let noted = self.kit.run(Vec::new(), move |tx| {
+            let (call, why) = (owner.clone(), why.clone());
+            Box::pin(async move { end(tx, &call, verb, result, &why).await })
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(saga = %call.saga, step = call.step, verb = verb.as_str(), %error, "a result is not on record");
+        }
+    }
+}
+
+/// The word for an error.
+fn result(error: &GatewayError) -> &'static str {
+    match error {
+        GatewayError::Refused(_) => "refused",
+        GatewayError::Unavailable { .. } => "unavailable",
+        GatewayError::Unknown(_) => "unknown",
+        GatewayError::Broken(_) => "broken",
+    }
+}
+
+/// Forgets attempts and webhooks with the barrier rows of their time.
+pub(crate) struct Forgetting {
+    kit: Kit,
+    next_ms: std::sync::atomic::AtomicI64,
+}
+
+impl Forgetting {
+    pub(crate) fn new(kit: Kit) -> Self {
+        Self { kit, next_ms: std::sync::atomic::AtomicI64::new(i64::MIN) }
+    }
+
+    async fn forget(&self) -> Result<u64, OpError> {
+        let mut most = 0;
+        for sql in PURGE {
+            let purge = self.kit.run(Vec::new(), move |tx| {
+                Box::pin(
+                    async move { Ok(sqlx::query(sql).bind(MOST).execute(tx.conn()).await?.rows_affected()) },
+                )
+            });
+            most = most.max(purge.await?);
+        }
+        Ok(most)
+    }
+}
+
+#[async_trait]
+impl Background for Forgetting {
+    fn name(&self) -> &'static str {
+        "forgetting attempts"
+    }
+
+    async fn tick(&self, now_ms: i64) -> Progress {
+        use std::sync::atomic::Ordering::Relaxed;
+        if now_ms < self.next_ms.load(Relaxed) {
+            return Progress::idle();
+        }
+        let deleted = match self.forget().await {
+            Ok(deleted) => deleted,
+            Err(error) => return Progress::failed(format!("old attempts stay: {error}")),
+        };
+        let more = deleted >= MOST.unsigned_abs();
+        if !more {
+            self.next_ms.store(now_ms.saturating_add(EVERY_MS), Relaxed);
+        }
+        Progress::done(usize::try_from(deleted).unwrap_or(usize::MAX), more)
+    }
+}

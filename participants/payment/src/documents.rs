@@ -1,0 +1,206 @@
+//! What is shown of payments, refunds, attempts, webhooks and the provider's objects: rows to messages, and pages of them.
+
+use std::collections::HashMap;
+
+use backstitch_proto::money::Money;
+use backstitch_proto::payment::{
+    AttemptDocument, ListPaymentsRequest, ListPaymentsResponse, ListProviderObjectsRequest,
+    ListProviderObjectsResponse, PaymentDocument, ProviderObject, RefundDocument, Webhook,
+};
+use participant_kit::{OpError, status, text};
+use sqlx::{AnyConnection, Row as _};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::desk::Desk;
+use crate::gateway::{GatewayError, Listed, ProviderRefund, ProviderState, RefundState};
+use crate::ledger;
+use crate::payment::Payment;
+use crate::refunds::{self, Refund};
+use crate::webhooks::inbox::Kept;
+
+/// Payments on a page unless told, and at most.
+const PAGE: i32 = 100;
+const LARGEST_PAGE: i32 = 1_000;
+
+/// The longest token of a provider's page.
+const TOKEN_CHARACTERS: usize = 500;
+
+/// A page of payments.
+pub(crate) async fn payments(
+    desk: &Desk,
+    request: ListPaymentsRequest,
+) -> Result<ListPaymentsResponse, Status> {
+    let size = match request.page_size {
+        0 => PAGE,
+        size if (1..=LARGEST_PAGE).contains(&size) => size,
+        size => {
+            return Err(status::invalid(
+                "page_size",
+                format!("must be from 1 to {LARGEST_PAGE}, not {size}"),
+            ));
+        }
+    };
+    if !request.page_token.is_empty() {
+        text::uuid(&request.page_token).map_err(|why| status::invalid("page_token", why))?;
+    }
+    let mut conn = desk.kit.reads().acquire().await.map_err(OpError::from)?;
+    let payments = ledger::list(&mut conn, &request.page_token, i64::from(size)).await?;
+    let mut refunds: HashMap<Uuid, Vec<Refund>> = HashMap::new();
+    if let (Some(first), Some(last)) = (payments.first(), payments.last()) {
+        for refund in refunds::of_payments(&mut conn, first.id, last.id).await? {
+            refunds.entry(refund.payment).or_default().push(refund);
+        }
+    }
+    let full = i32::try_from(payments.len()).is_ok_and(|count| count == size);
+    let next = payments.last().filter(|_| full).map(|last| last.id.to_string());
+    let document = |p: &Payment| payment(p, refunds.get(&p.id).map_or(&[][..], Vec::as_slice));
+    Ok(ListPaymentsResponse {
+        payments: payments.iter().map(document).collect(),
+        next_page_token: next.unwrap_or_default(),
+    })
+}
+
+/// One payment with everything there is to tell.
+pub(crate) async fn whole(conn: &mut AnyConnection, found: &Payment) -> Result<PaymentDocument, OpError> {
+    let refunds = refunds::of_payments(conn, found.id, found.id).await?;
+    Ok(PaymentDocument { attempts: attempts(conn, found.id).await?, ..payment(found, &refunds) })
+}
+
+fn payment(payment: &Payment, refunds: &[Refund]) -> PaymentDocument {
+    PaymentDocument {
+        payment_id: payment.id.to_string(),
+        status: payment.status.as_str().to_owned(),
+        amount: Some(Money::to_proto(payment.amount)),
+        captured_minor: payment.captured_minor,
+        refunded_minor: payment.refunded_minor,
+        provider_id: payment.provider_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        saga_id: payment.saga.to_string(),
+        order_id: payment.order_id.clone(),
+        provider: payment.provider.clone(),
+        capture_before_unix_ms: payment.capture_before_ms,
+        created_at_unix_ms: payment.created_at_ms,
+        updated_at_unix_ms: payment.updated_at_ms,
+        refunds: refunds.iter().map(refund).collect(),
+        authorized_minor: payment.authorized_minor,
+        root_id: payment.root.to_string(),
+        voided_minor: payment.voided_minor,
+        released_minor: payment.released_minor,
+        attempts: Vec::new(),
+    }
+}
+
+fn refund(refund: &Refund) -> RefundDocument {
+    RefundDocument {
+        refund_id: refund.id.to_string(),
+        status: refund.status.as_str().to_owned(),
+        amount_minor: refund.amount_minor,
+        provider_id: refund.provider_id.clone(),
+        saga_id: refund.saga.to_string(),
+    }
+}
+
+async fn attempts(conn: &mut AnyConnection, payment: Uuid) -> Result<Vec<AttemptDocument>, OpError> {
+    let query = sqlx::query(include_str!("sql/attempts/of_payment.sql")).bind(payment.to_string());
+    let rows = query.fetch_all(conn).await?;
+    let attempt = |row: &sqlx::any::AnyRow| {
+        Ok(AttemptDocument {
+            verb: row.try_get("verb")?,
+            result: row.try_get("result")?,
+            why: row.try_get("why")?,
+            saga_id: row.try_get("saga_id")?,
+            step: row.try_get("step")?,
+            began_at_unix_ms: row.try_get("began_at_ms")?,
+            ended_at_unix_ms: row.try_get("ended_at_ms")?,
+        })
+    };
+    rows.iter().map(attempt).collect()
+}
+
+/// A page of the provider's own list.
+pub(crate) async fn objects(
+    desk: &Desk,
+    request: ListProviderObjectsRequest,
+) -> Result<ListProviderObjectsResponse, Status> {
+    if request.created_from_unix_ms < 0 {
+        return Err(status::invalid("created_from_unix_ms", "must not be negative"));
+    }
+    text::optional(&request.page_token, TOKEN_CHARACTERS)
+        .map_err(|why| status::invalid("page_token", why))?;
+    let token = (!request.page_token.is_empty()).then_some(request.page_token.as_str());
+    let page = desk.gateway.list(request.created_from_unix_ms, token).await.map_err(unlisted)?;
+    Ok(ListProviderObjectsResponse {
+        objects: page.objects.into_iter().map(object).collect(),
+        next_page_token: page.next.unwrap_or_default(),
+    })
+}
+
+fn unlisted(error: GatewayError) -> Status {
+    match error {
+        GatewayError::Unavailable { .. } | GatewayError::Unknown(_) => Status::unavailable(error.to_string()),
+        GatewayError::Refused(_) => status::invalid("page_token", error.to_string()),
+        GatewayError::Broken(_) => Status::internal(error.to_string()),
+    }
+}
+
+fn object(listed: Listed) -> ProviderObject {
+    let Listed { object, saga, order_id, created_at_ms, refunds } = listed;
+    let capture_before_unix_ms = match object.state {
+        ProviderState::Authorized { capture_before_ms } => capture_before_ms,
+        _ => 0,
+    };
+    ProviderObject {
+        provider_id: object.id.to_string(),
+        payment_id: object.reference.map(|id| id.to_string()).unwrap_or_default(),
+        saga_id: saga.map(|id| id.to_string()).unwrap_or_default(),
+        order_id,
+        amount: Some(object.amount.to_proto()),
+        state: state(&object.state).to_owned(),
+        authorized_minor: object.authorized_minor,
+        captured_minor: object.captured_minor,
+        refunded_minor: object.refunded_minor,
+        created_at_unix_ms: created_at_ms,
+        capture_before_unix_ms,
+        refunds: refunds.iter().map(shown_refund).collect(),
+    }
+}
+
+fn shown_refund(refund: &ProviderRefund) -> RefundDocument {
+    let status = match refund.state {
+        RefundState::Pending => refunds::Status::Pending,
+        RefundState::Succeeded => refunds::Status::Done,
+        RefundState::Failed => refunds::Status::Failed,
+    };
+    RefundDocument {
+        refund_id: refund.reference.map(|id| id.to_string()).unwrap_or_default(),
+        status: status.as_str().to_owned(),
+        amount_minor: refund.amount.minor,
+        provider_id: refund.id.clone(),
+        saga_id: String::new(),
+    }
+}
+
+/// The word for a state in documents. One that was declined and is open holds nothing, as one that was just made.
+pub(crate) fn state(state: &ProviderState) -> &'static str {
+    match state {
+        ProviderState::Created | ProviderState::Declined(_) => "created",
+        ProviderState::CustomerAction(_) => "customer_action",
+        ProviderState::Authorized { .. } => "authorized",
+        ProviderState::Captured => "captured",
+        ProviderState::Cancelled => "cancelled",
+        ProviderState::Refused(_) => "refused",
+    }
+}
+
+/// A webhook that is not done.
+pub(crate) fn webhook(kept: Kept) -> Webhook {
+    Webhook {
+        event_id: kept.event_id,
+        kind: kept.kind,
+        provider_id: kept.object,
+        status: kept.status,
+        why: kept.why,
+        tries: kept.tries,
+        received_at_unix_ms: kept.received_at_ms,
+    }
+}

@@ -1,0 +1,3 @@
+SELECT case_id, payment_id, order_id, root_id, amount_minor, currency, why, opened_at_ms, resolution, resolved_at_ms
+FROM cases
+WHERE case_id = $1

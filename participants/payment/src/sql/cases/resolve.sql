@@ -1,0 +1,3 @@
+UPDATE cases
+SET resolution = $2, resolved_at_ms = $3
+WHERE case_id = $1 AND resolved_at_ms = 0

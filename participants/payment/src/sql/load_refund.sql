@@ -1,1 +1,0 @@
-SELECT refund_id, payment_id, amount_minor, status FROM refunds WHERE refund_id = $1

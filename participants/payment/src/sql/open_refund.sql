@@ -1,3 +1,0 @@
-INSERT INTO refunds (refund_id, payment_id, saga_id, step, root_id, amount_minor, status, created_at_ms, updated_at_ms)
-VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $7)
-ON CONFLICT DO NOTHING

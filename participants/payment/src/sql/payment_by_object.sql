@@ -1,0 +1,5 @@
+SELECT payment_id, saga_id, step, root_id, order_id, amount_minor, currency, status, provider, provider_id,
+       capture_before_ms, authorized_minor, captured_minor, voided_minor, refunded_minor, released_minor, created_at_ms,
+       updated_at_ms
+FROM payments
+WHERE provider = $1 AND provider_id = $2 AND provider_id <> ''

@@ -1,0 +1,236 @@
+//! Refunds whose end is not known at once: asked again, waited for, failed after they were done, and many at a time.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_services::{On, each_database};
+use common::Fault::{HangBefore, LoseAnswer, Pass};
+use common::{AMOUNT, Said, Shop, gbp};
+use proptest::prelude::*;
+
+each_database!(blocking:
+    past_its_key_s_time_a_refund_is_asked_for_only_after_none_was_found,
+    a_key_that_was_used_anew_lasts_as_long_again,
+    a_pending_refund_is_waited_for_and_stays_claimed,
+    a_refund_that_fails_after_it_was_done_is_reversed_and_opens_a_case,
+    a_refund_that_failed_leaves_its_amount_to_another_one,
+    a_done_refund_is_looked_at_for_weeks_and_then_no_more,
+    a_case_is_settled_once_a_person_has_said_how,
+    what_was_asked_of_the_provider_is_on_record_with_what_is_unknown,
+);
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A captured payment.
+fn captured(on: On, token: &str) -> Shop {
+    let shop = Shop::open(on);
+    assert_eq!(shop.authorize(Do, token), Said::Done);
+    assert_eq!(shop.capture(Do), Said::Done);
+    shop
+}
+
+/// A shop that was killed before the provider heard of its refund.
+fn killed_before_the_refund(on: On) -> Shop {
+    let mut shop = captured(on, "tok_ok");
+    shop.faults(&[HangBefore]);
+    assert_eq!(shop.try_refund(Do, 1, gbp(600)), None);
+    shop.crash();
+    shop.asked();
+    shop
+}
+
+fn advance(shop: &Shop, by: Duration) {
+    shop.clock.advance(i64::try_from(by.as_millis()).unwrap());
+}
+
+fn past_its_key_s_time_a_refund_is_asked_for_only_after_none_was_found(on: On) {
+    let shop = killed_before_the_refund(on);
+    // Around the end of its time the provider may or may not know the key.
+    for wait in [DAY - 5 * MINUTE, 5 * MINUTE, 4 * MINUTE] {
+        advance(&shop, wait);
+        assert_eq!(shop.refund(Do, 1, 600), Said::Unknown);
+        assert_eq!(shop.asked(), ["refunds:ok"], "only looked for");
+    }
+    assert_eq!(shop.refund(Close, 1, 600), Said::NotNow, "and never refused because it is absent");
+    assert_eq!(shop.asked(), ["refunds:ok"]);
+    assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"), "it stays claimed");
+    advance(&shop, 2 * MINUTE);
+    assert_eq!(shop.refund(Close, 1, 600), Said::Done);
+    assert_eq!(shop.asked(), ["refunds:ok", "refund:ok"]);
+    assert_eq!(shop.bank(), shop.ours());
+}
+
+fn a_key_that_was_used_anew_lasts_as_long_again(on: On) {
+    let shop = killed_before_the_refund(on);
+    advance(&shop, DAY + 6 * MINUTE);
+    shop.faults(&[Pass, LoseAnswer]);
+    assert_eq!(shop.refund(Do, 1, 600), Said::Unknown, "asked, and the answer is lost");
+    advance(&shop, HOUR);
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done, "found");
+    assert_eq!(shop.asked(), ["refunds:ok", "refund:ok", "refunds:ok"]);
+    assert_eq!(shop.bank(), shop.ours());
+}
+
+fn a_pending_refund_is_waited_for_and_stays_claimed(on: On) {
+    let shop = captured(on, "tok_refund_pending");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Unknown);
+    assert_eq!(shop.get().unwrap().refunds[0].status, "pending");
+    assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    for _ in 0..2 {
+        shop.tick(Duration::from_secs(61));
+    }
+    assert_eq!(shop.get().unwrap().refunds[0].status, "done");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    assert_eq!(shop.asked().iter().filter(|asked| *asked == "refund:ok").count(), 1, "asked for once");
+    assert_eq!(shop.bank(), shop.ours());
+}
+
+/// A refund of everything that was done and has failed since.
+fn failed_later(on: On) -> Shop {
+    let shop = captured(on, "tok_refund_fails_later");
+    assert_eq!(shop.refund(Do, 1, AMOUNT), Said::Done);
+    for _ in 0..2 {
+        shop.tick(HOUR);
+        shop.tick(HOUR);
+    }
+    shop
+}
+
+fn a_refund_that_fails_after_it_was_done_is_reversed_and_opens_a_case(on: On) {
+    let shop = failed_later(on);
+    let (payment, refund) = (shop.payment.to_string(), shop.refund_id(1));
+    assert_eq!(shop.ours(), ["authorized:1000", "captured:1000", "refunded:1000", "reversed:1000"]);
+    assert_eq!(shop.events(), ["authorized", "captured", "refunded", "refund_failed"]);
+    let document = shop.get().unwrap();
+    assert_eq!((document.captured_minor, document.refunded_minor), (1_000, 0));
+    assert_eq!(document.refunds[0].status, "failed");
+    let cases = shop.cases(true);
+    assert_eq!(cases.len(), 1);
+    let case = &cases[0];
+    assert_eq!(
+        (case.case_id.as_str(), case.payment_id.as_str()),
+        (refund.to_string().as_str(), payment.as_str())
+    );
+    assert_eq!(
+        (case.why.as_str(), case.amount.as_ref().unwrap().amount_minor),
+        ("expired_or_canceled_card", 1_000)
+    );
+    assert_eq!(shop.told.heard(), [format!("case {refund} of {}", shop.saga)], "told once");
+    assert_eq!(shop.refund(Do, 1, AMOUNT), Said::Done, "a stored answer says what was done");
+    shop.tick(DAY);
+    assert_eq!(shop.events().len(), 4, "once");
+    assert_eq!(shop.told.heard(), [""; 0]);
+}
+
+fn a_refund_that_failed_leaves_its_amount_to_another_one(on: On) {
+    let shop = failed_later(on);
+    assert_eq!(shop.refund(Do, 2, AMOUNT + 1), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    assert_eq!(shop.refund(Do, 3, AMOUNT), Said::Done);
+    assert_eq!(shop.get().unwrap().refunded_minor, AMOUNT);
+}
+
+fn a_done_refund_is_looked_at_for_weeks_and_then_no_more(on: On) {
+    let shop = captured(on, "tok_ok");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    shop.asked();
+    shop.tick(Duration::from_secs(59 * 60));
+    assert_eq!(shop.asked(), [""; 0], "not at once");
+    for _ in 0..40 {
+        shop.tick(DAY);
+    }
+    let looks = shop.asked().len();
+    assert!((30..45).contains(&looks), "{looks}");
+    shop.tick(100 * DAY);
+    assert_eq!(shop.asked(), [""; 0]);
+    assert_eq!(shop.get().unwrap().refunds[0].status, "done");
+}
+
+fn a_case_is_settled_once_a_person_has_said_how(on: On) {
+    let shop = failed_later(on);
+    let case = shop.refund_id(1);
+    let waits = shop.settle_case(case).unwrap_err();
+    assert!(matches!(&waits, Said::Broken(why) if why.contains("expired_or_canceled_card")), "{waits:?}");
+    let long = "x".repeat(501);
+    for (id, resolution, field) in [
+        ("no id", "paid", "case_id"),
+        (case.to_string().as_str(), "", "resolution"),
+        (case.to_string().as_str(), "a\nb", "resolution"),
+        (case.to_string().as_str(), long.as_str(), "resolution"),
+    ] {
+        let status = shop.resolve_case(id, resolution).unwrap_err();
+        assert_eq!(status.code(), tonic::Code::InvalidArgument);
+        assert!(status.message().contains(field), "{status}");
+    }
+    assert_eq!(shop.resolve_case(&shop.payment.to_string(), "x").unwrap_err().code(), tonic::Code::NotFound);
+    for _ in 0..2 {
+        let resolved = shop.resolve_case(&case.to_string(), "bank transfer 4711").unwrap();
+        assert!(resolved.resolved_at_unix_ms > 0 && resolved.resolution == "bank transfer 4711");
+    }
+    let other = shop.resolve_case(&case.to_string(), "cash").unwrap_err();
+    assert_eq!(other.code(), tonic::Code::FailedPrecondition);
+    assert_eq!(shop.settle_case(case), Ok("bank transfer 4711".into()));
+    assert_eq!((shop.cases(true).len(), shop.cases(false).len()), (0, 1));
+    let unknown = shop.settle_case(shop.refund_id(9));
+    assert!(unknown.unwrap_err().is_broken());
+}
+
+fn what_was_asked_of_the_provider_is_on_record_with_what_is_unknown(on: On) {
+    let results = |shop: &Shop| -> Vec<String> {
+        let attempts = shop.get().unwrap().attempts;
+        attempts.iter().map(|a| format!("{}:{}", a.verb, a.result)).collect()
+    };
+    let mut shop = Shop::open(on);
+    shop.faults(&[Pass, LoseAnswer]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
+    assert_eq!(results(&shop), ["create:ok", "confirm:unknown"]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[HangBefore]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None);
+    assert_eq!(results(&shop), ["create:ok", "confirm:settled", "capture:"]);
+    shop.crash();
+    shop.tick(Duration::from_secs(6));
+    assert_eq!(results(&shop), ["create:ok", "confirm:settled", "capture:settled", "cancel:ok"]);
+
+    let shop = captured(on, "tok_ok");
+    shop.refund(Do, 1, AMOUNT);
+    shop.tick(Duration::ZERO);
+    assert_eq!(results(&shop), ["create:ok", "confirm:ok", "capture:ok", "refund:ok"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn many_refunds_at_a_time_never_exceed_what_was_captured(
+        amounts in prop::collection::vec(1..700_i64, 2..24),
+        losses in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let shop = captured(On::Sqlite, "tok_ok");
+        shop.faults(&losses.iter().map(|lost| if *lost { LoseAnswer } else { Pass }).collect::<Vec<_>>());
+        for _ in 0..2 {
+            let numbered = (1..).zip(&amounts).map(|(number, minor)| shop.refunding(number, *minor));
+            let said = shop.block_on(futures::future::join_all(numbered));
+            let claimed = "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM refunds WHERE status <> 'failed'";
+            prop_assert!(shop.rows("payment", claimed)[0].parse::<i64>().unwrap() <= AMOUNT);
+            let known = |said: &Said| matches!(said, Said::Done | Said::Unknown | Said::NotNow | Said::Refused(_));
+            prop_assert!(said.iter().all(known), "{said:?}");
+        }
+        shop.faults(&[]);
+        shop.settle();
+        prop_assert_eq!(sorted(shop.bank()), sorted(shop.ours()));
+        let document = shop.get().unwrap();
+        let done: i64 = document.refunds.iter().filter(|r| r.status == "done").map(|r| r.amount_minor).sum();
+        prop_assert_eq!((document.refunded_minor, document.refunds.iter().all(|r| r.status == "done")), (done, true));
+    }
+}
+
+fn sorted(mut entries: Vec<String>) -> Vec<String> {
+    entries.sort();
+    entries
+}
