@@ -37,12 +37,14 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
             Databases::of_all(&args.data, &args.server)?;
             args.mail.check()?;
             args.provider.check()?;
+            args.payments.check()?;
             args.copies.check()
         }
         Participants(args) => {
             Databases::of_all(&args.data, &args.server)?;
             args.mail.check()?;
             args.provider.check()?;
+            args.payments.check()?;
             args.copies.check()
         }
         Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
@@ -51,7 +53,8 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
         Inventory(args) | Shipping(args) => Databases::of_one(&args.data, &args.server).map(drop),
         Payment(args) => {
             Databases::of_one(&args.participant.data, &args.participant.server)?;
-            args.provider.check()
+            args.provider.check()?;
+            args.payments.check()
         }
         Order(args) => Databases::of_one(&args.participant.data, &args.participant.server).map(drop),
         Cart(args) => {

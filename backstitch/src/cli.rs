@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::logging::LogArgs;
 use crate::migrate::MigrateArgs;
 use crate::patience::{Patience, time};
+use crate::payments::{Payments, Told};
 use crate::ping::PingArgs;
 use crate::provider::Provider;
 use crate::reconcile::{self, ReconcileArgs};
@@ -119,6 +120,8 @@ pub(crate) struct UpArgs {
     pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) returns: Returns,
+    #[command(flatten)]
+    pub(crate) payments: Payments,
     #[command(flatten)]
     pub(crate) patience: Patience,
     #[command(flatten)]
@@ -346,6 +349,10 @@ pub(crate) struct ParticipantsArgs {
     pub(crate) mail: Mail,
     #[command(flatten)]
     pub(crate) returns: Returns,
+    #[command(flatten)]
+    pub(crate) payments: Payments,
+    #[command(flatten)]
+    pub(crate) told: Told,
     /// Write the addresses here, as JSON, once everything is ready.
     #[arg(long, value_name = "FILE", hide_short_help = true, value_parser = file_to_write)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -387,6 +394,16 @@ pub(crate) struct OrderArgs {
     pub(crate) participant: ParticipantArgs,
     #[command(flatten)]
     pub(crate) returns: Returns,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PaymentArgs {
+    #[command(flatten)]
+    pub(crate) participant: ParticipantArgs,
+    #[command(flatten)]
+    pub(crate) payments: Payments,
+    #[command(flatten)]
+    pub(crate) told: Told,
 }
 
 #[derive(Debug, Args)]
@@ -450,7 +467,7 @@ pub(crate) fn uri(uri: &str) -> Result<String, String> {
 }
 
 /// Where to listen: an address, or a name, of which the first address counts.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

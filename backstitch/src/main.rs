@@ -20,6 +20,7 @@ mod limits;
 mod logging;
 mod migrate;
 mod patience;
+mod payments;
 mod ping;
 mod provider;
 mod ready;
@@ -113,7 +114,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inventory(args) => participant(Name::Inventory, args, More::default()).await,
         Command::Shipping(args) => participant(Name::Shipping, args, More::default()).await,
         Command::Payment(args) => {
-            let more = More { provider: args.provider, ..More::default() };
+            let (provider, payments) = (args.provider, args.payments);
+            let more = More { provider, payments, orchestrator: args.told.orchestrator, ..More::default() };
             participant(Name::Payment, args.participant, more).await
         }
         Command::Order(args) => {

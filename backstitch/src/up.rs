@@ -28,6 +28,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     args.mail.check()?;
     args.copies.check()?;
     args.provider.check()?;
+    args.payments.check()?;
     let databases = Databases::of_all(&args.data, &args.server)?;
     let ports = orchestrator::bind(&args.doors, &databases).await?;
     let _held = hold(&databases, &Name::all())?;
@@ -38,12 +39,15 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let embedded = args.parts.kafka.is_none();
     let broker = embedded.then(|| tokio::task::spawn_blocking(|| EmbeddedBroker::start(&TOPICS)));
 
+    let here = ports.grpc_here()?;
     let with = Making {
         parts: &args.parts,
         mail: &args.mail,
         copies: &args.copies,
         provider: &args.provider,
         returns: args.returns,
+        payments: &args.payments,
+        orchestrator: Some(&here),
     };
     let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
     let real = args.parts.kafka.as_ref();
@@ -89,6 +93,9 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let mut ready = Ready::new().with("http", doors.http).with("grpc", doors.grpc).with("kafka", &brokers);
     for (name, at) in &served.addresses {
         ready = ready.with(name.as_str(), at);
+    }
+    for (name, at) in &served.doors {
+        ready = ready.with(name, at);
     }
     say(&welcome(&args.data.display().to_string(), &ready));
     if let Some(file) = &args.ready_file {

@@ -1,7 +1,7 @@
 //! The orchestrator: store, engine and faces, connected.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,17 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Ports {
     http: TcpListener,
     grpc: TcpListener,
+}
+
+impl Ports {
+    /// Where this process itself calls the gRPC API.
+    pub(crate) fn grpc_here(&self) -> std::io::Result<String> {
+        let mut at = self.grpc.local_addr()?;
+        if at.ip().is_unspecified() {
+            at.set_ip(if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        Ok(format!("http://{at}"))
+    }
 }
 
 /// Takes the ports. Where that fails because of another process on the same data directory, that is what is said.
@@ -106,6 +117,7 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     outbox_relay::consumer::names::describe();
     participant_kit::describe_metrics();
     participant_cart::describe_metrics();
+    participant_payment::describe_metrics();
     Ok(handle)
 }
 

@@ -25,6 +25,7 @@ use crate::cli::{Mail, ParticipantArgs, ParticipantsArgs, Parts, Returns};
 use crate::copies::Copies;
 use crate::data_dir::{hold, hold_existing};
 use crate::databases::Databases;
+use crate::payments::Payments;
 use crate::provider::Provider;
 use crate::ready::Ready;
 
@@ -35,6 +36,9 @@ pub(crate) struct Making<'a> {
     pub(crate) copies: &'a Copies,
     pub(crate) provider: &'a Provider,
     pub(crate) returns: Returns,
+    pub(crate) payments: &'a Payments,
+    /// Whom payments tell.
+    pub(crate) orchestrator: Option<&'a str>,
 }
 
 /// What only some participants have.
@@ -48,6 +52,10 @@ pub(crate) struct More {
     pub(crate) provider: Provider,
     /// The orders'.
     pub(crate) returns: Returns,
+    /// The payments'.
+    pub(crate) payments: Payments,
+    /// Whom payments tell.
+    pub(crate) orchestrator: Option<String>,
 }
 
 /// Opens one participant with its database.
@@ -74,16 +82,21 @@ pub(crate) async fn open(
             let options = participant_cart::Options::new(database_url, clock);
             participant_cart::open(participant_cart::Options { redis, ..options }).await
         }
-        Name::Payment => match with.provider.stripe()? {
-            Some(settings) => {
-                participant_payment::open_with(&database_url, Arc::new(Stripe::new(settings)), clock).await
+        Name::Payment => {
+            let settings = with.payments.settings(with.orchestrator)?;
+            match with.provider.stripe()? {
+                Some(stripe) => {
+                    let stripe = Arc::new(Stripe::new(stripe));
+                    participant_payment::open_with(&database_url, stripe, settings).await
+                }
+                None => {
+                    // The bank's books are a file in any case: it stands for somebody else's database.
+                    let sandbox = databases.file("sandbox");
+                    let options = participant_payment::Options::new(database_url, sandbox);
+                    participant_payment::open(participant_payment::Options { settings, ..options }).await
+                }
             }
-            None => {
-                // The bank's books are a file in any case: it stands for somebody else's database.
-                let sandbox = databases.file("sandbox");
-                participant_payment::open(participant_payment::Options::new(database_url, sandbox)).await
-            }
-        },
+        }
         Name::Notification => {
             let mail_to = match &with.mail.smtp {
                 Some(smtp) => Transport::Smtp(smtp.clone()),
@@ -128,6 +141,8 @@ pub(crate) struct Served {
     pub(crate) outboxes: Vec<Outbox>,
     /// What they consume.
     pub(crate) subscriptions: Vec<Subscription>,
+    /// Name and address of every other listener they have.
+    pub(crate) doors: Vec<(&'static str, SocketAddr)>,
 }
 
 /// Opens and serves these participants until `shutdown`.
@@ -138,12 +153,14 @@ async fn serve(
     with: &Making<'_>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
-    let mut served = Served { addresses: Vec::new(), outboxes: Vec::new(), subscriptions: Vec::new() };
+    let mut served =
+        Served { addresses: Vec::new(), outboxes: Vec::new(), subscriptions: Vec::new(), doors: Vec::new() };
     for (name, listener) in listeners {
         let mut participant = open(name, databases, with).await?;
         served.addresses.push((name, listener.local_addr()?));
         served.outboxes.push(Outbox::of(&participant));
         served.subscriptions.append(&mut participant.subscriptions);
+        served.doors.extend(participant.doors.iter().map(|door| (door.name, door.address)));
         let shutdown = shutdown.clone();
         tasks.spawn(async move { participant.serve(listener, shutdown).await.map_err(Into::into) });
     }
@@ -178,14 +195,24 @@ pub(crate) async fn run_all(args: ParticipantsArgs) -> anyhow::Result<()> {
         copies: &args.copies,
         provider: &args.provider,
         returns: args.returns,
+        payments: &args.payments,
+        orchestrator: args.told.orchestrator.as_deref(),
     };
     run(at, &databases, &with, args.metrics, args.ready_file).await
 }
 
 /// One alone.
 pub(crate) async fn run_one(name: Name, args: ParticipantArgs, more: More) -> anyhow::Result<()> {
-    let More { mail, copies, provider, returns } = more;
-    let with = Making { parts: &args.parts, mail: &mail, copies: &copies, provider: &provider, returns };
+    let More { mail, copies, provider, returns, payments, orchestrator } = more;
+    let with = Making {
+        parts: &args.parts,
+        mail: &mail,
+        copies: &copies,
+        provider: &provider,
+        returns,
+        payments: &payments,
+        orchestrator: orchestrator.as_deref(),
+    };
     let databases = Databases::of_one(&args.data, &args.server)?;
     run(vec![(name, args.listen)], &databases, &with, args.metrics, args.ready_file).await
 }
@@ -201,6 +228,7 @@ async fn run(
     with.mail.check()?;
     with.copies.check()?;
     with.provider.check()?;
+    with.payments.check()?;
     let names: Vec<_> = at.iter().map(|(name, _)| name.as_str()).collect();
     let listeners = bind(at, databases).await?;
     let door = match metrics {
@@ -221,6 +249,7 @@ async fn run(
     }
     let ready = served.addresses.iter().fold(Ready::new(), |ready, (name, at)| ready.with(name.as_str(), at));
     let ready = metrics.iter().fold(ready, |ready, at| ready.with("metrics", at));
+    let ready = served.doors.iter().fold(ready, |ready, (name, at)| ready.with(name, at));
     announce(ready_file, &ready)?;
     finish(tasks, &shutdown).await
 }
