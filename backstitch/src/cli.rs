@@ -386,6 +386,10 @@ pub(crate) struct PaymentArgs {
     pub(crate) participant: ParticipantArgs,
     #[command(flatten)]
     pub(crate) provider: Provider,
+    #[command(flatten)]
+    pub(crate) payments: Payments,
+    #[command(flatten)]
+    pub(crate) told: Told,
 }
 
 #[derive(Debug, Args)]
@@ -394,16 +398,6 @@ pub(crate) struct OrderArgs {
     pub(crate) participant: ParticipantArgs,
     #[command(flatten)]
     pub(crate) returns: Returns,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PaymentArgs {
-    #[command(flatten)]
-    pub(crate) participant: ParticipantArgs,
-    #[command(flatten)]
-    pub(crate) payments: Payments,
-    #[command(flatten)]
-    pub(crate) told: Told,
 }
 
 #[derive(Debug, Args)]
