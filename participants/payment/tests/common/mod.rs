@@ -35,7 +35,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 pub use self::hooks::{SECRET, Told, signature};
-use self::stripe::Stripe;
+pub use self::stripe::Stripe;
 pub use self::wire::{Fault, Lie, Wire};
 
 pub const AMOUNT: i64 = 1_000;
@@ -309,6 +309,11 @@ impl Shop {
             },
             Err(said) => said,
         })
+    }
+
+    /// Stripe, where it is the bank.
+    pub fn stripe(&self) -> &Stripe {
+        self.stripe.as_ref().unwrap()
     }
 
     /// The token with which this bank does what the sandbox does with `token`.

@@ -1,11 +1,13 @@
 //! Stripe as the bank: the double, in a runtime of its own that no crash of the participant touches.
 
-use backstitch_stripe_double::{KEY, Moved, Stripe as Double};
+use std::time::Duration;
+
+use backstitch_stripe_double::{Fault, KEY, Kind, Moved, Operation, Stripe as Double};
 use participant_payment::gateway::stripe::{BaseUrl, SecretKey, Settings, Stripe as Gateway};
 use tokio::runtime::{Builder, Runtime};
 
-/// Whether the tests of this binary pay with Stripe: those of `tests/on_stripe.rs` do.
-pub const CHOSEN: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"on_stripe");
+/// Whether the tests of this binary pay with Stripe.
+pub const CHOSEN: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"on_stripe" | b"stripe_stories");
 
 /// Stripe, until it is dropped.
 pub struct Stripe {
@@ -43,6 +45,29 @@ impl Stripe {
             format!("{kind}:{}", movement.amount)
         });
         told.collect()
+    }
+
+    /// The next call of this kind goes wrong.
+    pub fn goes_wrong(&self, operation: Operation, kind: Kind) {
+        self.runtime.block_on(self.double.control().fault(Fault::next(operation, kind)));
+    }
+
+    /// The customer of the only intent that waits for one does what the bank asks for, or fails to. False: none waits.
+    pub fn customer(&self, proves: bool) -> bool {
+        self.runtime.block_on(async {
+            let control = self.double.control();
+            for account in control.statement().await.accounts {
+                if control.customer(&account.intent, proves).await.is_ok() {
+                    return true;
+                }
+            }
+            false
+        })
+    }
+
+    /// So much time has passed that every hold has run out.
+    pub fn holds_run_out(&self) {
+        self.runtime.block_on(self.double.control().turn(Duration::from_secs(8 * 24 * 3600)));
     }
 
     /// The test card that does what a token of the sandbox does.

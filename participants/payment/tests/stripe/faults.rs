@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use participant_payment::gateway::stripe::{BaseUrl, Limits, Settings, Stripe};
-use participant_payment::gateway::{GatewayError, PaymentGateway as _};
+use participant_payment::gateway::{GatewayError, PaymentGateway as _, ProviderState};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::calls::{card, id, money, new};
-use crate::objects::held;
+use crate::objects::{cancelled, held};
 use crate::server::{KEY, Reply, Scripted};
 
 /// What a capture comes to that meets this, and how often it was sent.
@@ -79,6 +79,27 @@ async fn a_stored_error_says_nothing() {
     let (error, sent) = meets(stored).await;
     assert!(matches!(error, GatewayError::Unknown(_)), "{error}");
     assert_eq!(sent, 1);
+}
+
+#[tokio::test]
+async fn an_end_whose_key_is_used_up_by_a_stored_error_is_asked_for_under_the_next_one() {
+    let trouble = || Reply::error(500, json!({ "type": "api_error" }));
+    let stored = || trouble().with("Idempotent-Replayed", "true");
+    let ended = Reply::ok(&cancelled(serde_json::Value::Null));
+    let scripted = Scripted::open(vec![stored(), stored(), ended]).await;
+    let seen = scripted.stripe.cancel("k", &id()).await.unwrap();
+    assert_eq!(seen.state, ProviderState::Cancelled);
+    let keys: Vec<_> =
+        scripted.asked().iter().map(|a| a.header("idempotency-key").unwrap().to_owned()).collect();
+    assert_eq!(keys, ["k", "k/2", "k/3"]);
+
+    // The first time it may have been executed; and not every key is tried.
+    for (replies, sent) in [(vec![trouble()], 1), (vec![stored(), trouble()], 2), (vec![stored(); 4], 4)] {
+        let scripted = Scripted::open(replies).await;
+        let error = scripted.stripe.cancel("k", &id()).await.unwrap_err();
+        assert!(matches!(error, GatewayError::Unknown(_)), "{error}");
+        assert_eq!(scripted.asked().len(), sent);
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use stripe_types::RangeQueryTs;
 use uuid::Uuid;
 
 use self::amounts::to_stripe;
-use self::outcomes::{Ask, Failed, outcome};
+use self::outcomes::{Ask, Failed, is_spent, outcome};
 pub use self::settings::{BaseUrl, Limits, ReturnUrl, SecretKey, Settings, URL};
 use self::wire::Wire;
 use super::{
@@ -39,6 +39,10 @@ pub const VERSION: &str = wire::VERSION;
 
 /// How many objects a list shows at once: the most that Stripe shows.
 const PAGE: i64 = 100;
+
+/// How many keys an end may use up. Stripe gives its own trouble again under a key, perhaps for a day; to ask for an end
+/// under another one does no harm, and a hold should not wait so long.
+const KEYS_OF_A_CANCEL: usize = 4;
 
 /// How many refunded objects of a page have their refunds read at once.
 const READERS: usize = 4;
@@ -61,9 +65,32 @@ impl Stripe {
     where
         R: StripeRequest<Output: miniserde::Deserialize>,
     {
+        self.send(key, &request).await?.map_err(|failed| outcome(ask, &failed))
+    }
+
+    /// The same, told as what is known about it.
+    async fn send<R>(&self, key: &str, request: &R) -> Result<Result<R::Output, Failed>, GatewayError>
+    where
+        R: StripeRequest<Output: miniserde::Deserialize>,
+    {
         let request =
             request.customize().request_strategy(RequestStrategy::Idempotent(idempotency_key(key)?));
-        request.send(&self.wire).await.map_err(|failed| outcome(ask, &failed))
+        Ok(request.send(&self.wire).await)
+    }
+
+    /// Asks for the end of an intent, under the next key where one is used up.
+    async fn end(&self, key: &str, id: &ProviderId) -> Result<PaymentIntent, GatewayError> {
+        let request = CancelPaymentIntent::new(intent_id(id)?).expand(charge());
+        let mut answer = self.send(key, &request).await?;
+        for number in 2..=KEYS_OF_A_CANCEL {
+            match &answer {
+                Err(failed) if is_spent(failed) => {
+                    answer = self.send(&format!("{key}/{number}"), &request).await?;
+                }
+                _ => break,
+            }
+        }
+        answer.map_err(|failed| outcome(Ask::Cancel, &failed))
     }
 
     /// Makes a call that changes nothing.
@@ -181,8 +208,7 @@ impl PaymentGateway for Stripe {
     }
 
     async fn cancel(&self, key: &str, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
-        let request = CancelPaymentIntent::new(intent_id(id)?).expand(charge());
-        match self.change(Ask::Cancel, key, request).await {
+        match self.end(key, id).await {
             Ok(intent) => show::payment(&intent),
             // Ended already, or captured: the intent tells which.
             Err(GatewayError::Refused(decline)) => match self.read(id).await? {

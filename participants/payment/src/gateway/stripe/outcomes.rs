@@ -37,6 +37,11 @@ const EXPIRED_CODES: [&str; 2] = ["capture_charge_authorization_expired", "charg
 const REFUND_CODES: [&str; 4] =
     ["balance_insufficient", "insufficient_funds", "charge_disputed", "refund_disputed_payment"];
 
+/// Whether the key is used up by trouble of Stripe's own, which is all that it will be answered.
+pub(super) fn is_spent(failed: &Failed) -> bool {
+    matches!(failed, Failed::Said(answer) if answer.replayed && answer.status >= 500)
+}
+
 /// What was asked: the same answer to another question means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
@@ -75,6 +80,8 @@ pub(super) struct Answer {
     pub(super) error: Option<Said>,
     /// When it wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// It was given before under this key, and will be for as long as Stripe keeps the key.
+    pub(super) replayed: bool,
     /// Stripe's name for the call, to look it up there.
     pub(super) request: Option<String>,
 }

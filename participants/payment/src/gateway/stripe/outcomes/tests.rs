@@ -10,7 +10,7 @@ const ALL: [Ask; 6] = [Ask::Create, Ask::Confirm, Ask::Capture, Ask::Cancel, Ask
 
 fn answer(status: u16, error: &str) -> Answer {
     let error = serde_json::from_str(error).unwrap();
-    Answer { status, error: Some(error), request: Some("req_1".into()), retry_after: None }
+    Answer { status, error: Some(error), request: Some("req_1".into()), ..Answer::default() }
 }
 
 fn heard(ask: Ask, status: u16, error: &str) -> GatewayError {

@@ -1,0 +1,226 @@
+//! The payment service with Stripe as its provider, which declines, asks the customer, and goes wrong in its own ways.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_proto::money::{Currency, Money};
+use backstitch_services::{On, each_database};
+use backstitch_stripe_double::{Kind, Operation};
+use common::Fault::{HangAfter, HangBefore, Pass};
+use common::{Said, Shop};
+
+each_database!(blocking:
+    a_decline_ends_the_object_and_is_refused_for_its_reason,
+    a_decline_whose_object_was_left_open_is_ended_and_refused_for_its_reason,
+    a_customer_who_proves_it_is_held_and_one_who_fails_is_refused_by_name,
+    a_customer_cannot_come_back_to_a_checkout_that_has_turned_back,
+    a_capture_that_stripe_executed_is_found_whatever_it_answered,
+    a_capture_that_stripe_did_not_execute_is_never_made_whatever_it_answered,
+    a_hold_that_stripe_made_is_found_whatever_it_answered,
+    a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered,
+    a_void_goes_on_whatever_stripe_answered,
+    a_refund_that_stripe_made_is_found_whatever_it_answered,
+    a_hold_that_stripe_has_let_go_is_refused_by_name,
+    an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing,
+    an_amount_in_any_unit_is_held_and_captured_exactly,
+);
+
+const NOTHING: &[&str] = &[];
+const HELD: &[&str] = &["authorized:1000"];
+const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
+const CAPTURED: &[&str] = &["authorized:1000", "captured:1000"];
+
+/// Stripe executed it, and did not say so.
+const EXECUTED: [Kind; 2] = [Kind::ReplyLost, Kind::ErrorExecuted];
+
+/// Stripe did not execute it, whatever it said.
+const NOT_EXECUTED: [Kind; 5] =
+    [Kind::Reset, Kind::ErrorStored, Kind::ErrorUnexecuted, Kind::RateLimited(7), Kind::KeyInUse];
+
+fn agree(shop: &Shop, entries: &[&str], why: &str) {
+    assert_eq!(shop.bank(), entries, "{why}: the bank");
+    assert_eq!(shop.ours(), entries, "{why}: ours");
+}
+
+fn a_decline_ends_the_object_and_is_refused_for_its_reason(on: On) {
+    for (token, reason) in [
+        ("tok_declined", "CARD_DECLINED"),
+        ("tok_insufficient_funds", "INSUFFICIENT_FUNDS"),
+        ("tok_nobody_s", "UNKNOWN_PAYMENT_METHOD"),
+    ] {
+        let shop = Shop::open(on);
+        for _ in 0..2 {
+            assert_eq!(shop.authorize(Do, token), Said::refused(reason), "{token}");
+        }
+        assert_eq!(shop.authorize(Close, token), Said::refused(reason), "{token}");
+        assert_eq!(shop.status(), "refused", "{token}");
+        let asked = shop.asked();
+        assert_eq!(asked.iter().filter(|asked| asked.starts_with("confirm")).count(), 1, "{asked:?}");
+        assert_eq!(asked.last().map(String::as_str), Some("cancel:ok"), "{asked:?}");
+        assert_eq!(shop.void(), Said::Done);
+        agree(&shop, NOTHING, token);
+    }
+}
+
+fn a_decline_whose_object_was_left_open_is_ended_and_refused_for_its_reason(on: On) {
+    for fault in [HangBefore, HangAfter] {
+        let mut shop = Shop::open(on);
+        // Declined, and killed around the cancel.
+        shop.faults(&[Pass, Pass, fault]);
+        assert_eq!(shop.try_authorize(Do, "tok_insufficient_funds"), None);
+        shop.crash();
+        let said = shop.authorize(Do, "tok_insufficient_funds");
+        assert_eq!(said, Said::refused("INSUFFICIENT_FUNDS"), "{fault:?}");
+        assert_eq!(shop.status(), "refused");
+        agree(&shop, NOTHING, "declined");
+    }
+}
+
+fn a_customer_who_proves_it_is_held_and_one_who_fails_is_refused_by_name(on: On) {
+    for (proves, said, entries) in
+        [(true, Said::Done, HELD), (false, Said::refused("AUTHENTICATION_FAILED"), NOTHING)]
+    {
+        let shop = Shop::open(on);
+        for _ in 0..3 {
+            assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)), "as often as it is asked");
+        }
+        assert!(shop.stripe().customer(proves));
+        assert_eq!(shop.authorize(Do, "tok_3ds_ok"), said);
+        assert_eq!(shop.authorize(Do, "tok_3ds_ok"), said, "stored");
+        agree(&shop, entries, "after the challenge");
+    }
+}
+
+fn a_customer_cannot_come_back_to_a_checkout_that_has_turned_back(on: On) {
+    let shop = Shop::open(on);
+    assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
+    assert_eq!(shop.void(), Said::Done);
+    assert!(!shop.stripe().customer(true), "nobody is waited for");
+    agree(&shop, NOTHING, "turned back");
+
+    // The customer was quicker by a moment.
+    let shop = Shop::open(on);
+    assert!(matches!(shop.authorize(Do, "tok_3ds_ok"), Said::Pending(_)));
+    assert!(shop.stripe().customer(true));
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, VOIDED, "held, and let go");
+}
+
+fn a_capture_that_stripe_executed_is_found_whatever_it_answered(on: On) {
+    for kind in EXECUTED {
+        let shop = Shop::open(on);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+        shop.stripe().goes_wrong(Operation::CaptureIntent, kind);
+        assert_eq!(shop.capture(Do), Said::Unknown, "{kind:?}");
+        assert_eq!(shop.capture(Do), Said::Done, "{kind:?}");
+        agree(&shop, CAPTURED, "once");
+    }
+}
+
+fn a_capture_that_stripe_did_not_execute_is_never_made_whatever_it_answered(on: On) {
+    for kind in NOT_EXECUTED {
+        let shop = Shop::open(on);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+        shop.stripe().goes_wrong(Operation::CaptureIntent, kind);
+        assert_eq!(shop.capture(Do), Said::Unknown, "{kind:?}");
+        assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED"), "{kind:?}");
+        assert_eq!(shop.void(), Said::Done, "{kind:?}");
+        agree(&shop, VOIDED, "ended once");
+    }
+}
+
+fn a_hold_that_stripe_made_is_found_whatever_it_answered(on: On) {
+    for kind in EXECUTED {
+        let shop = Shop::open(on);
+        shop.stripe().goes_wrong(Operation::ConfirmIntent, kind);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{kind:?}");
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done, "{kind:?}");
+        agree(&shop, HELD, "once");
+    }
+}
+
+fn a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered(on: On) {
+    for operation in [Operation::CreateIntent, Operation::ConfirmIntent] {
+        for kind in NOT_EXECUTED {
+            let shop = Shop::open(on);
+            shop.stripe().goes_wrong(operation, kind);
+            assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{operation:?} {kind:?}");
+            let closed = shop.authorize(Close, "tok_ok");
+            assert_eq!(closed, Said::refused("PAYMENT_INTERRUPTED"), "{operation:?} {kind:?}");
+            agree(&shop, NOTHING, "never held");
+        }
+    }
+}
+
+fn a_void_goes_on_whatever_stripe_answered(on: On) {
+    for kind in EXECUTED.into_iter().chain(NOT_EXECUTED) {
+        let shop = Shop::open(on);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+        shop.stripe().goes_wrong(Operation::CancelIntent, kind);
+        assert_eq!(shop.void(), Said::NotNow, "{kind:?}");
+        assert_eq!(shop.void(), Said::Done, "{kind:?}");
+        agree(&shop, VOIDED, "once");
+        assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "{kind:?}: never captured any more");
+    }
+}
+
+fn a_refund_that_stripe_made_is_found_whatever_it_answered(on: On) {
+    for kind in EXECUTED {
+        let shop = Shop::open(on);
+        shop.authorize(Do, "tok_ok");
+        assert_eq!(shop.capture(Do), Said::Done);
+        shop.stripe().goes_wrong(Operation::CreateRefund, kind);
+        assert_eq!(shop.refund(Do, 1, 300), Said::Unknown, "{kind:?}");
+        assert_eq!(shop.refund(Do, 1, 300), Said::Done, "{kind:?}");
+        agree(&shop, &["authorized:1000", "captured:1000", "refunded:300"], "once");
+    }
+}
+
+fn a_hold_that_stripe_has_let_go_is_refused_by_name(on: On) {
+    let shop = Shop::open(on);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.stripe().holds_run_out();
+    assert_eq!(shop.capture(Do), Said::refused("AUTHORIZATION_EXPIRED"));
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, VOIDED, "ran out");
+}
+
+fn money(minor: i64, code: &str) -> Money {
+    Money::new(minor, Currency::parse(code).unwrap())
+}
+
+fn an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing(on: On) {
+    for amount in [
+        money(100_000_000, "GBP"),
+        money(1, "GBP"),
+        money(5_124, "KWD"),
+        money(101, "MGA"),
+        money(1_000, "IQD"),
+    ] {
+        let shop = Shop::open(on);
+        let said = shop.try_authorize_as("authorize_payment", shop.payment, Do, "tok_ok", amount);
+        assert_eq!(said, Some(Said::refused("AMOUNT_NOT_ALLOWED")), "{amount}");
+        assert_eq!(shop.status(), "refused", "{amount}");
+        assert_eq!(shop.void(), Said::Done, "{amount}");
+        agree(&shop, NOTHING, "never held");
+    }
+}
+
+fn an_amount_in_any_unit_is_held_and_captured_exactly(on: On) {
+    for (amount, units) in [
+        (money(99_999_999, "GBP"), 99_999_999),
+        (money(5_000, "JPY"), 5_000),
+        (money(5_000, "ISK"), 500_000),
+        (money(5_120, "KWD"), 5_120),
+    ] {
+        let shop = Shop::open(on);
+        let said = shop.try_authorize_as("authorize_payment", shop.payment, Do, "tok_ok", amount);
+        assert_eq!(said, Some(Said::Done), "{amount}");
+        assert_eq!(shop.try_capture(Do, amount), Some(Said::Done), "{amount}");
+        assert_eq!(shop.bank(), [format!("authorized:{units}"), format!("captured:{units}")], "{amount}");
+        let minor = amount.minor;
+        assert_eq!(shop.ours(), [format!("authorized:{minor}"), format!("captured:{minor}")], "{amount}");
+    }
+}
