@@ -17,7 +17,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// Those of a shop that is up.
     pub(crate) fn of(shop: &Shop) -> Self {
-        Self::at(|name| shop.up().address(name).to_owned())
+        Self::at(|name| shop.address(name).to_owned())
     }
 
     /// Everybody of a process or several, by what they said when they were ready.

@@ -144,6 +144,13 @@ impl Shop {
         drop(self.up.take());
     }
 
+    /// Where a part of it listens, in whichever process that is.
+    pub(crate) fn address(&self, name: &str) -> &str {
+        let processes = [self.up()].into_iter().chain(&self.beside);
+        let mut all = processes.filter_map(|process| process.addresses().get(name));
+        all.next().unwrap_or_else(|| panic!("nobody of this shop is {name}"))
+    }
+
     /// Hands the process over, for a test that ends it in its own way.
     pub(crate) fn take(&mut self) -> Process {
         self.up.take().expect("the shop is up")

@@ -79,7 +79,7 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
                 confirm(shop, std::mem::take(&mut batch), &terms, before(options.forgotten_after)).await?;
             report.counts.moving += seen.moving;
             for finding in seen.settled {
-                report.add(act(shop, finding, options.repair).await);
+                report.add(act(shop, finding, options.repair, now_ms).await);
             }
             many = 0;
         }
