@@ -82,7 +82,7 @@ impl Timeline {
             "step_waiting" => {
                 Some((self.paint("33", "…"), format!("{} waits for the customer", record.step)))
             }
-            "pivot_intent" => quiet("the capture begins: from here only the bank's own no turns back"),
+            "pivot_intent" => quiet("the money moves: from here only the bank's own no turns back"),
             "turned_back" => Some((self.paint("33", "<"), format!("turns back{detail}"))),
             "close_intent" => quiet("the doubt is settled at the bank: done, or never"),
             "resumed" => Some((self.paint("33", ">"), format!("resumed{detail}"))),
