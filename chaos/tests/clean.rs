@@ -99,6 +99,18 @@ async fn a_missing_database_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn the_books_of_the_sandbox_are_missed_where_it_was_asked_and_only_there() {
+    let shop = Shop::open().await;
+    std::fs::remove_file(shop.dir().join("sandbox.db")).unwrap();
+    let error = audit(&shop.paths()).await.unwrap_err();
+    assert!(matches!(error, AuditError::Missing { book: "sandbox", .. }), "{error}");
+    shop.plant("payment", "UPDATE payments SET provider = 'stripe'").await;
+    let report = audit(&shop.paths()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(report.to_string().contains("the bank's statement"), "{report}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_such_database_is_an_error_that_names_it() {
     let shop = Shop::open().await;
     std::fs::copy(shop.dir().join("cart.db"), shop.dir().join("order.db")).unwrap();
