@@ -5,35 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Row as _};
 
 use crate::common::until;
 use crate::customers::{Customer, Told};
 use crate::stage::{STOCK, Stage};
-
-/// The bank's line about one checkout.
-#[derive(Debug, Default)]
-struct Line {
-    captures: i64,
-    kept_minor: i64,
-    held_minor: i64,
-}
-
-/// What the bank has, by checkout. Read from the provider's own file: the `statement` that an accountant would get.
-async fn statement(data: &Path) -> BTreeMap<String, Line> {
-    let file = SqliteConnectOptions::new().filename(data.join("sandbox.db")).read_only(true);
-    let mut bank = file.connect().await.unwrap();
-    let select = "SELECT saga_id, captures, captured_minor - refunded_minor, held_minor FROM statement";
-    let mut lines = BTreeMap::<String, Line>::new();
-    for row in sqlx::query(select).fetch_all(&mut bank).await.unwrap() {
-        let line = lines.entry(row.get(0)).or_default();
-        line.captures += row.get::<i64, _>(1);
-        line.kept_minor += row.get::<i64, _>(2);
-        line.held_minor += row.get::<i64, _>(3);
-    }
-    lines
-}
 
 /// To whom mails went.
 fn mailbox(data: &Path) -> BTreeMap<String, usize> {
@@ -96,7 +71,8 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
         let mail = mails.get(&Customer::email(&told.key));
         check(mail.is_none(), format!("{} is {} and has mail", told.key, told.status));
     }
-    let bank = statement(&data).await;
+    let (bank, forbidden) = stage.bank.statement(&data).await;
+    check(forbidden.is_empty(), format!("I4: the bank's statement: {forbidden:?}"));
     for told in told {
         let line = bank.get(told.id.as_deref().unwrap_or_default());
         let (captures, kept, held) =

@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bank;
 mod books;
 #[path = "../common/mod.rs"]
 mod common;
@@ -29,7 +30,7 @@ use engines::Engines;
 use freeze::freeze;
 use matrix::matrix;
 use relay::relay;
-use run::run;
+use run::{run, run_with_stripe};
 
 #[tokio::test]
 async fn a_killed_orchestrator_ends_every_checkout_once() {
@@ -39,6 +40,12 @@ async fn a_killed_orchestrator_ends_every_checkout_once() {
 #[tokio::test]
 async fn a_killed_participant_ends_every_checkout_once() {
     matrix("participants", &points::of_participants(), &Engines::Sqlite, run).await;
+}
+
+#[tokio::test]
+async fn a_participant_killed_between_stripe_and_its_record_ends_every_checkout_once() {
+    let points = points::of_payments_at_stripe();
+    matrix("participants, Stripe", &points, &Engines::Sqlite, run_with_stripe).await;
 }
 
 #[tokio::test]

@@ -78,6 +78,33 @@ pub(crate) fn of_participants() -> Vec<Point> {
     points
 }
 
+/// Around every call to Stripe, every webhook, and every word to the orchestrator about one.
+pub(crate) fn of_payments_at_stripe() -> Vec<Point> {
+    let places = [
+        "participant.before_commit",
+        "participant.before_provider",
+        "participant.after_provider",
+        "participant.before_reply",
+    ];
+    let mut points = Vec::new();
+    for outside in ["authorize_payment/do", "authorize_payment/undo", "capture_payment/do"] {
+        points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
+    }
+    let named = [
+        "payment.created",
+        "payment.attached",
+        "payment.confirmed",
+        "payment.captured",
+        "payment.after_cancel",
+        "payment.webhook_stored",
+        "payment.webhook_acted_on",
+        "payment.before_notice",
+        "payment.after_notice",
+    ];
+    points.extend(named.map(|name| point(Who::Participants, name)));
+    points
+}
+
 /// Where an orchestrator freezes: about to act, or to write down what it has done.
 pub(crate) fn to_freeze_at() -> Vec<Point> {
     let names = [

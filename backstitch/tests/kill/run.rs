@@ -1,9 +1,10 @@
 //! One run: a shop, a place to die at, customers, and what came of it.
 
+use crate::bank::{Bank, Provider};
 use crate::books;
 use crate::common::until;
 use crate::crowd::Crowd;
-use crate::customers::{KINDS, SLOW, Told, ends};
+use crate::customers::{SLOW, Told, ends};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, When, Who};
@@ -39,15 +40,24 @@ impl Outcome {
 }
 
 pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
+    run_with(Provider::Sandbox, point, engines, seed).await
+}
+
+/// The same with Stripe as the bank.
+pub(crate) async fn run_with_stripe(point: Point, engines: Engines, seed: u64) -> Outcome {
+    run_with(Provider::Stripe, point, engines, seed).await
+}
+
+async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64) -> Outcome {
     let mut dice = Dice::of(seed, &point.name);
     let times = if point.often { 1 + dice.roll(2) } else { 1 };
     // At once, or with a pause in which whoever ought to wait might not.
     let pause = 25 * dice.roll(2);
     let armed = format!("{}@{times}=abort+{pause}", point.name);
-    let mut stage = Stage::new(&engines).await;
+    let mut stage = Stage::with_bank(&engines, Bank::open(provider).await).await;
     let serving = point.when == When::Serving;
     stage.open(point.who, if serving { &armed } else { "" }).await;
-    let mut crowd = Crowd::new(&KINDS, &stage.doors, &dice);
+    let mut crowd = Crowd::new(stage.bank.kinds(), &stage.doors, &dice);
     let mut outcome = Outcome::default();
     let died = match point.when {
         When::Serving => {

@@ -10,6 +10,7 @@ use backstitch_failpoint::VARIABLE;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::bank::Bank;
 use crate::common::{Act, Answer, Impostor, Process, product, program, run, until};
 use crate::customers::Doors;
 use crate::engines::{Databases, Engines};
@@ -47,12 +48,18 @@ pub(crate) struct Stage {
     /// Which orchestrator it is about.
     chosen: usize,
     pub(crate) doors: Doors,
+    pub(crate) bank: Bank,
     databases: Databases,
 }
 
 impl Stage {
     /// A fresh shop in which nobody is there yet.
     pub(crate) async fn new(engines: &Engines) -> Self {
+        Self::with_bank(engines, Bank::Sandbox).await
+    }
+
+    /// The same with this bank.
+    pub(crate) async fn with_bank(engines: &Engines, bank: Bank) -> Self {
         let directory = TempDir::new().unwrap();
         let databases = engines.fresh().await;
         let data = directory.path().join("data").display().to_string();
@@ -61,6 +68,7 @@ impl Stage {
             .map(str::to_owned)
             .to_vec();
         all.extend(databases.of_all());
+        all.extend(bank.args(&format!("http://{}", at(first + 7))));
         let uris = NAMES.iter().zip(first..).map(|(name, port)| format!("{name}=http://{}", at(port)));
         let uris: Vec<_> = uris.flat_map(|uri| ["--participant".to_owned(), uri]).collect();
         let doors = (first + 6..).step_by(2).take(engines.nodes());
@@ -79,6 +87,7 @@ impl Stage {
             participants: Seat::new("participants", all),
             relay: Seat::new("relay", Vec::new()),
             doors: Arc::new(doors.map(at).collect()),
+            bank,
             databases,
             directory,
             chosen: 0,
