@@ -16,6 +16,8 @@ pub(crate) struct Shop {
     directory: TempDir,
     /// Where its databases are if they are no files.
     database_url: Option<String>,
+    /// What else `up` is told.
+    more: Vec<String>,
     /// Whoever has the API.
     up: Option<Process>,
     /// Participants in processes of their own.
@@ -36,6 +38,7 @@ impl Shop {
         Self {
             directory: TempDir::new().unwrap(),
             database_url: None,
+            more: Vec::new(),
             up: None,
             beside: Vec::new(),
             http: reqwest::Client::new(),
@@ -51,6 +54,15 @@ impl Shop {
     pub(crate) async fn stocked_on(on: On) -> Self {
         let mut shop = Self::closed();
         shop.database_url = (on == On::Postgres).then(|| backstitch_services::fresh_database("shop"));
+        shop.start().await;
+        shop.put_a_and_b().await;
+        shop
+    }
+
+    /// The same, and `up` is told more.
+    pub(crate) async fn stocked_with(more: &[&str]) -> Self {
+        let mut shop = Self::closed();
+        shop.more = more.iter().map(|arg| (*arg).to_owned()).collect();
         shop.start().await;
         shop.put_a_and_b().await;
         shop
@@ -107,6 +119,7 @@ impl Shop {
     fn args(&self) -> Vec<String> {
         let mut args = ["up", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"].map(str::to_owned).to_vec();
         args.extend(self.databases());
+        args.extend(self.more.iter().cloned());
         args
     }
 

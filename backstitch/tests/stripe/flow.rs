@@ -1,0 +1,74 @@
+//! Cards that pay, and cards that do not.
+
+use backstitch_stripe_double::{Moved, Operation};
+
+use crate::scene::{Scene, Word, is_refused};
+
+#[tokio::test]
+async fn a_checkout_is_held_captured_once_and_told_apart_by_its_metadata() {
+    let mut scene = Scene::open(Word::None).await;
+    let done = scene.check_out("pays", "pm_card_visa").await;
+    assert_eq!(done.text("/status"), "completed", "{done:?}");
+    let account = scene.account(done.text("/checkout_id")).await;
+    let moved: Vec<_> = account.movements.iter().map(|movement| movement.what).collect();
+    assert_eq!(moved, [Moved::Held, Moved::Captured]);
+    assert_eq!((account.kept(), account.currency.as_str()), (done.int("/total/amount_minor"), "gbp"));
+    assert!(account.metadata.values().any(|value| value == done.text("/order_id")), "{account:?}");
+    // Every call that changes something has a key of its own.
+    let calls = scene.control().calls().await;
+    let reads = [Operation::RetrieveIntent, Operation::ListRefunds, Operation::ListIntents];
+    let mut keys: Vec<_> =
+        calls.iter().filter(|call| !reads.contains(&call.operation)).map(|c| &c.key).collect();
+    assert!(keys.iter().all(|key| key.is_some()), "{calls:?}");
+    let sent = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), sent, "{calls:?}");
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_card_that_is_declined_holds_nothing_and_its_intent_is_ended() {
+    let mut scene = Scene::open(Word::None).await;
+    let declines = [
+        ("pm_card_chargeDeclined", "CARD_DECLINED"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "CARD_DECLINED"),
+        ("pm_card_chargeDeclinedExpiredCard", "CARD_DECLINED"),
+        ("pm_nobody_made", "CARD_DECLINED"),
+    ];
+    for (card, _) in declines {
+        scene.begin(card, card).await;
+    }
+    for (card, reason) in declines {
+        let id = scene.shop.begin(card, &crate::common::order_of(card, card)).await.ok();
+        let told = scene.shop.rested(id.text("/checkout_id")).await;
+        assert_eq!(told.text("/status"), "compensated", "{told:?}");
+        let account = scene.account(told.text("/checkout_id")).await;
+        assert_eq!(account.movements, [], "{card}: {reason}");
+    }
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_ends_before_its_capture_turns_the_checkout_back() {
+    let mut scene = Scene::open(Word::None).await;
+    let told = scene.check_out("fails", "pm_card_captureFail").await;
+    assert_eq!(told.text("/status"), "compensated", "{told:?}");
+    assert_eq!(told.text("/refusal/step"), "capture_payment", "{told:?}");
+    assert_eq!(scene.account(told.text("/checkout_id")).await.kept(), 0);
+    assert_eq!(scene.shop.stock("A").await, (100, 0, 0));
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_checkout_that_is_cancelled_before_the_capture_is_voided() {
+    let mut scene = Scene::open(Word::None).await;
+    let (id, intent) = scene.challenged("waits").await;
+    scene.shop.post(&format!("/api/v1/checkouts/{id}/cancel")).await.ok();
+    let told = scene.shop.rested(&id).await;
+    is_refused(&told, "CANCELLED");
+    // Whoever comes back to the bank's page finds it closed.
+    let late = scene.control().customer(&intent, true).await.unwrap_err();
+    assert!(late.contains("payment_intent_unexpected_state"), "{late}");
+    scene.close().await;
+}
