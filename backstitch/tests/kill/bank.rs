@@ -46,10 +46,10 @@ pub(crate) struct AtStripe {
 
 const AT_STRIPE: [Kind; 6] = [
     Kind { token: "pm_card_visa", sku: "A", end: "completed" },
-    Kind { token: "pm_card_captureFail", sku: "B", end: "CAPTURE_FAILED" },
+    Kind { token: "pm_card_captureDeclined", sku: "B", end: "CAPTURE_FAILED" },
     Kind { token: "pm_card_threeDSecure2Required", sku: "A", end: "completed" },
     Kind { token: "pm_card_threeDSecure2Required", sku: "B", end: "completed" },
-    Kind { token: "pm_card_captureFail", sku: "A", end: "CAPTURE_FAILED" },
+    Kind { token: "pm_card_captureFail", sku: "A", end: "AUTHORIZATION_EXPIRED" },
     Kind { token: "pm_card_chargeDeclined", sku: "B", end: "CARD_DECLINED" },
 ];
 

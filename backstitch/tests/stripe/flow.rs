@@ -50,12 +50,16 @@ async fn a_card_that_is_declined_holds_nothing_and_its_intent_is_ended() {
 }
 
 #[tokio::test]
-async fn a_hold_that_ends_before_its_capture_turns_the_checkout_back() {
+async fn a_capture_that_is_declined_turns_the_checkout_back_and_voids_what_is_held() {
     let mut scene = Scene::open(Word::None).await;
     let told = scene.check_out("fails", "pm_card_captureFail").await;
-    assert_eq!(told.text("/status"), "compensated", "{told:?}");
+    is_refused(&told, "AUTHORIZATION_EXPIRED");
     assert_eq!(told.text("/refusal/step"), "capture_payment", "{told:?}");
     assert_eq!(scene.account(told.text("/checkout_id")).await.kept(), 0);
+    let told = scene.check_out("declined", "pm_card_captureDeclined").await;
+    is_refused(&told, "CAPTURE_FAILED");
+    let account = scene.account(told.text("/checkout_id")).await;
+    assert_eq!((account.sum(Moved::Held), account.sum(Moved::Voided)), (1_395, 1_395));
     assert_eq!(scene.shop.stock("A").await, (100, 0, 0));
     scene.close().await;
 }

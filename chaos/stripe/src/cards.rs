@@ -15,6 +15,8 @@ pub(crate) enum Fate {
     ChallengedAndDeclined(Decline),
     /// It can be charged, and the bank takes the hold back before the capture.
     CaptureFails,
+    /// It can be charged, and the capture is declined; the hold stays.
+    CaptureDeclined,
     /// A refund succeeds at first and fails later.
     RefundFails,
     /// A refund is pending at first and succeeds later.
@@ -98,8 +100,9 @@ const CARDS: &[Card] = &[
     ),
     card("pm_card_refundFail", "5126", Fate::RefundFails),
     card("pm_card_pendingRefund", "7726", Fate::RefundPends),
-    // Not one of Stripe's: there a hold ends early by the bank's own will, which no card of theirs does on request.
+    // Not of Stripe's: what these do is a bank's own will there, and no card of theirs does it on request.
     card("pm_card_captureFail", "5150", Fate::CaptureFails),
+    card("pm_card_captureDeclined", "5151", Fate::CaptureDeclined),
 ];
 
 impl Card {
@@ -114,7 +117,11 @@ impl Card {
             Fate::Declined(_) => "4000000000000341",
             Fate::Challenged => "4000002760003184",
             Fate::ChallengedAndDeclined(_) => "4000008260003178",
-            Fate::Good | Fate::CaptureFails | Fate::RefundFails | Fate::RefundPends => "4242424242424242",
+            Fate::Good
+            | Fate::CaptureFails
+            | Fate::CaptureDeclined
+            | Fate::RefundFails
+            | Fate::RefundPends => "4242424242424242",
         }
     }
 }

@@ -40,6 +40,10 @@ pub(super) async fn capture(world: &mut World, call: &Call) -> Result<Value, Ref
         let refusal = Refusal::state("capture_charge_authorization_expired", message);
         return Err(refusal.with("payment_intent", world.show(id)?));
     }
+    if intent.card.is_some_and(|card| card.fate == Fate::CaptureDeclined) {
+        let declined = Refusal::card("card_declined", Some("generic_decline"), "Your card was declined.");
+        return Err(declined.with("payment_intent", world.show(id)?));
+    }
     let path = format!("/v1/payment_intents/{id}/capture");
     world.upstream.post(&path, &json!({ "amount_to_capture": amount })).await?;
     world.refresh(id).await?;

@@ -104,6 +104,16 @@ async fn the_page_of_the_bank_sends_the_customer_back() {
 }
 
 #[tokio::test]
+async fn a_capture_may_be_declined_and_its_hold_is_still_there_to_be_voided() {
+    let shop = Shop::open().await;
+    let id = shop.held("700", "pm_card_captureDeclined").await;
+    assert_eq!(shop.act(&id, "capture", &[]).await.refused(), (402, "card_declined"));
+    assert_eq!(shop.intent(&id).await["status"], "requires_capture");
+    assert!(shop.act(&id, "cancel", &[]).await.is("canceled"));
+    assert_eq!(shop.control().statement().await.accounts[0].sum(Moved::Voided), 700);
+}
+
+#[tokio::test]
 async fn a_card_may_lose_its_hold_before_the_capture() {
     let shop = Shop::open().await;
     let id = shop.held("700", "pm_card_captureFail").await;
