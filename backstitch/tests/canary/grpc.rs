@@ -12,7 +12,8 @@ use crate::common::{Plain, Shop};
 use crate::http::Tried;
 
 /// The services that clients call.
-const SERVICES: [&str; 2] = ["backstitch.checkout.v1.Checkouts", "backstitch.operator.v1.Operator"];
+const SERVICES: [&str; 3] =
+    ["backstitch.checkout.v1.Checkouts", "backstitch.operator.v1.Operator", "backstitch.returns.v1.Returns"];
 
 /// Sends the canary in each place; insists that each is refused there.
 pub(crate) async fn tries(shop: &Shop, canary: &str) -> Vec<Tried> {
@@ -29,7 +30,7 @@ pub(crate) async fn tries(shop: &Shop, canary: &str) -> Vec<Tried> {
                 let mut message = sample(&method.input());
                 put(&mut message, &place, canary);
                 let status = called(&channel, &path, &message, None).await.unwrap_err();
-                let field = place.join(".");
+                let field = place.iter().map(|step| step.told.as_str()).collect::<Vec<_>>().join(".");
                 let details = status.get_error_details();
                 let named = details.bad_request().map(|bad| bad.field_violations[0].field.clone());
                 let is_a_place = named.as_deref() == Some(&field) && status.code() == Code::InvalidArgument;
@@ -72,10 +73,20 @@ async fn called(
     grpc.unary(request, path.parse().unwrap(), Plain).await.map(tonic::Response::into_inner)
 }
 
+/// A field on the way to a text.
+#[derive(Clone)]
+struct Step {
+    name: String,
+    /// As a refusal names it: `items[0]`.
+    told: String,
+}
+
 /// Paths of the fields that are texts, through messages.
-fn texts(message: &MessageDescriptor, at: &[String], found: &mut Vec<Vec<String>>) {
+fn texts(message: &MessageDescriptor, at: &[Step], found: &mut Vec<Vec<Step>>) {
     for field in message.fields() {
-        let path = [at, &[field.name().to_owned()]].concat();
+        let name = field.name().to_owned();
+        let told = if field.is_list() { format!("{name}[0]") } else { name.clone() };
+        let path = [at, &[Step { name, told }]].concat();
         match field.kind() {
             Kind::String => found.push(path),
             Kind::Message(inner) if !field.is_map() => texts(&inner, &path, found),
@@ -104,8 +115,9 @@ fn sample(descriptor: &MessageDescriptor) -> DynamicMessage {
 
 fn word(name: &str) -> &'static str {
     match name {
-        "checkout_id" | "saga_id" | "order_id" => "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90",
         "cart_id" => "cart",
+        "provider_id" => "pi_1",
+        "state" => "captured",
         "email" => "ada@example.com",
         "country" => "GB",
         "currency" => "GBP",
@@ -113,13 +125,14 @@ fn word(name: &str) -> &'static str {
         "shipping_method" => "standard",
         "status" | "cursor" | "customer_id" => "",
         "sku" => "A",
+        id if id.ends_with("_id") => "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90",
         _ => "words",
     }
 }
 
 /// Puts a text at a path; into the first of a list.
-fn put(message: &mut DynamicMessage, path: &[String], text: &str) {
-    let [name, rest @ ..] = path else { return };
+fn put(message: &mut DynamicMessage, path: &[Step], text: &str) {
+    let [Step { name, .. }, rest @ ..] = path else { return };
     let list = message.descriptor().get_field_by_name(name).unwrap().is_list();
     let value = message.get_field_by_name_mut(name).unwrap();
     let value = match value {

@@ -93,8 +93,6 @@ async fn a_card_number_in_any_text_is_refused_and_is_nowhere_afterwards() {
     found.has(&id, &["the operator's view", "Kafka", "up.log"]);
     assert!(collector.has(TRACE), "no trace was exported");
     found.has_no(&spellings());
-    shop.start().await;
-    shop.close().await;
 }
 
 /// Until the customer was written to.
