@@ -45,6 +45,8 @@ pub(crate) struct Journal {
     /// Why the saga as a whole waits for a person.
     pub(crate) poisoned: Option<String>,
     waiting: BTreeSet<u32>,
+    /// The return that makes it good: parked until that has ended.
+    made_good_by: Option<Uuid>,
     /// The cart and its version, of a checkout.
     pub(crate) cart: Option<(String, i64)>,
 }
@@ -59,7 +61,7 @@ pub(crate) enum Part {
 impl Journal {
     /// Something of it waits for a person.
     pub(crate) fn is_parked(&self) -> bool {
-        self.poisoned.is_some() || !self.parked.is_empty()
+        self.poisoned.is_some() || self.made_good_by.is_some() || !self.parked.is_empty()
     }
 
     /// A participant waits for the customer.
@@ -122,7 +124,11 @@ impl Journal {
             Kind::Resumed(resumed) => self.parked.retain(|(step, _), _| !resumed.only.contains(step)),
             Kind::Completed(_) => self.ends.push((seq, End::Completed)),
             Kind::Compensated(_) => self.ends.push((seq, End::Compensated)),
-            Kind::PivotIntent(_) | Kind::CloseIntent(_) | Kind::Noted(_) | Kind::MadeGood(_) => {}
+            Kind::MadeGood(good) => match Uuid::from_slice(&good.return_saga) {
+                Ok(by) => self.made_good_by = Some(by),
+                Err(error) => self.unreadable.push((seq, format!("its return: {error}"))),
+            },
+            Kind::PivotIntent(_) | Kind::CloseIntent(_) | Kind::Noted(_) => {}
             Kind::NotMadeGood(not) => self.poisoned = Some(not.why),
         }
     }

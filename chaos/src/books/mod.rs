@@ -8,6 +8,7 @@ mod orders;
 mod outbox;
 mod payments;
 mod reader;
+mod returns;
 mod sagas;
 mod shipments;
 mod stock;
@@ -25,9 +26,10 @@ pub(crate) use orders::{Order, OrderStatus, Orders};
 pub(crate) use outbox::{Outbox, OutboxRow};
 pub(crate) use payments::{Payment, Payments};
 use reader::Reader;
+pub(crate) use returns::{Return, ReturnStatus};
 pub(crate) use sagas::{Saga, Standing};
 pub(crate) use shipments::Shipments;
-pub(crate) use stock::Stock;
+pub(crate) use stock::{Restock, Stock};
 
 use crate::{AuditError, AuditPaths, ParticipantPaths, Place};
 

@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::outbox::Outbox;
 use super::reader::{Reader, id, wrong};
+use super::returns::{self, Return, ReturnStatus};
+use super::total;
 use crate::AuditError;
 
 /// What an order is.
@@ -59,6 +61,21 @@ pub(crate) struct Order {
     pub(crate) items: BTreeMap<String, i64>,
     /// Sum of its lines.
     pub(crate) lines_minor: i64,
+    /// Its lines by number.
+    pub(crate) lines: BTreeMap<i64, Line>,
+    /// What its row says that its returns give back.
+    pub(crate) returned_minor: i64,
+    /// Oldest first.
+    pub(crate) returns: Vec<Return>,
+}
+
+/// One line of an order.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) sku: String,
+    pub(crate) quantity: i64,
+    /// How many of them its row says come back.
+    pub(crate) returned: i64,
 }
 
 impl Order {
@@ -71,6 +88,33 @@ impl Order {
     pub(crate) fn name(&self) -> String {
         format!("BS-{:06}", self.number)
     }
+
+    /// What completed returns credited.
+    pub(crate) fn credited_minor(&self) -> i64 {
+        total(self.completed().map(|one| one.refund_minor))
+    }
+
+    /// Its completed returns.
+    pub(crate) fn completed(&self) -> impl Iterator<Item = &Return> {
+        self.returns.iter().filter(|one| one.status == ReturnStatus::Completed)
+    }
+
+    /// A return made it good before it stood.
+    pub(crate) fn was_made_good(&self) -> bool {
+        self.status == OrderStatus::Cancelled && self.completed().any(|one| one.made_good)
+    }
+
+    /// What comes back by some of its returns, by SKU.
+    pub(crate) fn back<'a>(&'a self, by: impl IntoIterator<Item = &'a Return>) -> BTreeMap<&'a str, i64> {
+        let mut back: BTreeMap<&str, i64> = BTreeMap::new();
+        for (line, quantity) in by.into_iter().flat_map(|one| &one.lines) {
+            if let Some(line) = self.lines.get(line) {
+                let sum = back.entry(&line.sku).or_default();
+                *sum = sum.saturating_add(*quantity);
+            }
+        }
+        back
+    }
 }
 
 /// All orders.
@@ -79,6 +123,9 @@ pub(crate) struct Orders {
     pub(crate) all: Vec<Order>,
     by_payment: BTreeMap<Uuid, usize>,
     by_saga: BTreeMap<Uuid, usize>,
+    by_return: BTreeMap<Uuid, usize>,
+    /// Returns of orders that are not there.
+    pub(crate) strays: Vec<Return>,
     pub(crate) outbox: Outbox,
 }
 
@@ -93,9 +140,15 @@ impl Orders {
         self.by_saga.get(&saga).and_then(|at| self.all.get(*at))
     }
 
+    /// The return that a saga made, with its order.
+    pub(crate) fn return_of(&self, saga: Uuid) -> Option<(&Order, &Return)> {
+        let order = self.all.get(*self.by_return.get(&saga)?)?;
+        Some((order, order.returns.iter().find(|one| one.saga == saga)?))
+    }
+
     pub(super) async fn read(reader: &mut Reader) -> Result<Self, AuditError> {
         let sql = "SELECT order_id, order_number, checkout_id, saga_id, status, currency, total_minor, \
-                   shipping_price_minor, payment_id FROM orders ORDER BY order_number";
+                   shipping_price_minor, payment_id, returned_minor FROM orders ORDER BY order_number";
         let mut all = reader
             .rows(sql, |row| {
                 Ok(Order {
@@ -112,22 +165,43 @@ impl Orders {
                     history_says: None,
                     items: BTreeMap::new(),
                     lines_minor: 0,
+                    lines: BTreeMap::new(),
+                    returned_minor: row.try_get("returned_minor")?,
+                    returns: Vec::new(),
                 })
             })
             .await?;
         let by_id: BTreeMap<Uuid, usize> = all.iter().enumerate().map(|(at, order)| (order.id, at)).collect();
         let lines = reader
-            .rows("SELECT order_id, sku, quantity, unit_price_minor FROM order_items", |row| {
-                let quantity: i64 = row.try_get("quantity")?;
-                let price: i64 = row.try_get("unit_price_minor")?;
-                Ok((id(row, "order_id")?, row.try_get::<String, _>("sku")?, quantity, price))
-            })
+            .rows(
+                "SELECT order_id, line, sku, quantity, unit_price_minor, returned FROM order_items",
+                |row| {
+                    let line = Line {
+                        sku: row.try_get("sku")?,
+                        quantity: row.try_get("quantity")?,
+                        returned: row.try_get("returned")?,
+                    };
+                    let price: i64 = row.try_get("unit_price_minor")?;
+                    Ok((id(row, "order_id")?, row.try_get::<i64, _>("line")?, line, price))
+                },
+            )
             .await?;
-        for (order, sku, quantity, price) in lines {
+        for (order, number, line, price) in lines {
             if let Some(order) = by_id.get(&order).and_then(|at| all.get_mut(*at)) {
-                let line = order.items.entry(sku).or_default();
-                *line = line.saturating_add(quantity);
-                order.lines_minor = order.lines_minor.saturating_add(quantity.saturating_mul(price));
+                let sum = order.items.entry(line.sku.clone()).or_default();
+                *sum = sum.saturating_add(line.quantity);
+                order.lines_minor = order.lines_minor.saturating_add(line.quantity.saturating_mul(price));
+                order.lines.insert(number, line);
+            }
+        }
+        let (mut strays, mut by_return) = (Vec::new(), BTreeMap::new());
+        for one in returns::read(reader).await? {
+            match by_id.get(&one.order) {
+                Some(at) => {
+                    by_return.insert(one.saga, *at);
+                    all[*at].returns.push(one);
+                }
+                None => strays.push(one),
             }
         }
         let sql = "SELECT order_id, status, at_ms FROM order_status_changes ORDER BY order_id, seq";
@@ -145,6 +219,8 @@ impl Orders {
         Ok(Self {
             by_payment: all.iter().enumerate().map(|(at, order)| (order.payment, at)).collect(),
             by_saga: all.iter().enumerate().map(|(at, order)| (order.saga, at)).collect(),
+            by_return,
+            strays,
             all,
             outbox: Outbox::read(reader).await?,
         })

@@ -26,8 +26,19 @@ pub(crate) struct Payment {
     pub(crate) refunded_minor: i64,
     /// In order: kind, amount, time.
     pub(crate) entries: Vec<(String, i64, i64)>,
-    /// Refunds that were asked for and are not settled.
-    pub(crate) refunds_pending: usize,
+    /// Refunds that were asked for, whatever became of them.
+    pub(crate) refunds: Vec<Refund>,
+}
+
+/// One refund.
+#[derive(Debug)]
+pub(crate) struct Refund {
+    pub(crate) id: String,
+    /// Who asked.
+    pub(crate) saga: Uuid,
+    pub(crate) amount_minor: i64,
+    /// pending, done, failed
+    pub(crate) status: String,
 }
 
 impl Payment {
@@ -70,7 +81,7 @@ impl Payments {
                     voided_minor: row.try_get("voided_minor")?,
                     refunded_minor: row.try_get("refunded_minor")?,
                     entries: Vec::new(),
-                    refunds_pending: 0,
+                    refunds: Vec::new(),
                 })
             })
             .await?;
@@ -88,12 +99,22 @@ impl Payments {
                 payment.entries.push(entry);
             }
         }
-        let pending = reader
-            .rows("SELECT payment_id FROM refunds WHERE status = 'pending'", |row| id(row, "payment_id"))
+        let sql =
+            "SELECT refund_id, payment_id, saga_id, amount_minor, status FROM refunds ORDER BY refund_id";
+        let refunds = reader
+            .rows(sql, |row| {
+                let refund = Refund {
+                    id: row.try_get("refund_id")?,
+                    saga: id(row, "saga_id")?,
+                    amount_minor: row.try_get("amount_minor")?,
+                    status: row.try_get("status")?,
+                };
+                Ok((id(row, "payment_id")?, refund))
+            })
             .await?;
-        for payment in pending {
+        for (payment, refund) in refunds {
             if let Some(payment) = all.get_mut(&payment) {
-                payment.refunds_pending += 1;
+                payment.refunds.push(refund);
             }
         }
         Ok(Self { all, outbox: Outbox::read(reader).await? })

@@ -9,8 +9,9 @@ use super::journal::{End, Journal};
 use super::reader::{Reader, id_bytes};
 use crate::AuditError;
 
-/// The definition that moves money and goods; others are audited as journals only.
+/// The definitions that move money and goods, this way and back; others are audited as journals only.
 pub(crate) const CHECKOUT: &str = "checkout";
+pub(crate) const RETURN: &str = "return";
 
 /// One saga: its row and its journal.
 #[derive(Debug)]
@@ -68,6 +69,10 @@ impl Saga {
 
     pub(crate) fn is_checkout(&self) -> bool {
         self.definition == CHECKOUT
+    }
+
+    pub(crate) fn is_return(&self) -> bool {
+        self.definition == RETURN
     }
 
     /// The word for a status number of the store.

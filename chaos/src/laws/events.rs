@@ -1,5 +1,5 @@
-//! I7, the orchestrator's events: a lane has no gap, a saga's events are numbered without a hole, and a checkout that
-//! ended has said so in its last one.
+//! I7, the orchestrator's events: a lane has no gap, a saga's events are numbered without a hole, and a checkout or a
+//! return that ended has said so in its last one.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn check(books: &Books, found: &mut Findings) {
     for (id, saga) in &books.sagas {
         let rows = of_saga.remove(id).unwrap_or_default();
         in_sequence(books, *id, saga, &rows, found);
-        if saga.is_checkout() {
+        if saga.is_checkout() || saga.is_return() {
             said_its_end(*id, saga, rows.last().copied(), found);
         }
     }
@@ -115,18 +115,19 @@ fn said_its_end(id: Uuid, saga: &Saga, last: Option<&LaneRow>, found: &mut Findi
         Standing::Ended(End::Compensated) => Some("compensated"),
         _ => None,
     };
-    let said = last.and_then(|row| row.kind.strip_prefix("com.backstitch.checkout."));
-    let said = said.and_then(|kind| kind.strip_suffix(".v1"));
+    let what = &saga.definition;
+    let said = last.and_then(|row| row.kind.strip_prefix("com.backstitch.")?.strip_prefix(what.as_str()));
+    let said = said.and_then(|kind| kind.strip_prefix('.')?.strip_suffix(".v1"));
     let wrong = match (word, said) {
         // Purged with all its events, or never written: then its count says so.
         (Some(word), None) if saga.events == 0 => {
-            Some(format!("The checkout {word}, but it never published an event."))
+            Some(format!("The {what} {word}, but it never published an event."))
         }
         (Some(word), Some(said)) if said != word => {
-            Some(format!("The checkout {word}, but the last thing it published is that it {said}."))
+            Some(format!("The {what} {word}, but the last thing it published is that it {said}."))
         }
         (None, Some(said @ ("completed" | "compensated"))) => {
-            Some(format!("It was published that the checkout {said}, but it has not ended."))
+            Some(format!("It was published that the {what} {said}, but it has not ended."))
         }
         _ => None,
     };

@@ -97,7 +97,12 @@ fn effects_have_journals(books: &Books, participants: &Participants, found: &mut
     let payments = participants.payments.all.values().map(|payment| ("payment", payment.id, payment.saga));
     let reservations = participants.stock.reservations.values().map(|r| ("reservation", r.id, r.saga));
     let shipments = participants.shipments.all.iter().map(|s| ("shipment", s.id, s.saga));
-    for (what, thing, saga) in orders.chain(payments).chain(reservations).chain(shipments) {
+    let returns = participants.orders.all.iter().flat_map(|order| &order.returns);
+    let returns = returns.map(|one| ("return", one.id, one.saga));
+    let restocks = participants.stock.restocks.iter().map(|restock| ("restock", restock.id, restock.saga));
+    let receipts = participants.shipments.receipts.iter().map(|r| ("receipt", r.id, r.saga));
+    let bought = orders.chain(payments).chain(reservations).chain(shipments);
+    for (what, thing, saga) in bought.chain(returns).chain(restocks).chain(receipts) {
         let forgotten = born_at_ms(saga).is_some_and(|at_ms| books.may_be_forgotten(at_ms));
         if !forgotten && books.standing(saga) == Standing::Unknown {
             found.add(

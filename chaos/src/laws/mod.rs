@@ -7,6 +7,7 @@ mod money;
 mod once;
 mod overview;
 mod participant_events;
+mod returns;
 mod stock;
 
 use crate::books::Books;
@@ -19,6 +20,7 @@ pub(crate) fn judge(books: &Books) -> Report {
     if let Some(participants) = &books.participants {
         money::check(books, participants, &mut found);
         stock::check(books, participants, &mut found);
+        returns::check(books, participants, &mut found);
         once::check(books, participants, &mut found);
         capture_or_void::check(participants, &mut found);
         participant_events::check(participants, &mut found);

@@ -2,8 +2,9 @@
 //!
 //! At every moment: our ledger claims nothing that the bank's statement does not show (we write down only what the
 //! provider told us), and an order stands only on money that was taken. At rest, when nobody will do anything any
-//! more: both ledgers agree, captured - refunded is the order's total if the order stands and else nothing, and
-//! nothing is held. Parked sagas are excused from the second half and listed.
+//! more: both ledgers agree, captured - refunded is the order's total less what completed returns credited if the order
+//! stands and else nothing, and nothing is held. Parked sagas are excused from the second half and listed; while a return
+//! is live or parked, what it claims may be given back already or not yet. Returns one by one: `returns`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,9 @@ use uuid::Uuid;
 
 use super::Findings;
 use crate::Invariant::Money;
-use crate::books::{Account, Books, End, Order, OrderStatus, Participants, Payment, Standing};
+use crate::books::{
+    Account, Books, End, Order, OrderStatus, Participants, Payment, ReturnStatus, Standing, total,
+};
 use crate::report::money;
 
 /// What the bank says of one payment, over all accounts that bear its id. Without the bank's books, what we say.
@@ -76,7 +79,7 @@ pub(super) fn check(books: &Books, participants: &Participants, found: &mut Find
         own_sums(payment, found);
         nothing_claimed(payment, &at, found);
         if books.standing(payment.saga).is_at_rest() {
-            at_rest(books.standing(payment.saga), payment, &at, participants, found);
+            at_rest(books, payment, &at, participants, found);
         }
     }
     for order in &participants.orders.all {
@@ -149,7 +152,7 @@ fn nothing_claimed(payment: &Payment, at: &Position, found: &mut Findings) {
 
 /// At rest: the books agree, the money is where the order says, nothing is left held or under way.
 fn at_rest(
-    standing: Standing,
+    books: &Books,
     payment: &Payment,
     at: &Position,
     participants: &Participants,
@@ -158,8 +161,12 @@ fn at_rest(
     let show = |minor| money(minor, &payment.currency);
     let ids: [(&'static str, &dyn ToString); 3] =
         [("payment", &payment.id), ("saga", &payment.saga), ("order", &payment.order)];
+    let standing = books.standing(payment.saga);
+    // The refunds of a return are written down at the bank first, and then by us.
+    let going = |saga: Uuid| !books.standing(saga).is_at_rest();
+    let returns_rest = !payment.refunds.iter().any(|refund| going(refund.saga));
     const BOTH: &str = "payment: payments, entries; sandbox: accounts with this reference and their entries";
-    if at.captured > payment.captured_minor || at.refunded > payment.refunded_minor {
+    if at.captured > payment.captured_minor || (returns_rest && at.refunded > payment.refunded_minor) {
         let what = format!(
             "The saga {standing}, and the bank took {} and gave back {}, but our ledger knows only of {} and {}.",
             show(at.captured),
@@ -177,17 +184,30 @@ fn at_rest(
         let what = format!("The saga {standing}, but its payment is still {}.", payment.status);
         found.add(Money, what, ids, "payment: payments and barrier_open of this saga");
     }
-    let refunds = payment.refunds_pending.max(at.refunds_pending);
+    let pending = payment.refunds.iter().filter(|refund| refund.status == "pending" && !going(refund.saga));
+    let refunds = pending.count().max(if returns_rest { at.refunds_pending } else { 0 });
     if refunds > 0 {
         let what = format!("The saga {standing}, but {refunds} of its refunds are still pending.");
         found.add(Money, what, ids, "payment: refunds; sandbox: refunds");
     }
     let order = participants.orders.of_payment(payment.id);
-    let owed = order.filter(|order| order.stands()).map_or(0, |order| order.total_minor);
-    if at.kept() != owed {
+    let standing_order = order.filter(|order| order.stands());
+    let owed = standing_order.map_or(0, |order| order.total_minor.saturating_sub(order.credited_minor()));
+    // What returns claim that are not through: given back already, or not yet.
+    let claims = standing_order.into_iter().flat_map(|order| &order.returns);
+    let claims = claims.filter(|one| one.status == ReturnStatus::Claimed && going(one.saga));
+    let open = total(claims.map(|one| one.refund_minor));
+    if !(owed.saturating_sub(open)..=owed).contains(&at.kept()) {
         let order = order.map_or_else(
             || "there is no order".to_owned(),
-            |order| format!("order {} of {} is {}", order.name(), show(order.total_minor), order.status),
+            |order| {
+                let credited = match order.credited_minor() {
+                    0 => String::new(),
+                    credited => format!(", less {} that came back,", show(credited)),
+                };
+                let (name, total) = (order.name(), show(order.total_minor));
+                format!("order {name} of {total}{credited} is {}", order.status)
+            },
         );
         let what = format!("The bank keeps {} of the customer's money, but {order}.", show(at.kept()));
         found.add(Money, what, ids, "order: orders of this payment_id; sandbox: entries; payment: entries");
@@ -252,7 +272,7 @@ fn order_stands_on_money(
 /// At rest: no order is left half made, and the order says what its saga says.
 fn order_fits_its_saga(standing: Standing, order: &Order, found: &mut Findings) {
     let wrong = match standing {
-        Standing::Ended(End::Completed) => !order.stands(),
+        Standing::Ended(End::Completed) => !order.stands() && !order.was_made_good(),
         Standing::Ended(End::Compensated) => order.status != OrderStatus::Cancelled,
         Standing::Unknown => order.status == OrderStatus::Pending,
         Standing::InFlight | Standing::Parked => false,

@@ -106,7 +106,11 @@ fn tell(
         for order in participants.orders.all.iter().filter(|order| order.saga == id) {
             leaves.push(format!("order {} is {}", order.name(), order.status));
         }
-        for reservation in participants.stock.reservations.values().filter(|r| r.saga == id && !r.sold) {
+        if let Some((order, one)) = participants.orders.return_of(id) {
+            let refund = money(one.refund_minor, &order.currency);
+            leaves.push(format!("a return of order {} over {refund} is {}", order.name(), one.status));
+        }
+        for reservation in participants.stock.reservations.values().filter(|r| r.saga == id && r.is_open()) {
             leaves.push(format!("reservation {} is open", reservation.id));
         }
         for (cart, _) in participants.carts.held_by.iter().filter(|(_, holder)| **holder == id) {

@@ -82,6 +82,19 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         },
         found,
     );
+    let returned = orders.all.iter().filter_map(|order| {
+        let first_at_ms = order.completed().filter_map(|one| one.settled_at_ms).min()?;
+        Some((order.id.to_string(), (order.completed().count(), first_at_ms)))
+    });
+    check_telling(
+        &Telling {
+            outbox: &orders.outbox,
+            kind: "com.backstitch.order.returned.v1",
+            what: "goods of an order came back",
+            facts: returned.collect(),
+        },
+        found,
+    );
     let payments = &participants.payments;
     for (entry, kind, what) in [
         ("authorized", "com.backstitch.payment.authorized.v1", "a payment was authorized"),
@@ -110,6 +123,15 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         },
         found,
     );
+    check_telling(
+        &Telling {
+            outbox: &stock.outbox,
+            kind: "com.backstitch.inventory.restocked.v1",
+            what: "goods came back into the stock",
+            facts: stock.restocks.iter().map(|r| (r.id.to_string(), (1, r.at_ms))).collect(),
+        },
+        found,
+    );
     let counted = stock.skus.iter().filter(|(_, of)| of.corrections > 0);
     check_telling(
         &Telling {
@@ -123,13 +145,29 @@ fn facts_are_told(participants: &Participants, found: &mut Findings) {
         found,
     );
     let shipments = &participants.shipments;
-    let created = shipments.all.iter().map(|s| (s.id.to_string(), (1, s.created_at_ms)));
+    let created = shipments.all.iter().filter(|s| !shipments.never_was(s.id));
+    let created = created.map(|s| (s.id.to_string(), (1, s.created_at_ms)));
     check_telling(
         &Telling {
             outbox: &shipments.outbox,
             kind: "com.backstitch.shipping.created.v1",
             what: "a parcel was created",
             facts: created.collect(),
+        },
+        found,
+    );
+    let mut received: BTreeMap<String, (usize, i64)> = BTreeMap::new();
+    for receipt in shipments.receipts.iter().filter(|receipt| receipt.outcome == "received") {
+        let (times, first_at_ms) = received.entry(receipt.shipment.to_string()).or_insert((0, receipt.at_ms));
+        *times += 1;
+        *first_at_ms = receipt.at_ms.min(*first_at_ms);
+    }
+    check_telling(
+        &Telling {
+            outbox: &shipments.outbox,
+            kind: "com.backstitch.shipping.received.v1",
+            what: "goods of a parcel were received",
+            facts: received,
         },
         found,
     );

@@ -2,7 +2,8 @@
 //!
 //! At every commit: on hand + reserved + sold is the sum of what people counted, none of them negative; reserved and
 //! sold are what the reservations say; a reservation belongs to a saga that is in flight or parked; goods are sold,
-//! and parcels sent, only for an order that stands. At rest: what was sold and sent is what was ordered.
+//! and parcels sent, only for an order that stands. At rest: what was sold and sent is what was ordered, less what came
+//! back. Returns one by one: `returns`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::Findings;
 use crate::Invariant::Stock;
-use crate::books::{Books, Order, Participants};
+use crate::books::{Books, Order, Participants, Return, ReturnStatus};
 
 pub(super) fn check(books: &Books, participants: &Participants, found: &mut Findings) {
     every_unit_is_somewhere(participants, found);
@@ -18,7 +19,7 @@ pub(super) fn check(books: &Books, participants: &Participants, found: &mut Find
     parcels(participants, found);
     for order in participants.orders.all.iter().filter(|order| order.stands()) {
         if books.standing(order.saga).is_at_rest() {
-            sold_and_sent_as_ordered(order, participants, found);
+            sold_and_sent_as_ordered(books, order, participants, found);
         }
     }
 }
@@ -29,9 +30,9 @@ fn every_unit_is_somewhere(participants: &Participants, found: &mut Findings) {
     let mut sold: BTreeMap<&str, i64> = BTreeMap::new();
     for reservation in stock.reservations.values() {
         let sums = if reservation.sold { &mut sold } else { &mut open };
-        for (sku, quantity) in &reservation.lines {
+        for (sku, line) in &reservation.lines {
             let sum = sums.entry(sku).or_default();
-            *sum = sum.saturating_add(*quantity);
+            *sum = sum.saturating_add(line.held());
         }
     }
     for (sku, of) in &stock.skus {
@@ -77,7 +78,7 @@ fn reservations(books: &Books, participants: &Participants, found: &mut Findings
         let standing = books.standing(reservation.saga);
         let ids: [(&'static str, &dyn ToString); 2] =
             [("reservation", &reservation.id), ("saga", &reservation.saga)];
-        if !reservation.sold && standing.is_at_rest() {
+        if reservation.is_open() && standing.is_at_rest() {
             found.add(
                 Stock,
                 format!("The saga {standing}, but its reservation is still open."),
@@ -110,26 +111,48 @@ fn parcels(participants: &Participants, found: &mut Findings) {
     }
 }
 
-/// The saga of a standing order has ended: the goods left the stock as ordered, in one parcel.
-fn sold_and_sent_as_ordered(order: &Order, participants: &Participants, found: &mut Findings) {
+/// The saga of a standing order has ended: the goods left the stock as ordered, in one parcel, but for what its returns
+/// have taken. While one of them is not through, what it claims may be on hand again already or not yet.
+fn sold_and_sent_as_ordered(books: &Books, order: &Order, participants: &Participants, found: &mut Findings) {
     let ids: [(&'static str, &dyn ToString); 2] = [("order", &order.id), ("saga", &order.saga)];
-    let mut sold: BTreeMap<String, i64> = BTreeMap::new();
+    let mut sold: BTreeMap<&str, i64> = BTreeMap::new();
     for reservation in participants.stock.of_saga(order.saga).filter(|reservation| reservation.sold) {
-        for (sku, quantity) in &reservation.lines {
-            let line = sold.entry(sku.clone()).or_default();
-            *line = line.saturating_add(*quantity);
+        for (sku, line) in &reservation.lines {
+            let sum = sold.entry(sku).or_default();
+            *sum = sum.saturating_add(line.held());
         }
     }
-    for sku in order.items.keys().chain(sold.keys()).collect::<BTreeSet<_>>() {
-        let (ordered, gone) = (order.items.get(sku).unwrap_or(&0), sold.get(sku).unwrap_or(&0));
-        if ordered != gone {
-            let what = format!("Order {} has {ordered} of {sku}, but {gone} were sold for it.", order.name());
-            found.add(Stock, what, ids, "order: order_items; inventory: reservation_lines of this saga");
+    let credited = order.back(order.completed());
+    let going = |one: &&Return| one.status == ReturnStatus::Claimed && !books.standing(one.saga).is_at_rest();
+    let open = order.back(order.returns.iter().filter(going));
+    for sku in order.items.keys().map(String::as_str).chain(sold.keys().copied()).collect::<BTreeSet<_>>() {
+        let of = |sums: &BTreeMap<&str, i64>| sums.get(sku).copied().unwrap_or(0);
+        let (ordered, gone) = (order.items.get(sku).copied().unwrap_or(0), of(&sold));
+        let wanted = ordered.saturating_sub(of(&credited));
+        if !(wanted.saturating_sub(of(&open))..=wanted).contains(&gone) {
+            let back = match of(&credited) {
+                0 => String::new(),
+                back => format!(", of which {back} came back"),
+            };
+            let what =
+                format!("Order {} has {ordered} of {sku}{back}, but {gone} were sold for it.", order.name());
+            found.add(
+                Stock,
+                what,
+                ids,
+                "order: order_items, order_returns; inventory: reservation_lines of this saga",
+            );
         }
     }
     let parcels = participants.shipments.of_order(order.id);
-    if parcels != 1 {
+    let wanted = usize::from(!participants.shipments.is_called_back(order.id));
+    if parcels != wanted {
         let what = format!("Order {} stands and its saga ended, but it has {parcels} parcels.", order.name());
-        found.add(Stock, what, ids, "shipping: shipments of this order_id and barrier of this saga");
+        found.add(
+            Stock,
+            what,
+            ids,
+            "shipping: shipments and receipts of this order_id, barrier of this saga",
+        );
     }
 }

@@ -2,6 +2,7 @@
 // Every test binary uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod returns;
 mod rows;
 pub(crate) mod server;
 mod stories;
@@ -48,7 +49,9 @@ impl Shop {
     pub(crate) async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
         rows::create(dir.path()).await;
-        stories::tell(dir).await
+        let (shop, pen) = stories::tell(dir).await;
+        pen.close().await;
+        shop
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -38,24 +38,24 @@ pub(super) async fn create(dir: &Path) {
 
 /// Open connections to every database, and the counters that the services keep.
 pub(super) struct Pen {
-    orchestrator: SqliteConnection,
-    inventory: SqliteConnection,
-    payment: SqliteConnection,
-    order: SqliteConnection,
-    cart: SqliteConnection,
-    shipping: SqliteConnection,
-    sandbox: SqliteConnection,
-    lane: i64,
+    pub(super) orchestrator: SqliteConnection,
+    pub(super) inventory: SqliteConnection,
+    pub(super) payment: SqliteConnection,
+    pub(super) order: SqliteConnection,
+    pub(super) cart: SqliteConnection,
+    pub(super) shipping: SqliteConnection,
+    pub(super) sandbox: SqliteConnection,
+    pub(super) lane: i64,
     orders: i64,
-    outbox: i64,
+    pub(super) outbox: i64,
 }
 
 /// What is bought in every story: 3 of A at 2.50, sent for 4.00.
 pub(super) const SKU: &str = "A";
-const QUANTITY: i64 = 3;
-const PRICE: i64 = 250;
-const SHIPPING: i64 = 400;
-const TOTAL: i64 = QUANTITY * PRICE + SHIPPING;
+pub(super) const QUANTITY: i64 = 3;
+pub(super) const PRICE: i64 = 250;
+pub(super) const SHIPPING: i64 = 400;
+pub(super) const TOTAL: i64 = QUANTITY * PRICE + SHIPPING;
 
 impl Pen {
     pub(super) async fn new(dir: &Path) -> Self {
@@ -326,7 +326,7 @@ fn barrier(saga: Uuid, step: &str, state: &str) -> String {
     )
 }
 
-async fn emit(
+pub(super) async fn emit(
     conn: &mut SqliteConnection,
     number: &mut i64,
     source: &str,

@@ -9,17 +9,17 @@ use super::rows::Pen;
 use super::{NOON, Shop};
 
 /// The store's numbers for statuses.
-const COMPENSATING: i64 = 2;
-const PARKED: i64 = 3;
-const COMPLETED: i64 = 4;
-const COMPENSATED: i64 = 5;
+pub(super) const COMPENSATING: i64 = 2;
+pub(super) const PARKED: i64 = 3;
+pub(super) const COMPLETED: i64 = 4;
+pub(super) const COMPENSATED: i64 = 5;
 
-fn saga() -> Uuid {
+pub(super) fn saga() -> Uuid {
     let seconds = NOON.unsigned_abs() / 1000;
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0))
 }
 
-fn done(step: u32) -> Kind {
+pub(super) fn done(step: u32) -> Kind {
     Kind::StepDone(StepDone { step, attempts: 1, ..StepDone::default() })
 }
 
@@ -27,7 +27,7 @@ fn undone(step: u32) -> Kind {
     Kind::UndoDone(UndoDone { step, attempts: 1 })
 }
 
-pub(super) async fn tell(dir: tempfile::TempDir) -> Shop {
+pub(super) async fn tell(dir: tempfile::TempDir) -> (Shop, Pen) {
     let mut pen = Pen::new(dir.path()).await;
     pen.put_product(1000).await;
     let mut completed = Vec::new();
@@ -46,8 +46,7 @@ pub(super) async fn tell(dir: tempfile::TempDir) -> Shop {
         ],
         dir,
     };
-    pen.close().await;
-    shop
+    (shop, pen)
 }
 
 async fn started(pen: &mut Pen, cart: &str) -> Uuid {
@@ -68,7 +67,7 @@ async fn authorized(pen: &mut Pen, cart: &str) -> Uuid {
 }
 
 /// The capture happened; the journal does not know yet.
-async fn captured(pen: &mut Pen, cart: &str) -> Uuid {
+pub(super) async fn captured(pen: &mut Pen, cart: &str) -> Uuid {
     let saga = authorized(pen, cart).await;
     pen.create_order(saga).await;
     pen.record(saga, done(4)).await;
@@ -77,7 +76,7 @@ async fn captured(pen: &mut Pen, cart: &str) -> Uuid {
     saga
 }
 
-async fn complete(pen: &mut Pen, cart: &str) -> Uuid {
+pub(super) async fn complete(pen: &mut Pen, cart: &str) -> Uuid {
     let saga = captured(pen, cart).await;
     pen.confirm_order(saga).await;
     pen.sell(saga).await;

@@ -183,7 +183,7 @@ pub(crate) struct Effect {
     pub(crate) read: String,
     #[serde(default)]
     pub(crate) request: Table,
-    /// Path in the answer: names and indexes with dots between, `#` for how many.
+    /// Path in the answer: names and indexes with dots between, `#` for how many; empty behind the end of a list.
     pub(crate) field: String,
     /// What is there before it happened.
     pub(crate) none: Value,

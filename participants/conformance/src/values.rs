@@ -83,7 +83,8 @@ pub(crate) fn overlaid(base: &Table, over: &Table) -> Table {
     table
 }
 
-/// The value at `path` in a message told as JSON: names and indexes with dots between, `#` for how many.
+/// The value at `path` in a message told as JSON: names and indexes with dots between, `#` for how many. Empty behind the
+/// end of a list.
 pub(crate) fn at_path(message: &serde_json::Value, path: &str) -> Result<String, String> {
     let mut at = message;
     for part in path.split('.') {
@@ -92,6 +93,7 @@ pub(crate) fn at_path(message: &serde_json::Value, path: &str) -> Result<String,
             return Ok(items.len().to_string());
         }
         let next = match part.parse::<usize>() {
+            Ok(index) if at.as_array().is_some_and(|items| items.len() <= index) => return Ok(String::new()),
             Ok(index) => at.get(index),
             Err(_) => at.get(part),
         };
@@ -142,6 +144,8 @@ mod tests {
         assert_eq!(at_path(&message, "items.1.quantity").as_deref(), Ok("4"));
         assert_eq!(at_path(&message, "items.#").as_deref(), Ok("2"));
         assert_eq!(at_path(&message, "open").as_deref(), Ok("true"));
-        assert!(at_path(&message, "items.2.quantity").is_err() && at_path(&message, "open.#").is_err());
+        assert_eq!(at_path(&message, "items.2.quantity").as_deref(), Ok(""));
+        assert!(at_path(&message, "items.0.amount").is_err() && at_path(&message, "open.#").is_err());
+        assert!(at_path(&message, "open.0").is_err());
     }
 }

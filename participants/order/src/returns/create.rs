@@ -73,9 +73,8 @@ impl Action for CreateReturn {
         let Some(order) = returns::returnable(tx.conn(), asked.order).await? else {
             return Err(not_confirmed("unknown").into());
         };
-        if order.checkout != call.root.to_string() {
-            let why =
-                format!("order {} is of checkout {}, not of {}", asked.order, order.checkout, call.root);
+        if order.saga != call.root.to_string() {
+            let why = format!("order {} is of checkout {}, not of {}", asked.order, order.saga, call.root);
             return Err(OpError::broken(why));
         }
         self.admit(&order, now_ms)?;

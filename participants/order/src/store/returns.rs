@@ -14,7 +14,8 @@ use crate::domain::{Line, OrderNumber};
 /// What a return asks about its order.
 pub(crate) struct Returnable {
     pub(crate) number: OrderNumber,
-    pub(crate) checkout: String,
+    /// Who created it: the root of the family that its returns are of.
+    pub(crate) saga: String,
     pub(crate) status: String,
     /// 0 if it never was.
     pub(crate) confirmed_at_ms: i64,
@@ -36,7 +37,7 @@ pub(crate) async fn returnable(conn: &mut AnyConnection, order: Uuid) -> Result<
         let money = |column: &str| Ok::<_, Error>(Money::new(row.try_get(column)?, currency));
         Ok(Returnable {
             number: OrderNumber(row.try_get("order_number")?),
-            checkout: row.try_get("checkout_id")?,
+            saga: row.try_get("saga_id")?,
             status: row.try_get("status")?,
             confirmed_at_ms: row.try_get("confirmed_at_ms")?,
             paid: Paid {
