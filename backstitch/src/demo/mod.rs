@@ -44,9 +44,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         story::tell(&mut stage, &mut timeline).await?
     } else {
         let in_flight = usize::try_from(args.in_flight)?;
-        let mut summaries = Vec::new();
+        let (mut summaries, mut purchases) = (Vec::new(), invoices::Purchases::default());
         for day in &days {
-            summaries.push(invoices::replay(&mut stage, day, in_flight, &mut timeline).await?);
+            summaries
+                .push(invoices::replay(&mut stage, day, in_flight, &mut purchases, &mut timeline).await?);
         }
         json!({ "invoices": summaries })
     };

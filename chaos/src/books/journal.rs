@@ -129,7 +129,7 @@ impl Journal {
                 Err(error) => self.unreadable.push((seq, format!("its return: {error}"))),
             },
             Kind::PivotIntent(_) | Kind::CloseIntent(_) | Kind::Noted(_) => {}
-            Kind::NotMadeGood(not) => self.poisoned = Some(not.why),
+            Kind::NotMadeGood(not) => (self.made_good_by, self.poisoned) = (None, Some(not.why)),
         }
     }
 

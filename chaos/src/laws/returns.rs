@@ -122,7 +122,10 @@ fn fits_its_saga(books: &Books, order: &Order, one: &Return, found: &mut Finding
 fn gives_its_money_back(order: &Order, one: &Return, participants: &Participants, found: &mut Findings) {
     let payment = participants.payments.all.get(&order.payment);
     let refunds = payment.into_iter().flat_map(|payment| &payment.refunds);
-    let refunds = refunds.filter(|refund| refund.saga == one.saga && refund.status == "done");
+    // One that failed later was done when the credit note was written.
+    let failed_later = one.status == ReturnStatus::Completed;
+    let given = |status: &str| status == "done" || (failed_later && status == "failed");
+    let refunds = refunds.filter(|refund| refund.saga == one.saga && given(&refund.status));
     let refunded = total(refunds.map(|refund| refund.amount_minor));
     let wrong = match one.status {
         ReturnStatus::Claimed => refunded != 0 && refunded != one.refund_minor,

@@ -1,6 +1,6 @@
 //! Reading invoice files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -42,6 +42,23 @@ pub(crate) struct Invoice {
     pub(crate) customer: String,
     pub(crate) country: String,
     pub(crate) items: Vec<(String, i64)>,
+}
+
+impl Invoice {
+    /// It takes back what another one sold: its quantities are negative.
+    pub(crate) fn is_cancellation(&self) -> bool {
+        self.number.starts_with('C')
+    }
+
+    /// How many of each product.
+    pub(crate) fn units(&self) -> BTreeMap<&str, i64> {
+        let mut units: BTreeMap<&str, i64> = BTreeMap::new();
+        for (sku, quantity) in &self.items {
+            let sum = units.entry(sku).or_default();
+            *sum = sum.saturating_add(*quantity);
+        }
+        units
+    }
 }
 
 /// One file.

@@ -1,4 +1,4 @@
-//! Putting a day's products and checking out its invoices, many at a time.
+//! Putting a day's products and checking out its invoices, many at a time; then giving back what its cancellations do.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
@@ -9,6 +9,7 @@ use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::cancel::Purchases;
 use super::country;
 use super::read::{Day, Invoice, Product};
 use super::summary::{Fate, Summary};
@@ -21,6 +22,7 @@ pub(crate) async fn replay(
     stage: &mut Stage,
     day: &Day,
     in_flight: usize,
+    purchases: &mut Purchases,
     timeline: &mut Timeline,
 ) -> anyhow::Result<Summary> {
     let repriced = day.products.iter().filter(|p| p.repriced).count();
@@ -42,7 +44,9 @@ pub(crate) async fn replay(
     }
 
     let bar = progress(day.invoices.len());
-    let queue: Arc<Mutex<VecDeque<usize>>> = Arc::new(Mutex::new((0..day.invoices.len()).collect()));
+    let (cancellations, sales): (Vec<usize>, Vec<usize>) =
+        (0..day.invoices.len()).partition(|at| day.invoices[*at].is_cancellation());
+    let queue: Arc<Mutex<VecDeque<usize>>> = Arc::new(Mutex::new(sales.into()));
     let begun = Instant::now();
     let workers = (0..in_flight).map(|_| async {
         let mut shop = stage.shop().await?;
@@ -59,9 +63,20 @@ pub(crate) async fn replay(
     let mut fates: Vec<_> = futures::future::try_join_all(workers).await?.into_iter().flatten().collect();
     // Told in the file's order, whoever was faster.
     fates.sort_unstable_by_key(|(at, ..)| *at);
-    fates.into_iter().for_each(|(_, number, fate)| summary.invoice(number, fate));
-    bar.finish_and_clear();
+    purchases.next_day();
+    for (at, number, (fate, order)) in fates {
+        if let (Some(order), Some(invoice)) = (order, day.invoices.get(at)) {
+            purchases.bought(at, invoice, order);
+        }
+        summary.invoice(number, fate);
+    }
     summary.took(begun.elapsed());
+    // One after the other: what one gives back, the next one cannot.
+    for (at, invoice) in cancellations.into_iter().filter_map(|at| Some((at, day.invoices.get(at)?))) {
+        summary.cancellation(&invoice.number, purchases.cancel(&mut shop, &day.name, at, invoice).await?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
     timeline.lines(&summary.to_string());
     Ok(summary)
 }
@@ -94,7 +109,8 @@ fn delivery(there: Option<&Shelf>, wanted: i64) -> i64 {
     }
 }
 
-async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Result<Fate> {
+/// What became of an invoice, and the order that it has become, if any.
+async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Result<(Fate, Option<String>)> {
     let cart = format!("{day}-{}", invoice.number);
     let items: Vec<_> = invoice.items.iter().map(|(sku, n)| json!({ "sku": sku, "quantity": n })).collect();
     let mut body = json!({ "items": items });
@@ -103,7 +119,7 @@ async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Res
     }
     let filled = shop.put_cart(&cart, &body).await?;
     if !filled.status.is_success() {
-        return Ok(Fate::Refused { kind: filled.problem_kind(), why: filled.problem() });
+        return Ok((Fate::refused(&filled), None));
     }
     let who = if invoice.customer.is_empty() {
         format!("guest-{}", invoice.number)
@@ -120,20 +136,11 @@ async fn check_out(shop: &mut Shop, day: &str, invoice: &Invoice) -> anyhow::Res
     let answer = shop.check_out(&cart, 30, &body).await?;
     let took = begun.elapsed();
     if !answer.status.is_success() {
-        return Ok(Fate::Refused { kind: answer.problem_kind(), why: answer.problem() });
+        return Ok((Fate::refused(&answer), None));
     }
-    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let document = &answer.body;
-    Ok(match word(&document["status"]).as_str() {
-        "completed" => {
-            Fate::Completed { minor: document["total"]["amount_minor"].as_i64().unwrap_or(0), took }
-        }
-        "compensated" => Fate::Refused {
-            kind: word(&document["refusal"]["reason"]),
-            why: word(&document["refusal"]["detail"]),
-        },
-        other => Fate::Unfinished { status: other.to_owned() },
-    })
+    let fate = Fate::of(&answer.body, "total", took);
+    let order = answer.body["order_id"].as_str().filter(|_| matches!(fate, Fate::Completed { .. }));
+    Ok((fate, order.map(str::to_owned)))
 }
 
 fn progress(invoices: usize) -> ProgressBar {

@@ -5,6 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::demo::shop::Answer;
 
 /// What became of one invoice.
 pub(crate) enum Fate {
@@ -22,11 +25,67 @@ pub(crate) enum Fate {
     },
 }
 
+impl Fate {
+    /// The API refused it.
+    pub(super) fn refused(answer: &Answer) -> Self {
+        Fate::Refused { kind: answer.problem_kind(), why: answer.problem() }
+    }
+
+    /// What a saga's document says; `money` is the member with what it was about.
+    pub(super) fn of(document: &Value, money: &str, took: Duration) -> Self {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match word(&document["status"]).as_str() {
+            "completed" => {
+                Fate::Completed { minor: document[money]["amount_minor"].as_i64().unwrap_or(0), took }
+            }
+            "compensated" => Fate::Refused {
+                kind: word(&document["refusal"]["reason"]),
+                why: word(&document["refusal"]["detail"]),
+            },
+            other => Fate::Unfinished { status: other.to_owned() },
+        }
+    }
+}
+
+/// What became of the cancellations.
+#[derive(Default, Serialize)]
+struct Cancellations {
+    count: usize,
+    /// Accepted as returns.
+    returned: Vec<String>,
+    refused: BTreeMap<String, Reason>,
+    refund_minor: i64,
+}
+
 #[derive(Default, Serialize)]
 struct Reason {
     count: usize,
     invoices: Vec<String>,
     example: String,
+}
+
+impl Reason {
+    fn add(&mut self, number: &str, why: String) {
+        self.count += 1;
+        self.invoices.push(number.to_owned());
+        if self.example.is_empty() {
+            self.example = why;
+        }
+    }
+
+    fn tell(&self, kind: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let invoices = some(&self.invoices);
+        writeln!(f, "refused {:>3}  {kind}: {invoices}\n             e.g. {}", self.count, self.example)
+    }
+}
+
+/// The first few.
+fn some(invoices: &[String]) -> String {
+    let mut some = invoices.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
+    if invoices.len() > 6 {
+        some.push_str(", …");
+    }
+    some
 }
 
 /// The day in numbers.
@@ -39,6 +98,7 @@ pub(crate) struct Summary {
     completed: usize,
     refused: BTreeMap<String, Reason>,
     unfinished: BTreeMap<String, Vec<String>>,
+    cancellations: Cancellations,
     total_minor: i64,
     seconds: f64,
     #[serde(skip)]
@@ -57,6 +117,7 @@ impl Summary {
             completed: 0,
             refused: BTreeMap::new(),
             unfinished: BTreeMap::new(),
+            cancellations: Cancellations::default(),
             total_minor: 0,
             seconds: 0.0,
             latencies: Vec::new(),
@@ -77,14 +138,21 @@ impl Summary {
                 self.total_minor += minor;
                 self.latencies.push(took);
             }
-            Fate::Refused { kind, why } => {
-                let reason = self.refused.entry(kind).or_default();
-                reason.count += 1;
-                reason.invoices.push(number.to_owned());
-                if reason.example.is_empty() {
-                    reason.example = why;
-                }
+            Fate::Refused { kind, why } => self.refused.entry(kind).or_default().add(number, why),
+            Fate::Unfinished { status } => self.unfinished.entry(status).or_default().push(number.to_owned()),
+        }
+    }
+
+    pub(crate) fn cancellation(&mut self, number: &str, fate: Fate) {
+        self.invoices += 1;
+        let cancellations = &mut self.cancellations;
+        cancellations.count += 1;
+        match fate {
+            Fate::Completed { minor, .. } => {
+                cancellations.returned.push(number.to_owned());
+                cancellations.refund_minor += minor;
             }
+            Fate::Refused { kind, why } => cancellations.refused.entry(kind).or_default().add(number, why),
             Fate::Unfinished { status } => self.unfinished.entry(status).or_default().push(number.to_owned()),
         }
     }
@@ -106,7 +174,8 @@ impl fmt::Display for Summary {
         writeln!(
             f,
             "{} of {} invoices completed, {pounds}.{pence:02} GBP in all",
-            self.completed, self.invoices
+            self.completed,
+            self.invoices - self.cancellations.count
         )?;
         writeln!(
             f,
@@ -116,14 +185,20 @@ impl fmt::Display for Summary {
             self.p99_ms
         )?;
         for (kind, reason) in &self.refused {
-            let mut some = reason.invoices.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
-            if reason.invoices.len() > 6 {
-                some.push_str(", …");
-            }
-            writeln!(f, "refused {:>3}  {kind}: {some}\n             e.g. {}", reason.count, reason.example)?;
+            reason.tell(kind, f)?;
         }
-        if self.refused.values().flat_map(|reason| &reason.invoices).any(|number| number.starts_with('C')) {
-            writeln!(f, "             (invoices C… are cancellations: their quantities are negative)")?;
+        let Cancellations { count, returned, refused, refund_minor } = &self.cancellations;
+        if *count > 0 {
+            let (pounds, pence) = (refund_minor / 100, refund_minor % 100);
+            let which = if returned.is_empty() { String::new() } else { format!(": {}", some(returned)) };
+            writeln!(
+                f,
+                "{} of {count} cancellations accepted as returns, {pounds}.{pence:02} GBP given back{which}",
+                returned.len()
+            )?;
+        }
+        for (kind, reason) in refused {
+            reason.tell(kind, f)?;
         }
         if !self.products_refused.is_empty() {
             let example = self.products_refused.values().next().map_or("", String::as_str);
