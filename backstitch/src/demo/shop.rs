@@ -119,6 +119,10 @@ impl Shop {
             .await
     }
 
+    pub(crate) async fn checkout(&mut self, id: &str) -> anyhow::Result<Answer> {
+        self.call(Method::GET, &format!("/api/v1/checkouts/{id}"), &[], &Value::Null).await
+    }
+
     /// Gives back lines of an order, or everything that is left of it, and waits up to `wait` seconds for the end of that.
     pub(crate) async fn give_back(
         &mut self,
