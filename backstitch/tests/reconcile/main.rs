@@ -1,5 +1,5 @@
 //! `backstitch reconcile` over real processes: zero in a shop that is whole, each thing that is planted found with its kind
-//! and its amount.
+//! and its amount, and zero again after a repair.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,4 +10,5 @@ mod background;
 mod command;
 mod load;
 mod planted;
+mod repair;
 mod rows;
