@@ -115,7 +115,7 @@ pub struct Door {
     /// Where it listens.
     pub address: SocketAddr,
     /// Serves it until the token says to stop.
-    pub serve: Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, std::io::Result<()>> + Send>,
+    pub serve: Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, std::io::Result<()>> + Send + Sync>,
 }
 
 /// Why a participant stopped serving.
