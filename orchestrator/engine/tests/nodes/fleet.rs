@@ -118,7 +118,8 @@ impl Fleet {
 
     /// Waits until the nodes have so many shards each.
     pub(crate) async fn balanced(&self, nodes: &[(&Node, usize)]) {
-        let patience = TERM * 3;
+        // A shard in which a call is out is handed over when that is answered, or when patience with it ends.
+        let patience = Options::default().drain_patience + TERM * 3;
         until(patience, "the shards are shared", async || nodes.iter().all(|(node, n)| node.shards() == *n))
             .await;
     }
