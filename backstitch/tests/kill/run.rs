@@ -8,7 +8,7 @@ use crate::customers::{SLOW, Told, ends};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, When, Who};
-use crate::stage::{SLOW_DATABASE, Stage};
+use crate::stage::{Stage, was_too_slow};
 
 /// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
 /// the answer, and then sees nothing there, never asks a second time but makes sure that it cannot happen.
@@ -126,7 +126,7 @@ async fn die_on_the_way_up(
         stage.spawn(point.who, armed);
         let died = until("it dies", async || stage.has_died(point.who, &point.name)).await;
         // As a supervisor does it.
-        if died.as_ref().is_err_and(|why| why.contains(SLOW_DATABASE)) {
+        if died.as_ref().is_err_and(|why| was_too_slow(why)) {
             stage.spawn(point.who, armed);
             until("it dies", async || stage.has_died(point.who, &point.name)).await?;
         } else {
