@@ -12,8 +12,9 @@ use backstitch_core::{Catalog, CatalogError, Definition, Timestamp};
 use backstitch_store::{Announced, Announcement, DefinitionRow, SagaRow, StoreError, Switch, Switched};
 use tracing::{error, info, warn};
 
-use crate::engine::{Engine, Shared, StartError};
+use crate::engine::{Engine, Shared};
 use crate::shards::Home;
+use crate::start::StartError;
 
 /// What this node last saw of the store's versions.
 #[derive(Default)]

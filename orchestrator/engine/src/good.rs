@@ -11,8 +11,10 @@ use bytes::Bytes;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::engine::{CancelError, Engine, NewRun, StartError, Started};
+use crate::engine::Engine;
 use crate::shards::Tenure;
+use crate::start::{NewRun, StartError, Started};
+use crate::verbs::CancelError;
 use crate::view::SagaView;
 
 /// Whose keys they are: nobody's who asks through a face.

@@ -5,7 +5,7 @@ use std::fmt;
 use backstitch_core::Hidden;
 
 use crate::dispatch::Dispatch;
-use crate::engine::NewRun;
+use crate::start::NewRun;
 
 impl fmt::Debug for NewRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 //! decision is [`backstitch_core::next`]'s.
 //!
 //! - [`Engine`] is the handle: start, look, cancel, wake, drain.
+//! - `start`, `verbs` and `reads` are what it does with one saga.
 //! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
 //! - `runner` is one task per live saga; it holds back effects until their record is durable.
 //! - `good` sees to the returns that make sagas good.
@@ -24,22 +25,27 @@ mod label;
 mod metrics;
 mod options;
 mod poison;
+mod reads;
 mod recovery;
 mod registry;
 mod room;
 mod runner;
 mod shards;
+mod start;
 mod traces;
+mod verbs;
 mod view;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
 pub use dispatch::{Dispatch, Dispatcher, Fault, GrpcDispatcher, GrpcOptions, Heard, Target, TargetError};
-pub use engine::{CancelError, Engine, NewRun, StartError, Started};
+pub use engine::Engine;
 pub use flow::Trouble;
 pub use follow::Follow;
 pub use metrics::describe as describe_metrics;
 pub use options::{BreakerOptions, FlowOptions, Options, RetryOptions};
 pub use recovery::Recovered;
 pub use shards::{Home, Progress, Sharing, Standing};
+pub use start::{NewRun, StartError, Started};
+pub use verbs::CancelError;
 pub use view::{History, ReadError, SagaView};
