@@ -24,8 +24,9 @@ fn mailbox(data: &Path) -> BTreeMap<String, usize> {
     mails
 }
 
-/// While everything is up: stock, orders, carts. Then everything is stopped, and the bank, the mailbox and the auditor are
-/// asked. `mails_are_sent`: no sender of mails was killed, with a mail in its hand that waits for its claim to run out.
+/// While everything is up: stock, orders, carts, and what `backstitch reconcile` says. Then everything is stopped, and the
+/// bank, the mailbox and the auditor are asked. `mails_are_sent`: no sender of mails was killed, with a mail in its hand that
+/// waits for its claim to run out.
 pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |is_so: bool, what: String| {
@@ -64,6 +65,9 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
         let wanted = |told: &&Told| mailbox(&data).contains_key(&Customer::email(&told.key));
         until("who completed has mail", async || completed.iter().all(wanted).then_some(())).await;
     }
+    // Every saga has ended, and each waited for its money: no event or webhook that is still on its way can change that.
+    let found = stage.reconcile().await;
+    check(found.is_empty(), format!("I1: backstitch reconcile found {found:#?}"));
     stage.close().await;
 
     let mails = mailbox(&data);

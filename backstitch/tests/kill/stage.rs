@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bank::Bank;
-use crate::common::{Act, Answer, Impostor, Process, product, program, run, until};
+use crate::common::{Act, Answer, Asked, Impostor, Process, product, program, reconcile, run, until};
 use crate::customers::Doors;
 use crate::engines::{Databases, Engines};
 use crate::points::Who;
@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     pub(crate) doors: Doors,
     pub(crate) bank: Bank,
     databases: Databases,
+    /// Of the participants, one after the other; then come each orchestrator's for HTTP and gRPC.
+    first_port: u16,
 }
 
 impl Stage {
@@ -91,6 +93,7 @@ impl Stage {
             databases,
             directory,
             chosen: 0,
+            first_port: first,
         }
     }
 
@@ -216,6 +219,18 @@ impl Stage {
                 process.stop().await;
             }
         }
+    }
+
+    /// What `backstitch reconcile` finds while everybody is up, and nothing is to settle by itself any more.
+    pub(crate) async fn reconcile(&self) -> Vec<Value> {
+        let asked = Asked::at(|name| {
+            let participant =
+                NAMES.iter().zip(self.first_port..).find(|(participant, _)| **participant == name);
+            at(participant.map_or(self.first_port + 7, |(_, port)| port))
+        });
+        let directory = self.directory.path().to_owned();
+        // The bank may be in this very thread, and has to be able to answer.
+        tokio::task::spawn_blocking(move || reconcile(&directory, &asked, &[])).await.unwrap()
     }
 
     /// What the auditor says of the databases at rest.
