@@ -144,6 +144,41 @@ pub(crate) fn write_behind() -> Vec<Setup> {
     ]
 }
 
+/// (h) What is parked after its pivot is made good by a return.
+pub(crate) fn goods() -> Vec<Setup> {
+    const STUCK: &[Kind] = &[Timeout, Garble, Unreturned];
+    vec![
+        Setup::new("three steps, made good, two troubles, a crash, a person", stage::three())
+            .goods(2)
+            .crashes(1)
+            .trouble(2, STUCK)
+            .resumes(1)
+            .patience(1)
+            .seeing(&[
+                MADE_GOOD,
+                UNRETURNED,
+                DELIVERED_AFTER_ALL,
+                GOOD_AT_SECOND,
+                RETURNED_BEFORE_DONE,
+                RETURN_UNATTENDED,
+                COMPLETED,
+            ]),
+        Setup::new("three steps, made good, the lease is stolen", stage::three())
+            .goods(1)
+            .thefts(1)
+            .trouble(1, STUCK)
+            .resumes(1)
+            .patience(1)
+            .seeing(&[MADE_GOOD, RETURNED_BEFORE_DONE, ZOMBIE_DECIDES]),
+        Setup::new("five steps, made good, a trouble, a crash", stage::five())
+            .goods(1)
+            .crashes(1)
+            .trouble(1, STUCK)
+            .patience(1)
+            .seeing(&[MADE_GOOD, RETURNED_BEFORE_DONE, RETURN_UNATTENDED]),
+    ]
+}
+
 /// (g) The relay dies between publish and mark.
 pub(crate) fn relay() -> Vec<Setup> {
     vec![
@@ -164,5 +199,5 @@ pub(crate) fn relay() -> Vec<Setup> {
 
 /// The whole quick set, to be walked in other ways too.
 pub(crate) fn all() -> Vec<Setup> {
-    [outcomes(), stock(), owners(), keys(), participants(), write_behind(), relay()].concat()
+    [outcomes(), stock(), owners(), keys(), participants(), write_behind(), relay(), goods()].concat()
 }

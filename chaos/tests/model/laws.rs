@@ -36,10 +36,13 @@ pub(crate) enum Law {
     CloseIntentBeforeClose,
     NoDoAfterClose,
     TurnedBackBeforeCancelled,
+    MadeGoodIsStill,
+    MadeGoodBeforeReturn,
+    ReturnIsSeenTo,
 }
 
 impl Law {
-    pub(crate) const ALL: [Law; 33] = [
+    pub(crate) const ALL: [Law; 36] = [
         Law::Money,
         Law::CaptureOrVoid,
         Law::Stock,
@@ -73,6 +76,9 @@ impl Law {
         Law::CloseIntentBeforeClose,
         Law::NoDoAfterClose,
         Law::TurnedBackBeforeCancelled,
+        Law::MadeGoodIsStill,
+        Law::MadeGoodBeforeReturn,
+        Law::ReturnIsSeenTo,
     ];
 
     /// The invariant or the row of the safety table, and what it says.
@@ -115,6 +121,9 @@ impl Law {
             Law::TurnedBackBeforeCancelled => {
                 "safety table: `turned_back` is durable before a cancel is accepted"
             }
+            Law::MadeGoodIsStill => "I6 nothing is called for a saga that is made good",
+            Law::MadeGoodBeforeReturn => "safety table: `made_good` is durable before its return is started",
+            Law::ReturnIsSeenTo => "I5 at rest no saga waits for its return",
         }
     }
 }

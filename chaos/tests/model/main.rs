@@ -75,6 +75,11 @@ fn the_relay_may_die_between_publish_and_mark() {
     hold(configs::relay());
 }
 
+#[test]
+fn what_cannot_be_done_is_made_good_once_or_is_its_persons_again() {
+    hold(configs::goods());
+}
+
 /// So that what holds wherever nothing goes on by itself holds at the end of every path (I5).
 #[test]
 fn every_path_ends() {

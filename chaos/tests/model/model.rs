@@ -42,7 +42,7 @@ impl Model for World {
 type Condition = fn(&World, &State) -> bool;
 
 /// One plain function per law, since a property captures nothing.
-const HOLDS: [Condition; 33] = [
+const HOLDS: [Condition; 36] = [
     holds::<0>,
     holds::<1>,
     holds::<2>,
@@ -76,6 +76,9 @@ const HOLDS: [Condition; 33] = [
     holds::<30>,
     holds::<31>,
     holds::<32>,
+    holds::<33>,
+    holds::<34>,
+    holds::<35>,
 ];
 
 /// As many as a configuration names at most.

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Poison,
     /// The provider waits for the customer, who may come back or not.
     Wait,
+    /// A return is refused, and taken back.
+    Unreturned,
 }
 
 /// How much may still go wrong.
@@ -42,6 +44,8 @@ pub(crate) struct Faults {
     pub(crate) relay_crashes: u8,
     /// A person, or a participant that answers again, sets a parked saga going.
     pub(crate) resumes: u8,
+    /// A person has what a parked saga cannot do returned instead.
+    pub(crate) goods: u8,
 }
 
 /// A configuration.
@@ -110,6 +114,11 @@ impl Setup {
 
     pub(crate) fn resumes(mut self, resumes: u8) -> Self {
         self.faults.resumes = resumes;
+        self
+    }
+
+    pub(crate) fn goods(mut self, goods: u8) -> Self {
+        self.faults.goods = goods;
         self
     }
 

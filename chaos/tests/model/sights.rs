@@ -3,7 +3,7 @@
 use backstitch_core::{Class, End, Op, Saga, Settled, Status};
 use participant_kit::barrier::table::{Aim, RowState};
 
-use crate::state::{Place, State, Told};
+use crate::state::{Place, Progress, State, Told};
 use crate::table::Answer;
 use crate::world::World;
 
@@ -80,6 +80,30 @@ sights! {
             let ahead = node.sagas.iter().flatten().any(|own| own.journal.len > own.durable);
             node.epoch > 0 && node.epoch < s.store.epoch && ahead
         })
+    };
+    MADE_GOOD = "a saga completed because a return made it good": |_, s| {
+        facts(s).any(|saga| saga.end == Some(End::Completed) && saga.made_good.is_some())
+    };
+    UNRETURNED = "a saga is its person's again because its return was taken back": |_, s| {
+        s.returns.iter().any(|back| back.progress == Progress::TakenBack)
+            && facts(s).any(|saga| saga.poisoned.is_some() && saga.made_good.is_none())
+    };
+    DELIVERED_AFTER_ALL = "a saga was delivered although a return had begun": |_, s| {
+        s.returns.iter().any(|back| back.progress == Progress::TakenBack)
+            && facts(s).any(|saga| saga.end == Some(End::Completed) && saga.made_good.is_none())
+    };
+    GOOD_AT_SECOND = "a saga was made good by its second return": |_, s| {
+        s.returns.iter().any(|back| back.nth > 1)
+            && facts(s).any(|saga| saga.end == Some(End::Completed) && saga.made_good.is_some())
+    };
+    RETURNED_BEFORE_DONE = "a call comes after what it does was given back": |_, s| {
+        s.packets.iter().any(|p| {
+            let place = &s.places[usize::from(p.place)];
+            p.op == Op::Do && place.returned && place.row == RowState::Absent
+        })
+    };
+    RETURN_UNATTENDED = "an owner died while a return was under way": |w, s| {
+        s.faults.crashes < w.setup.faults.crashes && s.returns.iter().any(|back| back.is_open())
     };
     WAITING = "a saga waits for the customer": |_, s| facts(s).any(|saga| saga.status() == Status::Waiting);
     WAITED_FOR_NOTHING = "a saga was compensated because the customer did not come back": |_, s| {

@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) replies: Vec<Reply>,
     pub(crate) clients: Vec<Client>,
     pub(crate) relay: Relay,
+    /// One per saga: the last that was started.
+    pub(crate) returns: Vec<Return>,
     /// Units that no saga has taken.
     pub(crate) stock: u8,
     /// What may still go wrong.
@@ -48,6 +50,43 @@ pub(crate) struct Own {
     pub(crate) durable: u8,
     /// Calls that wait for a record.
     pub(crate) queue: Vec<Asked>,
+    pub(crate) seeing: Seeing,
+}
+
+/// Whether an owner sees to the return that makes its saga good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Seeing {
+    #[default]
+    Nothing,
+    /// Starts the one that is on record, if it is not there, and tells its end.
+    ItsReturn,
+    /// Starts another one, as only a mutant does.
+    Another,
+}
+
+/// The saga that makes one good. Of its own laws nothing is told here: it is a saga like any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Return {
+    /// Which decision it follows; zero: there is none.
+    pub(crate) nth: u8,
+    pub(crate) progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Progress {
+    /// What the pivot took is not given back, and may never be.
+    #[default]
+    Begun,
+    /// It is, and the rest follows.
+    Giving,
+    Completed,
+    TakenBack,
+}
+
+impl Return {
+    pub(crate) fn is_open(&self) -> bool {
+        self.nth > 0 && matches!(self.progress, Progress::Begun | Progress::Giving)
+    }
 }
 
 /// The database.
@@ -85,6 +124,8 @@ pub(crate) struct Place {
     pub(crate) under_way: bool,
     /// The provider waits for the customer.
     pub(crate) waits: bool,
+    /// A return gave back what was done here; a do that comes later does nothing.
+    pub(crate) returned: bool,
     /// Lost when the participant dies.
     pub(crate) task: Option<Task>,
     /// For the laws: a do was sent.
@@ -103,6 +144,7 @@ impl Place {
         cancelled: false,
         under_way: false,
         waits: false,
+        returned: false,
         task: None,
         asked: false,
         promised: false,

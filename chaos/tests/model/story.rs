@@ -120,6 +120,11 @@ fn line(world: &World, before: &State, action: Action) -> String {
         Action::Mark => "the relay marks it".into(),
         Action::RelayCrash => "the relay crashes".into(),
         Action::WriteEvents { node } => format!("node {node} writes the events that it left out"),
+        Action::MakeGood { node, .. } => format!("a person has it made good at node {node}"),
+        Action::StartReturn { node, .. } => format!("node {node} starts a return"),
+        Action::GiveBack { place } => format!("the return gives back {}", at(place)),
+        Action::TakeReturnBack { .. } => "the return is refused and taken back".into(),
+        Action::TellReturned { node, .. } => format!("node {node} tells the saga how its return ended"),
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use backstitch_chaos::definitions::SAGA;
 use backstitch_core::{
-    Activity, Effect, Entry, Event, Illegal, Op, Outcome, Record, Refusal, Saga, Settled, StepId, Timestamp,
-    Transition, begin,
+    Activity, Effect, End, Entry, Event, Illegal, Op, Outcome, Record, Refusal, Saga, Settled, StepId,
+    Timestamp, Transition, begin,
 };
 use bytes::Bytes;
 use uuid::Uuid;
@@ -117,6 +117,8 @@ pub(crate) enum Heard {
     Available { step: u8 },
     Poison,
     Wake,
+    MakeGood { nth: u8 },
+    Returned { nth: u8, end: End },
 }
 
 /// A call that the table asks for.
@@ -186,6 +188,11 @@ impl Memory {
 /// The first is the one that sample answers are made for.
 pub(crate) fn saga_id(saga: usize) -> Uuid {
     Uuid::from_u128(SAGA.as_u128() + saga as u128)
+}
+
+/// The return that follows the nth decision.
+pub(crate) fn return_id(nth: u8) -> Uuid {
+    Uuid::from_u128(u128::from(nth))
 }
 
 pub(crate) fn step_id(step: usize) -> StepId {
@@ -318,6 +325,12 @@ impl Table {
             }
             Heard::Poison => (Event::Poison { why: "it panics".into() }, early),
             Heard::Wake => (Event::Wake, early),
+            Heard::MakeGood { nth } => {
+                (Event::MakeGood { why: "it is gone".into(), return_saga: return_id(nth) }, early)
+            }
+            Heard::Returned { nth, end } => {
+                (Event::Returned { return_saga: return_id(nth), end, why: "refused".into() }, early)
+            }
         }
     }
 }

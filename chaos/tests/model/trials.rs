@@ -18,6 +18,11 @@ fn outside(name: &'static str, step: &str) -> Setup {
     Setup::new(name, stage::two().outside(&[step])).patience(1)
 }
 
+/// Three steps, of which one may be parked after the pivot and made good.
+fn made_good(name: &'static str) -> Setup {
+    Setup::new(name, stage::three()).patience(1).trouble(1, &[Timeout]).goods(1)
+}
+
 /// Where the mutant is sought.
 pub(crate) fn of(mutant: Mutant) -> Setup {
     use Mutant as M;
@@ -106,6 +111,14 @@ pub(crate) fn of(mutant: Mutant) -> Setup {
         }
         M::NoEpochCheck | M::ReadsBeforeItsEpochIsCommitted => {
             two("two steps, the lease is stolen").thefts(1)
+        }
+        M::MadeGoodGoesOn | M::LateCallDelivers => made_good("three steps, a timeout, made good").resumes(1),
+        M::StartsAReturnTooEarly => made_good("three steps, a timeout, made good, no person"),
+        M::ForgetsTheReturn | M::DrawsAnotherReturn => {
+            made_good("three steps, a timeout, made good, a crash").crashes(1)
+        }
+        M::CompletesByAnyEnd => {
+            made_good("three steps, nonsense, a refused return").trouble(2, &[Garble, Unreturned])
         }
         M::EventsRideBesideTheCommit => two("events, a crash").relay(0).crashes(1),
         M::PublishesBeforeTheCommit | M::RelayPassesAGap => two("events").relay(0),

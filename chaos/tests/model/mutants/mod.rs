@@ -104,6 +104,13 @@ mutants! {
     WriterOvertakes: "the writer commits a record before an earlier one of the same saga",
     KeyIsCheckedOutsideTheCommit: "the idempotency key is checked outside the commit",
     KeyIsNotBoundToItsBody: "the idempotency key is not bound to the body",
+    // Making good.
+    MadeGoodGoesOn: "a saga that is made good goes on when a participant answers again",
+    StartsAReturnTooEarly: "the return that makes a saga good is started before `made_good` is durable",
+    ForgetsTheReturn: "a new owner does not see to the return of a saga that is made good",
+    DrawsAnotherReturn: "a new owner starts a return of its own, and not the one that is on record",
+    CompletesByAnyEnd: "a return that was taken back completes its saga",
+    LateCallDelivers: "a call that comes after what it does was given back does it all the same",
     // Events.
     EventsRideBesideTheCommit: "events are written after the commit of their record",
     PublishesBeforeTheCommit: "events are written before the commit of their record",

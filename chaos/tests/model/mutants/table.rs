@@ -1,8 +1,8 @@
 //! The core's table with something wrong before or after it.
 
 use backstitch_core::{
-    Activity, Call, Cause, Class, Definition, Direction, Effect, Entry, Event, Illegal, Op, Outcome, Record,
-    Refusal, Saga, Settled, StepId, Timestamp, Transition, next as real,
+    Activity, Call, Cause, Class, Definition, Direction, Effect, End, Entry, Event, Illegal, Op, Outcome,
+    Record, Refusal, Saga, Settled, StepId, Timestamp, Transition, next as real,
 };
 use bytes::Bytes;
 
@@ -35,6 +35,12 @@ pub(crate) fn next(
     let now = if mutant == Mutant::DeadlineIsAlwaysOver { saga.start.deadline } else { now };
     if mutant == Mutant::PoisonedIsCalled && saga.poisoned.take().is_some() {
         return real(definition, saga, Event::Own { recovered: false }, now, 0);
+    }
+    if mutant == Mutant::MadeGoodGoesOn && matches!(event, Event::Available { .. }) {
+        let good = saga.made_good.take();
+        let out = real(definition, saga, event, now, 0);
+        saga.made_good = good;
+        return out;
     }
     let mut out = real(definition, saga, event, now, 0)?;
     let turned = before.turned_back.is_none() && saga.turned_back.is_some();
@@ -128,6 +134,9 @@ pub(crate) fn waits_for(world: &World, asked: &Asked) -> u8 {
 
 /// An outcome that is read as another.
 fn misread(mutant: Mutant, definition: &Definition, saga: &mut Saga, event: Event) -> Event {
+    if let (Mutant::CompletesByAnyEnd, Event::Returned { return_saga, why, .. }) = (mutant, &event) {
+        return Event::Returned { return_saga: *return_saga, end: End::Completed, why: why.clone() };
+    }
     let Event::Replied { step, op, mut attempt, outcome } = event else { return event };
     if mutant == Mutant::AnswersAreMixedUp {
         attempt += 1;

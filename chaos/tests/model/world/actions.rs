@@ -60,6 +60,11 @@ pub(crate) enum Action {
     Mark,
     RelayCrash,
     WriteEvents { node: u8 },
+    MakeGood { node: u8, saga: u8 },
+    StartReturn { node: u8, saga: u8 },
+    GiveBack { place: u8 },
+    TakeReturnBack { saga: u8 },
+    TellReturned { node: u8, saga: u8 },
 }
 
 impl World {
@@ -71,6 +76,7 @@ impl World {
         self.of_nodes(state, out);
         self.of_network(state, out);
         self.of_participants(state, out);
+        self.of_returns(state, out);
         self.of_relay(state, out);
         if out.is_empty() && !state.rests() {
             self.stuck.store(true, Ordering::Relaxed);
@@ -154,8 +160,11 @@ impl World {
         if known.steps.iter().any(waits) {
             out.push(Action::Wake { node, saga });
         }
+        self.of_making_good(state, node, saga, own, out);
         if state.faults.resumes > 0 && known.is_parked() {
-            out.push(Action::Resume { node, saga });
+            if known.made_good.is_none() {
+                out.push(Action::Resume { node, saga });
+            }
             let definition = &self.setup.stage.definition;
             let silent = |step: &StepId| {
                 known.silenced_by(definition, definition.step(*step).participant).contains(*step)

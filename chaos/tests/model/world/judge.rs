@@ -5,7 +5,7 @@ use participant_kit::barrier::table::Manner;
 
 use super::Scene;
 use crate::laws::Law;
-use crate::state::{State, Told};
+use crate::state::{Seeing, State, Told};
 use crate::table::prefix;
 
 impl State {
@@ -15,11 +15,13 @@ impl State {
             let own = |own: &crate::state::Own| {
                 own.durable < own.journal.len
                     || own.known.steps.iter().any(|step| step.activity != Activity::Idle)
+                    || own.seeing != Seeing::Nothing
             };
             node.reading || !node.unwritten.is_empty() || node.sagas.iter().flatten().any(own)
         };
         !self.nodes.iter().any(busy)
             && !self.places.iter().any(|place| place.is_open())
+            && !self.returns.iter().any(|back| back.is_open())
             && !self.clients.iter().any(|client| matches!(client.told, Told::Nothing | Told::Waits))
     }
 }
@@ -56,13 +58,16 @@ impl Scene<'_> {
             self.hold(Law::ReportsStand, reported.end.is_none() || reported.end == end);
             self.hold(Law::TurnedBackBeforeCancelled, reported.turned_back.is_none() || turned);
         }
-        let Some(end) = facts.and_then(|facts| facts.end) else { return };
+        let Some(facts) = facts else { return };
+        let Some(end) = facts.end else { return };
         for step in 0..self.world.setup.stage.len() {
             if !self.world.setup.stage.profiles[step].barrier {
                 continue;
             }
             let place = self.state.places[self.world.place(saga, step)];
             let holds = match (end, self.world.class(step)) {
+                (End::Completed, Class::NeedsNoUndo(_)) if facts.made_good.is_some() => true,
+                (End::Completed, _) if facts.made_good.is_some() => !place.stands(),
                 (End::Completed, _) => place.effects == 1 && place.taken_back == 0,
                 (End::Compensated, Class::NeedsNoUndo(_)) => true,
                 (End::Compensated, _) => !place.stands(),
@@ -106,6 +111,7 @@ impl Scene<'_> {
             let Some(journal) = self.state.store.journals[saga].clone() else { continue };
             let status = journal.facts.status();
             self.hold(Law::EndsOrParks, status.is_final() || status == Status::Parked);
+            self.hold(Law::ReturnIsSeenTo, status.is_final() || journal.facts.made_good.is_none());
             let guarded = |step: &StepState| matches!(step.settled, Settled::Refused { called: false, .. });
             // A provider may be slower than the patience of whoever asks.
             let slow =

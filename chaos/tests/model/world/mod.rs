@@ -4,6 +4,7 @@
 //! between them is told here: writers, leases, a network, processes that die.
 
 mod actions;
+mod good;
 mod judge;
 mod node;
 mod participant;
@@ -20,7 +21,7 @@ use crate::laws::Law;
 use crate::model::MOST_SIGHTS;
 use crate::mutants::Mutant;
 use crate::setup::{Kind, Setup};
-use crate::state::{Client, Node, Own, Packet, Place, Relay, State, Store, Told};
+use crate::state::{Client, Node, Own, Packet, Place, Relay, Return, State, Store, Told};
 use crate::table::{Heard, Table};
 
 /// A configuration, and perhaps what is broken in it.
@@ -52,6 +53,7 @@ impl World {
             replies: Vec::new(),
             clients: setup.bodies.iter().map(|body| Client { body: *body, told: Told::Nothing }).collect(),
             relay: Relay::default(),
+            returns: vec![Return::default(); setup.sagas],
             stock: setup.stock,
             faults: setup.faults,
             broken: None,
@@ -147,6 +149,11 @@ impl Scene<'_> {
             Action::Mark => self.mark(),
             Action::RelayCrash => self.relay_crash(),
             Action::WriteEvents { node } => self.write_events(node),
+            Action::MakeGood { node, saga } => self.make_good(node, saga),
+            Action::StartReturn { node, saga } => self.start_return(node, saga),
+            Action::GiveBack { place } => self.give_back(place),
+            Action::TakeReturnBack { saga } => self.take_return_back(saga),
+            Action::TellReturned { node, saga } => self.tell_returned(node, saga),
         }
     }
 }

@@ -5,14 +5,14 @@ use backstitch_core::{Activity, Op};
 use super::{Scene, orphan};
 use crate::laws::Law;
 use crate::mutants::Mutant;
-use crate::state::{Own, Packet, Reply, Row, put, take};
+use crate::state::{Own, Packet, Reply, Row, Seeing, put, take};
 use crate::table::{Answer, Heard, Known, small};
 
 impl Scene<'_> {
     /// A saga begins here; its first record is handed to the writer.
     pub(super) fn begin(&mut self, node: usize, saga: usize) {
         let (known, journal) = self.world.table.begin(saga);
-        let own = Own { known, journal, durable: 0, queue: Vec::new() };
+        let own = Own { known, journal, durable: 0, queue: Vec::new(), seeing: Seeing::Nothing };
         self.state.nodes[node].sagas[saga] = Some(own);
         self.hear(node, saga, Heard::Own { recovered: false });
     }
@@ -24,6 +24,7 @@ impl Scene<'_> {
         let turned = table.turn(&own.known, heard);
         own.known = turned.after.clone();
         own.queue.extend(&turned.calls);
+        own.seeing = self.world.seeing(own, heard);
         // About to be sent counts: the table does not know whether it was.
         for asked in turned.calls.iter().filter(|asked| asked.op == Op::Do) {
             let place = self.world.place(saga, usize::from(asked.step));
@@ -218,7 +219,8 @@ impl Scene<'_> {
             return;
         }
         let durable = journal.len;
-        self.state.nodes[node].sagas[saga] = Some(Own { known, journal, durable, queue: Vec::new() });
+        self.state.nodes[node].sagas[saga] =
+            Some(Own { known, journal, durable, queue: Vec::new(), seeing: Seeing::Nothing });
         let recovered = !self.world.is(Mutant::RecoveryForgetsFormerOwners);
         self.hear(node, saga, Heard::Own { recovered });
     }

@@ -261,6 +261,9 @@ impl Scene<'_> {
     }
 
     fn effect(&mut self, at: usize) {
+        if self.state.places[at].returned && !self.world.is(Mutant::LateCallDelivers) {
+            return;
+        }
         let step = self.world.step_of(small(at));
         let pivot = self.world.class(step) == Class::Pivot;
         let promised = self.state.places[at].promised;

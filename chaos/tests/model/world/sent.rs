@@ -26,6 +26,7 @@ impl Scene<'_> {
         };
         let facts = &durable.facts;
         self.hold(Law::PoisonedIsStill, decided.poisoned.is_none());
+        self.hold(Law::MadeGoodIsStill, decided.made_good.is_none());
         let definition = &self.world.setup.stage.definition;
         let node_step = &definition.steps[step];
         let done =

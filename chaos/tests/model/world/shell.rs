@@ -96,7 +96,7 @@ impl Scene<'_> {
     }
 
     /// The store told it that it owns nothing any more.
-    fn lose(&mut self, node: usize) {
+    pub(super) fn lose(&mut self, node: usize) {
         self.drop_all(node);
         self.forget_waiting();
     }
