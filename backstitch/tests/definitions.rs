@@ -30,6 +30,7 @@ async fn a_version_is_switched_off_and_on_and_stays_so_across_a_restart() {
         [
             "NAME         VERSION  NEW SAGAS  IN FLIGHT  NODES  REASON",
             "checkout     1        on         0          local  the first version of its name",
+            "make_good    1        on         0          local  the first version of its name",
             "refund_case  1        on         0          local  the first version of its name",
             "repair       1        on         0          local  the first version of its name",
             "return       1        on         0          local  the first version of its name",

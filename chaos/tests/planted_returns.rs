@@ -3,7 +3,7 @@
 
 mod common;
 
-use backstitch_chaos::Invariant::{Events, Money, Stock};
+use backstitch_chaos::Invariant::{Events, Money, Once, Stock};
 use common::returns::{Returns, planted};
 use common::thing;
 use uuid::Uuid;
@@ -287,6 +287,35 @@ async fn goods_of_what_was_made_good_that_are_still_reserved() {
         |r| format!("UPDATE order_returns SET make_good = 0 WHERE return_id = '{}'", r.made_good),
         "The saga completed, but its order BS-000009 is cancelled",
         |r| r.good,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cart_of_what_was_made_good_that_is_still_held() {
+    planted(
+        Once,
+        "cart",
+        |r| format!("UPDATE carts SET held_by = '{}' WHERE cart_id = 'cart-good'", r.good),
+        "The saga completed, but it still holds its cart",
+        |r| r.good,
+    )
+    .await;
+    planted(
+        Once,
+        "cart",
+        |r| format!("DELETE FROM carts_let_go WHERE checkout_id = '{}'", r.good),
+        "A checkout was made good, but its cart was not let go of",
+        |r| r.good,
+    )
+    .await;
+    // Nobody lets a cart go whose checkout is only returned, and nobody else's return is one of it.
+    planted(
+        Once,
+        "cart",
+        |r| format!("INSERT INTO carts_let_go VALUES ('{}', 'cart-returned', 0)", r.returned),
+        "A checkout let its cart go, but nothing makes it good",
+        |r| r.returned,
     )
     .await;
 }

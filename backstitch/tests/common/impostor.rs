@@ -81,6 +81,11 @@ impl Impostor {
         self.calls.lock().unwrap().iter().filter(|call| call.key.starts_with(saga)).count()
     }
 
+    /// Calls of this method, whoever made them.
+    pub(crate) fn all_of(&self, method: &str) -> Vec<Call> {
+        self.calls.lock().unwrap().iter().filter(|call| call.method == method).cloned().collect()
+    }
+
     /// Calls that came in for this step of this saga.
     pub(crate) fn calls_of(&self, saga: &str, method: &str) -> Vec<Call> {
         let calls = self.calls.lock().unwrap();

@@ -1,6 +1,6 @@
 //! Who holds which cart, by the carts themselves and by the barrier rows of those who asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub(crate) struct Carts {
     pub(crate) count: usize,
     /// By saga.
     pub(crate) holds: BTreeMap<Uuid, Hold>,
+    /// The checkouts that were made good, which ended their holds.
+    pub(crate) let_go: BTreeSet<Uuid>,
     pub(crate) outbox: Outbox,
 }
 
@@ -55,8 +57,16 @@ impl Carts {
             hold.taken |= step == HOLD;
             hold.cleared |= step == CLEAR;
         }
+        let let_go =
+            reader.rows("SELECT checkout_id FROM carts_let_go", |row| id(row, "checkout_id")).await?;
         let count = carts.len();
         let held_by = carts.into_iter().filter_map(|(cart, saga)| Some((cart, saga?))).collect();
-        Ok(Self { held_by, count, holds, outbox: Outbox::read(reader).await? })
+        Ok(Self {
+            held_by,
+            count,
+            holds,
+            let_go: let_go.into_iter().collect(),
+            outbox: Outbox::read(reader).await?,
+        })
     }
 }

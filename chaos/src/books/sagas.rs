@@ -12,6 +12,8 @@ use crate::AuditError;
 /// The definitions that move money and goods, this way and back; others are audited as journals only.
 pub(crate) const CHECKOUT: &str = "checkout";
 pub(crate) const RETURN: &str = "return";
+/// A return too.
+pub(crate) const MAKE_GOOD: &str = "make_good";
 
 /// One saga: its row and its journal.
 #[derive(Debug)]
@@ -72,7 +74,12 @@ impl Saga {
     }
 
     pub(crate) fn is_return(&self) -> bool {
-        self.definition == RETURN
+        self.definition == RETURN || self.makes_good()
+    }
+
+    /// Whether it is a return that makes a checkout good and lets its cart go.
+    pub(crate) fn makes_good(&self) -> bool {
+        self.definition == MAKE_GOOD
     }
 
     /// The word for a status number of the store.

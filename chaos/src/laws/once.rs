@@ -1,6 +1,6 @@
 //! I3: at most one order and one capture per saga, hence per idempotency key; one live checkout per cart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ pub(super) fn check(books: &Books, participants: &Participants, found: &mut Find
     orders(participants, found);
     captures(participants, found);
     carts(books, participants, found);
+    made_good(books, participants, found);
     purchases(books, found);
 }
 
@@ -94,6 +95,7 @@ fn carts(books: &Books, participants: &Participants, found: &mut Findings) {
     let mut live: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
     for (id, saga) in &books.sagas {
         let holds = carts.holds.get(id).is_some_and(|hold| hold.taken && !hold.cleared);
+        let holds = holds && !carts.let_go.contains(id);
         if let (Standing::InFlight | Standing::Parked, true, Some((cart, _))) =
             (saga.standing(), holds, &saga.journal.cart)
         {
@@ -122,7 +124,38 @@ fn carts(books: &Books, participants: &Participants, found: &mut Findings) {
     }
 }
 
-/// A cart's version is bought at most once: clearing it makes a new version, and versions are never used again.
+/// Whoever was made good has let its cart go, and nobody else has.
+fn made_good(books: &Books, participants: &Participants, found: &mut Findings) {
+    let let_go = &participants.carts.let_go;
+    let mut may_have: BTreeSet<Uuid> = BTreeSet::new();
+    for (id, saga) in books.sagas.iter().filter(|(_, saga)| saga.makes_good()) {
+        let standing = saga.standing();
+        if standing != Standing::Ended(End::Compensated) {
+            may_have.insert(saga.root);
+        }
+        if standing == Standing::Ended(End::Completed) && !let_go.contains(&saga.root) {
+            found.add(
+                Once,
+                "A checkout was made good, but its cart was not let go of.",
+                [("saga", &saga.root), ("return", id)],
+                "cart: carts_let_go and barrier of this return",
+            );
+        }
+    }
+    // One that is forgotten tells nothing.
+    let known = let_go.iter().filter(|checkout| books.sagas.contains_key(checkout));
+    for checkout in known.filter(|checkout| !may_have.contains(checkout)) {
+        found.add(
+            Once,
+            "A checkout let its cart go, but nothing makes it good.",
+            [("saga", checkout)],
+            "cart: carts_let_go; orchestrator: sagas of this root",
+        );
+    }
+}
+
+/// A cart's version is bought at most once: clearing it or letting it go makes a new version, and versions are never used
+/// again.
 fn purchases(books: &Books, found: &mut Findings) {
     let mut bought: BTreeMap<(&str, i64), Uuid> = BTreeMap::new();
     for (id, saga) in &books.sagas {

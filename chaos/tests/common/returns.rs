@@ -39,6 +39,13 @@ struct Back {
     root: Uuid,
     quantity: i64,
     refund: i64,
+    makes_good: bool,
+}
+
+impl Back {
+    fn definition(&self) -> &'static str {
+        if self.makes_good { "make_good" } else { "return" }
+    }
 }
 
 impl Returns {
@@ -84,7 +91,7 @@ impl Returns {
 impl Pen {
     /// A return is accepted and has claimed what comes back.
     async fn claim(&mut self, root: Uuid, quantity: i64, refund: i64, make_good: bool) -> Back {
-        let back = Back { saga: saga(), root, quantity, refund };
+        let back = Back { saga: saga(), root, quantity, refund, makes_good: make_good };
         self.begin(&back).await;
         let (id, order) = (back.saga, thing(root, "order"));
         let sql = format!(
@@ -101,10 +108,12 @@ impl Pen {
 
     async fn begin(&mut self, back: &Back) {
         let (id, root) = (hex(back.saga.as_bytes()), hex(back.root.as_bytes()));
-        let sql = format!("INSERT INTO sagas VALUES ({id}, {root}, 0, 'return', 1, 0, {NOON}, {NOON}, 0)");
+        let definition = back.definition();
+        let sql =
+            format!("INSERT INTO sagas VALUES ({id}, {root}, 0, '{definition}', 1, 0, {NOON}, {NOON}, 0)");
         run(&mut self.orchestrator, &sql).await;
         let started = Started {
-            definition: "return".into(),
+            definition: definition.into(),
             version: 1,
             root: back.root.as_bytes().to_vec().into(),
             ..Started::default()
@@ -190,6 +199,10 @@ impl Pen {
         for step in 2..6 {
             self.record(saga, done(step)).await;
         }
+        if back.makes_good {
+            self.let_cart_go(root).await;
+            self.record(saga, done(6)).await;
+        }
         self.record(saga, Kind::Completed(Completed {})).await;
         self.return_event(back, "completed").await;
         self.status(saga, COMPLETED).await;
@@ -233,8 +246,6 @@ impl Pen {
         self.give_back(&back).await;
         self.cancel_order(root).await;
         self.finish(&back, "none", 3).await;
-        // The cart is let go of as well.
-        self.free_cart(root).await;
         self.record(root, Kind::Completed(Completed {})).await;
         self.checkout_event(root, "completed").await;
         self.status(root, COMPLETED).await;

@@ -164,6 +164,15 @@ impl Pen {
         emit(&mut self.cart, &mut self.outbox, "cart", &saga.to_string(), "cart.cleared", "cart").await;
     }
 
+    /// A checkout that was made good holds it no more.
+    pub(super) async fn let_cart_go(&mut self, checkout: Uuid) {
+        let sql = format!(
+            "INSERT INTO carts_let_go SELECT '{checkout}', cart_id, {NOON} FROM carts WHERE held_by = '{checkout}';
+             UPDATE carts SET held_by = NULL, version = version + 1 WHERE held_by = '{checkout}'"
+        );
+        run(&mut self.cart, &sql).await;
+    }
+
     pub(super) async fn reserve(&mut self, saga: Uuid) {
         let id = thing(saga, "reservation");
         let sql = format!(

@@ -17,7 +17,7 @@ pub fn checkout_with(timings: &Timings) -> Result<Definition, DefinitionError> {
     let mut d = DefinitionBuilder::<CheckoutInput>::new(definition::CHECKOUT, 1)
         .deadline(timings.deadline)
         .undo_retry(timings.undo)
-        .made_good_by(definition::RETURN, requests::whole_return)
+        .made_good_by(definition::MAKE_GOOD, requests::whole_return)
         .publishing(events::of_checkout);
 
     let hold = d

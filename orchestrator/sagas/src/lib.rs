@@ -21,7 +21,7 @@ pub use cases::refund_case;
 pub use checkout::{checkout, checkout_with};
 pub use names::{definition, return_step, return_thing, step, thing};
 pub use repairs::repair;
-pub use returns::{returns, returns_with};
+pub use returns::{make_good, make_good_with, returns, returns_with};
 pub use synthetic::{MAX_STEPS, synthetic};
 pub use timings::Timings;
 
@@ -37,6 +37,7 @@ pub fn catalog_with(timings: &Timings) -> Result<Catalog, DefinitionError> {
     Ok(Catalog::default()
         .with(checkout_with(timings)?)
         .with(returns_with(timings)?)
+        .with(make_good_with(timings)?)
         .with(repair()?)
         .with(refund_case()?))
 }

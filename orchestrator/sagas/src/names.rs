@@ -10,10 +10,17 @@ pub mod definition {
     pub const CHECKOUT: &str = "checkout";
     /// Giving goods back for money.
     pub const RETURN: &str = "return";
+    /// The return of a whole checkout that cannot be delivered, and what else it takes to be rid of that checkout.
+    pub const MAKE_GOOD: &str = "make_good";
     /// Taking back what an object at the payment provider holds or has taken and nobody owns.
     pub const REPAIR: &str = "repair";
     /// A refund that failed after it had been reported as done.
     pub const REFUND_CASE: &str = "refund_case";
+
+    /// Whether sagas of this definition are returns.
+    pub fn is_return(name: &str) -> bool {
+        matches!(name, RETURN | MAKE_GOOD)
+    }
 }
 
 /// Names of a return's steps, a repair's and a case's.
@@ -28,6 +35,8 @@ pub mod return_step {
     pub const TAKE_BACK_SHIPMENT: &str = "take_back_shipment";
     /// Writes the credit note.
     pub const CREDIT_NOTE: &str = "credit_note";
+    /// Where a checkout is made good: it holds its cart no more.
+    pub const LET_GO_CART: &str = "let_go_cart";
     /// The customer is told.
     pub const NOTIFY: &str = "notify";
     /// Of a repair, and its pivot: cancels a hold, or refunds.

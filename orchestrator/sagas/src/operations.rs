@@ -7,6 +7,7 @@ pub(crate) mod cart {
     pub(crate) const HOLD: Operation<HoldCartRequest, HoldCartResponse> = Operation::new("cart", "Hold");
     pub(crate) const FREE: Operation<FreeCartRequest, FreeCartResponse> = Operation::new("cart", "Free");
     pub(crate) const CLEAR: Operation<ClearCartRequest, ClearCartResponse> = Operation::new("cart", "Clear");
+    pub(crate) const LET_GO: Operation<LetGoCartRequest, LetGoCartResponse> = Operation::new("cart", "LetGo");
 }
 
 pub(crate) mod inventory {

@@ -134,6 +134,7 @@ pub(crate) fn whole_return(c: &Checkout, why: &str) -> ReturnInput {
         items: Vec::new(),
         reason: why.to_owned(),
         make_good: true,
+        cart_id: c.input.cart_id.clone(),
     }
 }
 

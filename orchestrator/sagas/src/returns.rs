@@ -1,13 +1,14 @@
-//! The return.
+//! The return: of what a customer sends back, and of all that a checkout cannot deliver.
 
 mod checks;
 mod requests;
 
-use backstitch_core::{Context, Definition, DefinitionBuilder, DefinitionError};
+use backstitch_core::{Context, Definition, DefinitionBuilder, DefinitionError, Handle};
+use backstitch_proto::payment::RefundResponse;
 use backstitch_proto::returns::ReturnInput;
 
 use crate::names::{definition, return_step};
-use crate::operations::{inventory, notification, order, payment, shipping};
+use crate::operations::{cart, inventory, notification, order, payment, shipping};
 use crate::refunds::REFUND;
 use crate::{Timings, events};
 
@@ -21,11 +22,36 @@ pub fn returns() -> Result<Definition, DefinitionError> {
 
 /// As [`returns`], with another patience than the usual.
 pub fn returns_with(timings: &Timings) -> Result<Definition, DefinitionError> {
-    let mut d = DefinitionBuilder::<ReturnInput>::new(definition::RETURN, 1)
+    let mut d = begin(definition::RETURN, timings);
+    give_back(&mut d);
+    d.build()
+}
+
+/// A return, and the checkout's cart is let go of. Whether that checkout has cleared it does not matter.
+pub fn make_good() -> Result<Definition, DefinitionError> {
+    make_good_with(&Timings::default())
+}
+
+/// As [`make_good`], with another patience than the usual.
+pub fn make_good_with(timings: &Timings) -> Result<Definition, DefinitionError> {
+    let mut d = begin(definition::MAKE_GOOD, timings);
+    let refund = give_back(&mut d);
+    d.step(return_step::LET_GO_CART, cart::LET_GO)
+        .after([refund.step()])
+        .request(requests::let_go_cart)
+        .retriable();
+    d.build()
+}
+
+fn begin(name: &'static str, timings: &Timings) -> DefinitionBuilder<ReturnInput> {
+    DefinitionBuilder::new(name, 1)
         .deadline(timings.deadline)
         .undo_retry(timings.undo)
-        .publishing(events::of_return);
+        .publishing(events::of_return)
+}
 
+/// The steps of every return. Answers the refund, after which nothing of it is taken back.
+fn give_back(d: &mut DefinitionBuilder<ReturnInput>) -> Handle<RefundResponse> {
     let create = d
         .step(return_step::CREATE_RETURN, order::CREATE_RETURN)
         .request(requests::create)
@@ -61,5 +87,5 @@ pub fn returns_with(timings: &Timings) -> Result<Definition, DefinitionError> {
         .reading((create, credit))
         .try_request(requests::notify)
         .retriable();
-    d.build()
+    refund
 }

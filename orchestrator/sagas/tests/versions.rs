@@ -80,6 +80,7 @@ fn return_input() -> ReturnInput {
         items: vec![Item { sku: "MUG".into(), quantity: 1 }],
         reason: "chipped".into(),
         make_good: true,
+        cart_id: "cart-7".into(),
     }
 }
 
@@ -87,7 +88,7 @@ fn return_input() -> ReturnInput {
 fn input(definition: &Definition) -> Vec<u8> {
     match definition.name {
         "checkout" => checkout_input().encode_to_vec(),
-        "return" => return_input().encode_to_vec(),
+        "return" | "make_good" => return_input().encode_to_vec(),
         "repair" => {
             RepairInput { provider_id: "pi_7".into(), state: "captured".into(), reason: "twice".into() }
                 .encode_to_vec()
@@ -212,6 +213,7 @@ fn all() -> Vec<Definition> {
     vec![
         backstitch_sagas::checkout().unwrap(),
         backstitch_sagas::returns().unwrap(),
+        backstitch_sagas::make_good().unwrap(),
         backstitch_sagas::repair().unwrap(),
         backstitch_sagas::refund_case().unwrap(),
         synthetic(7).unwrap(),

@@ -61,7 +61,7 @@ impl Resting for Seen {
     }
 
     fn ended(view: &SagaView) -> Option<Self> {
-        (view.definition.name == definition::RETURN).then(|| Self::of(view, &[]))
+        definition::is_return(view.definition.name).then(|| Self::of(view, &[]))
     }
 }
 
@@ -69,12 +69,12 @@ impl Resting for Seen {
 pub(crate) async fn get(app: &App, id: Uuid) -> Result<Seen, Problem> {
     let seen = match app.engine.history(id).await {
         Ok(history) => history
-            .filter(|history| history.view.definition.name == definition::RETURN)
+            .filter(|history| definition::is_return(history.view.definition.name))
             .map(|history| Seen::of(&history.view, &history.records)),
         Err(error) => {
             let salvage = salvage::of(app, id, error).await?;
             salvage
-                .filter(|salvage| salvage.row.definition == definition::RETURN)
+                .filter(|salvage| definition::is_return(&salvage.row.definition))
                 .as_ref()
                 .map(Seen::salvaged)
         }
@@ -174,6 +174,7 @@ impl Wish<'_> {
             items: items.clone(),
             reason: reason.clone(),
             make_good: false,
+            cart_id: String::new(),
         };
         Ok(Admitted::Now(Box::new(NewRun {
             id: Uuid::now_v7(),

@@ -272,6 +272,11 @@ async fn what_cannot_be_delivered_is_made_good_and_the_checkout_completes() {
         (returned.text("/status"), &returned.body["refund"]["amount_minor"]),
         ("completed", &json!(1500))
     );
+    // A saga of its own, and no checkout.
+    let saga = world.get(&format!("/operator/v1/sagas/{back}")).await;
+    assert_eq!((saga.text("/definition"), saga.text("/status")), ("make_good", "completed"));
+    world.get(&format!("/api/v1/checkouts/{back}")).await.is_problem(404, "unknown-checkout", "checkout_id");
+    world.participants.called("let_go_cart", 1).await;
     let order = world.participants.state().orders.values().next().unwrap().clone();
     assert_eq!((order.returns.len(), order.returns[0].reason.as_str()), (1, "the warehouse has burnt down"));
     make_good(&world, &path, &json!(99)).await.is_problem(409, "not-parked", "");

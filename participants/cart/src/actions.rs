@@ -3,10 +3,12 @@
 mod clear;
 mod free;
 mod hold;
+mod let_go;
 
 pub(crate) use clear::Clear;
 pub(crate) use free::Free;
 pub(crate) use hold::Hold;
+pub(crate) use let_go::LetGo;
 
 use participant_kit::LockKey;
 

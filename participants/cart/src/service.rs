@@ -3,13 +3,13 @@
 use backstitch_proto::cart::carts_server::Carts;
 use backstitch_proto::cart::{
     Cart as CartMessage, ClearCartRequest, ClearCartResponse, DeleteCartRequest, DeleteCartResponse,
-    FreeCartRequest, FreeCartResponse, GetCartRequest, HoldCartRequest, HoldCartResponse, MergeCartsRequest,
-    PutCartRequest,
+    FreeCartRequest, FreeCartResponse, GetCartRequest, HoldCartRequest, HoldCartResponse, LetGoCartRequest,
+    LetGoCartResponse, MergeCartsRequest, PutCartRequest,
 };
 use participant_kit::{Kit, status};
 use tonic::{Request, Response, Status};
 
-use crate::actions::{Clear, Free, Hold};
+use crate::actions::{Clear, Free, Hold, LetGo};
 use crate::copies::{Changing, Copies};
 use crate::domain::{Cart, CartId, Invalid, Lifetimes};
 use crate::doors::{Delete, Merge, Put};
@@ -107,6 +107,20 @@ impl Carts for Service {
         let changing = self.copies.changing(carts, move |mark| async move {
             let cleared = kit.act(&meta, clear.map(|inner| Changing { inner, mark })).await?;
             Ok((cleared, None))
+        });
+        changing.await
+    }
+
+    async fn let_go(
+        &self,
+        request: Request<LetGoCartRequest>,
+    ) -> Result<Response<LetGoCartResponse>, Status> {
+        let (meta, _, message) = request.into_parts();
+        let let_go = LetGo::parse(&message, self.lifetimes).map_err(|e| e.to_string());
+        let (kit, carts) = (self.kit.clone(), let_go.iter().map(LetGo::cart).collect());
+        let changing = self.copies.changing(carts, move |mark| async move {
+            let gone = kit.act(&meta, let_go.map(|inner| Changing { inner, mark })).await?;
+            Ok((gone, None))
         });
         changing.await
     }

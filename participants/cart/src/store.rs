@@ -107,6 +107,46 @@ pub(crate) async fn free(
     Ok(())
 }
 
+/// As [`free`], for a checkout whose version of the cart was bought: it goes up by one.
+pub(crate) async fn let_go(
+    conn: &mut AnyConnection,
+    id: &CartId,
+    checkout: Uuid,
+    lifetimes: Lifetimes,
+    now_ms: i64,
+) -> Result<(), Error> {
+    sqlx::query(include_str!("../sql/let_go_cart.sql"))
+        .bind(id.as_str())
+        .bind(checkout.to_string())
+        .bind(lifetimes.guests_expiry(now_ms))
+        .bind(lifetimes.customers_expiry(now_ms))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// From now on `checkout` [`has_let_go`].
+pub(crate) async fn insert_let_go(
+    conn: &mut AnyConnection,
+    checkout: Uuid,
+    id: &CartId,
+    now_ms: i64,
+) -> Result<(), Error> {
+    sqlx::query(include_str!("../sql/insert_let_go.sql"))
+        .bind(checkout.to_string())
+        .bind(id.as_str())
+        .bind(now_ms)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether `checkout` was made good and has nothing to do with its cart any more.
+pub(crate) async fn has_let_go(conn: &mut AnyConnection, checkout: Uuid) -> Result<bool, Error> {
+    const SQL: &str = "SELECT checkout_id FROM carts_let_go WHERE checkout_id = $1";
+    Ok(sqlx::query(SQL).bind(checkout.to_string()).fetch_optional(conn).await?.is_some())
+}
+
 /// Removes a cart that is at version `seen` and that nobody holds. Answers whether it was so. The version must then
 /// be [`retire`]d in the same transaction.
 pub(crate) async fn remove(conn: &mut AnyConnection, id: &CartId, seen: i64) -> Result<bool, Error> {

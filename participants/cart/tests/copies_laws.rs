@@ -41,6 +41,9 @@ enum Step {
     Clear {
         cart: usize,
     },
+    LetGo {
+        cart: usize,
+    },
     Expire {
         days: i64,
     },
@@ -93,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => cart().prop_map(|cart| Step::Hold { cart }),
         2 => cart().prop_map(|cart| Step::Free { cart }),
         2 => cart().prop_map(|cart| Step::Clear { cart }),
+        1 => cart().prop_map(|cart| Step::LetGo { cart }),
         1 => (1..9i64).prop_map(|days| Step::Expire { days }),
         8 => prop::collection::vec(an_act(), 2..12).prop_map(Step::AtOnce),
         2 => Just(Step::Flush),
@@ -223,6 +227,11 @@ impl World<'_> {
             Step::Clear { cart } => {
                 if let Some(saga) = self.holders[cart].take() {
                     done(Box::pin(async { shop.clear(saga, CARTS[cart], &[("A", 2)]).await.unwrap() }));
+                }
+            }
+            Step::LetGo { cart } => {
+                if let Some(saga) = self.holders[cart].take() {
+                    done(Box::pin(async { shop.let_go(Saga::new(), saga, CARTS[cart]).await.unwrap() }));
                 }
             }
             Step::Expire { days } => {

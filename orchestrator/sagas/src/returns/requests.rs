@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use backstitch_core::Invalid;
+use backstitch_proto::cart::LetGoCartRequest;
 use backstitch_proto::common::Item;
 use backstitch_proto::ids::derived;
 use backstitch_proto::inventory::RestockRequest;
@@ -75,6 +76,10 @@ pub(super) fn take_back(c: &Return, created: CreateReturnResponse) -> Result<Tak
 
 pub(super) fn complete(c: &Return, (): ()) -> CompleteReturnRequest {
     CompleteReturnRequest { return_id: c.saga.to_string() }
+}
+
+pub(super) fn let_go_cart(c: &Return, (): ()) -> LetGoCartRequest {
+    LetGoCartRequest { cart_id: c.input.cart_id.clone() }
 }
 
 /// The mail that the money is on its way.

@@ -379,6 +379,18 @@ impl cart::carts_server::Carts for Participants {
         }
         done()
     }
+
+    async fn let_go(&self, request: Request<cart::LetGoCartRequest>) -> Answer<cart::LetGoCartResponse> {
+        self.enter("let_go_cart").await;
+        let (meta, _, message) = request.into_parts();
+        let checkout = CallMeta::read(&meta).unwrap().root.to_string();
+        let mut state = self.state();
+        if let Some(cart) = state.carts.get_mut(&message.cart_id).filter(|cart| cart.held_by == checkout) {
+            cart.held_by.clear();
+            cart.version += 1;
+        }
+        done()
+    }
 }
 
 #[tonic::async_trait]

@@ -11,7 +11,8 @@ use crate::{events, store};
 /// Subtracts what was bought line by line, so that what was put in meanwhile stays, and frees the cart.
 ///
 /// Never refuses. A cart that is gone has nothing left to clear, and one that this saga does not hold (as after its
-/// database was restored) is cleared all the same and left to whoever holds it: the goods are bought.
+/// database was restored) is cleared all the same and left to whoever holds it: the goods are bought. But a call that was
+/// on its way while a person made its checkout good takes nothing out: they are given back.
 #[derive(Clone, Debug)]
 pub(crate) struct Clear {
     id: CartId,
@@ -49,6 +50,10 @@ impl Action for Clear {
 
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<ClearCartResponse, OpError> {
         let (id, saga, now_ms) = (&self.id, call.saga, tx.now_ms());
+        // Under the cart's lock, which a LetGo has too.
+        if store::has_let_go(tx.conn(), saga).await? {
+            return Ok(ClearCartResponse {});
+        }
         let Some(cart) = store::find(tx.conn(), id).await? else {
             tracing::warn!(cart = %id, %saga, "a cart was gone before its checkout cleared it");
             return Ok(ClearCartResponse {});

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use backstitch_proto::cart::carts_client::CartsClient;
 use backstitch_proto::cart::{
     Cart, ClearCartRequest, DeleteCartRequest, FreeCartRequest, GetCartRequest, HoldCartRequest,
-    MergeCartsRequest, PutCartRequest,
+    LetGoCartRequest, MergeCartsRequest, PutCartRequest,
 };
 use backstitch_proto::common::Item;
-use backstitch_proto::contract::{Op, Refusal, Verdict};
+use backstitch_proto::contract::{CallMeta, Op, Refusal, Verdict};
 use backstitch_services::On;
 use participant_cart::{Options, RedisOptions};
 use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
@@ -129,6 +129,18 @@ impl Shop {
     pub async fn clear(&self, saga: Saga, id: &str, bought: &[(&str, i64)]) -> Result<(), Status> {
         let request = ClearCartRequest { cart_id: id.into(), items: lines(bought) };
         self.client.clone().clear(saga.call("clear_cart", Op::Do, request)).await.map(|_| ())
+    }
+
+    /// A saga that makes `checkout` good lets its cart go.
+    pub async fn let_go(&self, saga: Saga, checkout: Saga, id: &str) -> Result<(), Status> {
+        self.ask_to_let_go(saga, checkout, Op::Do, id).await
+    }
+
+    pub async fn ask_to_let_go(&self, saga: Saga, checkout: Saga, op: Op, id: &str) -> Result<(), Status> {
+        let call = testing::call(saga.0, "let_go_cart", op);
+        let call = CallMeta { root: checkout.0, name: "make_good".into(), ..call };
+        let request = testing::request(&call, LetGoCartRequest { cart_id: id.into() });
+        self.client.clone().let_go(request).await.map(|_| ())
     }
 
     /// Lets the expiry do what is due now.
