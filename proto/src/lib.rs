@@ -11,6 +11,7 @@ pub mod contract;
 mod currencies;
 pub mod ids;
 pub mod money;
+pub mod plain;
 mod secrets;
 pub mod services;
 pub mod trace;

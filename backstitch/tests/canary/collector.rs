@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use backstitch_proto::plain::Plain;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tonic::Status;
@@ -11,8 +12,6 @@ use tonic::server::UnaryService;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-
-use crate::common::Plain;
 
 /// A running collector. Ends with its test.
 pub(crate) struct Collector {

@@ -1,6 +1,7 @@
 //! Every text of every message that the gRPC face takes, one at a time.
 
 use backstitch_proto::DESCRIPTORS;
+use backstitch_proto::plain::Plain;
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
@@ -8,7 +9,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::common::{Plain, Shop};
+use crate::common::Shop;
 use crate::http::Tried;
 
 /// The services that clients call.

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use backstitch_proto::plain::Plain;
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::server::UnaryService;
 use tonic::service::Routes;
@@ -148,42 +148,4 @@ async fn pass_on(
     let mut grpc = tonic::client::Grpc::new(honest.clone());
     grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
     grpc.unary(request, path, Plain).await
-}
-
-/// Messages as bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain;
-
-impl Codec for Plain {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
 }

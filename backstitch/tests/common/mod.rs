@@ -14,7 +14,7 @@ pub(crate) mod trial;
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::Answer;
-pub(crate) use impostor::{Act, Call, Impostor, Plain, Reply};
+pub(crate) use impostor::{Act, Call, Impostor, Reply};
 pub(crate) use process::Process;
 pub(crate) use program::{Said, program, run};
 pub(crate) use reconcile::{Asked, reconcile, reconcile_with};

@@ -7,49 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use backstitch_faults::{Call, Dice, Excuse, Fate, Interceptor, Mischief, Until, Which};
-use bytes::{Buf as _, BufMut as _, Bytes};
+use backstitch_proto::plain::Plain;
+use bytes::Bytes;
 use http::uri::PathAndQuery;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
-
-/// Whole messages as bytes.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
-}
 
 /// What a participant was asked, in order, as `op` and request.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -116,11 +78,21 @@ impl Trial {
     }
 
     async fn sees(&self, wanted: &[&str]) {
-        let begun = Instant::now();
-        while self.seen() != wanted {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?} and not {wanted:?}", self.seen());
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(|| self.seen() == wanted, || format!("{:?} and not {wanted:?}", self.seen())).await;
+    }
+
+    /// What was delivered later is counted when it has been answered.
+    async fn counts(&self, what: &str, wanted: u64) {
+        let tally = || self.interceptor.tally();
+        until(|| tally().of(what) == wanted, || format!("{} and not {wanted} {what}", tally())).await;
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool, so_far: impl Fn() -> String) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", so_far());
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -226,7 +198,7 @@ async fn a_late_do_arrives_after_the_next_attempt_or_after_its_undo_or_at_the_en
     trial.call("s", "do", "again").await.unwrap();
     trial.call("s", "undo", "back").await.unwrap();
     trial.sees(&["do again", "undo back", "do first"]).await;
-    assert_eq!(trial.interceptor.tally().of("delivered after its undo"), 1);
+    trial.counts("delivered after its undo", 1).await;
 
     let trial = Trial::with(first_of(Until::Undone)).await;
     trial.call("s", "do", "first").await.unwrap_err();

@@ -3,11 +3,11 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use backstitch_proto::plain::Plain;
+use bytes::Bytes;
 use futures::FutureExt as _;
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{MetadataKey, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -38,51 +38,12 @@ pub(crate) async fn call(
     let mut grpc = Grpc::new(channel.clone()).max_decoding_message_size(LARGEST_ANSWER);
     let attempt = async {
         grpc.ready().await.map_err(|e| Status::from_error(Box::new(e)))?;
-        grpc.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+        grpc.unary(request, path, Plain).await.map(tonic::Response::into_inner)
     };
     // Some replies that keep no protocol make the client library panic.
     match tokio::time::timeout(timeout + GRACE, AssertUnwindSafe(attempt).catch_unwind()).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err("a reply that cannot be read".into()),
         Err(_) => Ok(Err(Status::deadline_exceeded("no answer within the deadline"))),
-    }
-}
-
-/// Messages as bytes.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let size = from.remaining();
-        Ok(Some(from.copy_to_bytes(size)))
     }
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use backstitch_proto::plain::Plain;
+use bytes::Bytes;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::UnaryService;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
@@ -42,43 +42,5 @@ impl UnaryService<Bytes> for Scene {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let answer = self.stage.lock().unwrap().answer(&self.method, request.into_inner());
         std::future::ready(answer.map(tonic::Response::new))
-    }
-}
-
-/// Messages as bytes.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }
