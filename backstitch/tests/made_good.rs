@@ -127,6 +127,7 @@ async fn the_same_is_bought_again(stuck: Stuck, at: &str) {
     let [mail] = &mails(shop, 1).await[..] else { panic!("one mail") };
     let number = back.text("/credit_note_number");
     assert!(mail.contains(number) && mail.contains("To: ada@example.com"), "{number} in {mail}");
+    assert!(mail.contains("could not complete your order"), "{mail}");
 
     stuck.mend();
     let again = shop.check_out("again", &order_of("cart", "tok_ok")).await;

@@ -23,7 +23,7 @@ pub fn returns() -> Result<Definition, DefinitionError> {
 /// As [`returns`], with another patience than the usual.
 pub fn returns_with(timings: &Timings) -> Result<Definition, DefinitionError> {
     let mut d = begin(definition::RETURN, timings);
-    give_back(&mut d);
+    give_back(&mut d, "order_returned");
     d.build()
 }
 
@@ -35,7 +35,7 @@ pub fn make_good() -> Result<Definition, DefinitionError> {
 /// As [`make_good`], with another patience than the usual.
 pub fn make_good_with(timings: &Timings) -> Result<Definition, DefinitionError> {
     let mut d = begin(definition::MAKE_GOOD, timings);
-    let refund = give_back(&mut d);
+    let refund = give_back(&mut d, "order_made_good");
     d.step(return_step::LET_GO_CART, cart::LET_GO)
         .after([refund.step()])
         .request(requests::let_go_cart)
@@ -50,8 +50,9 @@ fn begin(name: &'static str, timings: &Timings) -> DefinitionBuilder<ReturnInput
         .publishing(events::of_return)
 }
 
-/// The steps of every return. Answers the refund, after which nothing of it is taken back.
-fn give_back(d: &mut DefinitionBuilder<ReturnInput>) -> Handle<RefundResponse> {
+/// The steps of every return, whose customer is told with `template`. Answers the refund, after which nothing of it is
+/// taken back.
+fn give_back(d: &mut DefinitionBuilder<ReturnInput>, template: &'static str) -> Handle<RefundResponse> {
     let create = d
         .step(return_step::CREATE_RETURN, order::CREATE_RETURN)
         .request(requests::create)
@@ -85,7 +86,7 @@ fn give_back(d: &mut DefinitionBuilder<ReturnInput>) -> Handle<RefundResponse> {
         .retriable();
     d.step(return_step::NOTIFY, notification::NOTIFY)
         .reading((create, credit))
-        .try_request(requests::notify)
+        .try_request(move |c, read| requests::notify(c, read, template))
         .retriable();
     refund
 }

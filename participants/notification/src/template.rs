@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 /// The texts that this build knows, by name. A first line with the subject, an empty line, the letter.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("order_confirmed", include_str!("../templates/order_confirmed.txt")),
     ("order_shipped", include_str!("../templates/order_shipped.txt")),
     ("order_returned", include_str!("../templates/order_returned.txt")),
+    ("order_made_good", include_str!("../templates/order_made_good.txt")),
     ("checkout_refused", include_str!("../templates/checkout_refused.txt")),
 ];
 
@@ -147,6 +148,18 @@ mod tests {
                     The number of your credit note is CN-000007.\n"
                     .into(),
             }
+        );
+    }
+
+    #[test]
+    fn whose_order_was_made_good_is_not_thanked_for_goods_that_they_never_had() {
+        let letter = render("order_made_good", &all("x")).unwrap();
+        assert_eq!(letter.subject, "Your money back for order x");
+        assert!(letter.body.contains("could not complete your order x"), "{}", letter.body);
+        assert!(
+            letter.body.contains("You get x back") && !letter.body.contains("taken back"),
+            "{}",
+            letter.body
         );
     }
 

@@ -86,11 +86,12 @@ pub(super) fn let_go_cart(c: &Return, (): ()) -> LetGoCartRequest {
 pub(super) fn notify(
     c: &Return,
     (created, credited): (CreateReturnResponse, CompleteReturnResponse),
+    template: &str,
 ) -> Result<NotifyRequest, Invalid> {
     let refund = Money::parse(created.refund.as_ref()).map_err(Invalid::new)?;
     Ok(NotifyRequest {
         notification_id: own(c, return_thing::NOTICE),
-        template: "order_returned".into(),
+        template: template.into(),
         to: created.email,
         parameters: BTreeMap::from([
             ("order_number".into(), created.order_number),
