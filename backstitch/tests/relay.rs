@@ -155,6 +155,7 @@ async fn relays_take_over_from_each_other_and_outlive_kafka_and_nothing_is_lost(
     assert_eq!((of("checkout.started"), of("checkout.completed")), (3, 3), "{kinds:?}");
     assert_eq!((of("order.placed"), of("payment.captured"), of("order.shipped")), (3, 3, 1), "{kinds:?}");
     assert_ne!(left_behind, shipped);
+    assert_eq!(shop.differences().await, Vec::<Value>::new());
     second.stop().await;
     shop.stop().await;
 }
@@ -204,6 +205,7 @@ async fn a_directory_s_backlog_is_published_while_nobody_has_it() {
     let args = [&args[..], &["--kafka-partitions", "3"]].concat();
     let refused = run(program(&directory).args(&args));
     assert!(refused.code == Some(1) && refused.err.contains("in use by another process"), "{refused:?}");
+    assert_eq!(shop.differences().await, Vec::<Value>::new());
     shop.stop().await;
 
     let relay = Process::start("relay", &args, &directory).await;

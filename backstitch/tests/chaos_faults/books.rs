@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::common::{Answer, Shop, program, run, until};
-use crate::customers::{Customer, PARCEL, PRICE, STOCK};
+use crate::customers::{Customer, PARCEL, PRICE, STOCK, all_are_answered, all_have_ended};
+use crate::stage;
 
 /// What the shop says of itself.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +156,7 @@ fn mails(shop: &Shop) -> BTreeMap<String, usize> {
     mails
 }
 
-/// Stops the shop and asks the auditor; what it finds and what the driver's own ledger finds.
+/// Asks the reconciler, stops the shop and asks the auditor; what they find and what the driver's own ledger finds.
 pub(crate) async fn close(shop: Shop, customers: &[Customer], books: Books) -> (Books, Vec<String>) {
     close_on(shop, customers, books, None).await
 }
@@ -166,6 +169,7 @@ pub(crate) async fn close_on(
     server: Option<&str>,
 ) -> (Books, Vec<String>) {
     books.read_mails(&shop).await;
+    let differences = shop.differences().await;
     shop.stop().await;
     let mut audit = program(shop.data().parent().unwrap());
     audit.args(["audit", "--json", "--data"]).arg(shop.data());
@@ -177,8 +181,28 @@ pub(crate) async fn close_on(
     if (said.code, &report["violations"]) != (Some(0), &json!([])) {
         found.push(format!("the auditor: {:#}", report["violations"]));
     }
+    found.extend(differences.iter().map(|difference| format!("the reconciler: {difference:#}")));
     if (&report["counts"]["in_flight"], &report["parked"]) != (&json!(0), &json!([])) {
         found.push(format!("the auditor sees sagas in flight or parked: {report:#}"));
     }
     (books, found)
+}
+
+/// The reconciler has its say: a hold that nobody asked for is found while the shop is open.
+#[tokio::test]
+async fn planted_a_hold_that_nobody_asked_for_is_found_by_the_reconciler() {
+    let shop = stage::open(&[], &[]).await;
+    let mut customers = vec![Customer::new(0)];
+    all_are_answered(&shop, &mut customers, 1).await;
+    all_have_ended(&shop, &customers).await;
+    let bank = SqliteConnectOptions::new().filename(shop.data().join("sandbox.db"));
+    let insert = "INSERT INTO accounts
+        SELECT 'planted', reference, saga_id, root_id, order_id, amount_minor, currency, card, 'authorized', '',
+               capture_before_ms, amount_minor, 0, 0, 0, 0, created_at_ms FROM accounts";
+    let inserted = sqlx::query(insert).execute(&mut bank.connect().await.unwrap()).await.unwrap();
+    assert_eq!(inserted.rows_affected(), 1);
+    let books = Books::of(&shop, &customers).await;
+    let (_, found) = close(shop, &customers, books).await;
+    let told = |wrong: &&String| wrong.starts_with("the reconciler: ") && wrong.contains("orphan_hold");
+    assert_eq!(found.iter().filter(told).count(), 1, "{found:#?}");
 }

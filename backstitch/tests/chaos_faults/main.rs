@@ -1,6 +1,6 @@
 //! Faults between real processes and under them: lost, repeated and late calls, bad weather on connections, full disks.
-//! Whatever happens, the driver's own ledger and the auditor agree in the end that every checkout happened wholly or
-//! not at all.
+//! Whatever happens, the driver's own ledger, the reconciler and the auditor agree in the end that every checkout happened
+//! wholly or not at all.
 //!
 //! Each test prints its seed and what it injected. `BACKSTITCH_SEED` plays one again (the seed fixes what is done, the
 //! machine's timing who meets it); `BACKSTITCH_CHECKOUTS` makes runs longer. `BLESS=1` writes the counts into

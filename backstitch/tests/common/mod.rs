@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part of this")]
 
 mod answer;
+mod fleet;
 mod impostor;
 mod process;
 mod program;
@@ -14,10 +15,11 @@ pub(crate) mod trial;
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::Answer;
+pub(crate) use fleet::Fleet;
 pub(crate) use impostor::{Act, Call, Impostor, Reply};
 pub(crate) use process::Process;
 pub(crate) use program::{Said, program, run};
-pub(crate) use reconcile::{Asked, reconcile, reconcile_with};
+pub(crate) use reconcile::{Asked, differences, reconcile, reconcile_with};
 pub(crate) use shop::{Shop, address_in, gbp, item, order_of, product, with};
 
 /// Patience for anything that happens by itself: a bound for a broken program, not a measure of a whole one.

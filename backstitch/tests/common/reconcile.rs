@@ -38,6 +38,13 @@ pub(crate) fn reconcile_with(directory: &Path, asked: &Asked, more: &[&str]) -> 
     run(command.args(more))
 }
 
+/// What it finds in a shop that is up and at rest, and in which it should find nothing. Asked beside the runtime of the
+/// test, where those may run who have to answer.
+pub(crate) async fn differences(directory: &Path, asked: Asked) -> Vec<Value> {
+    let directory = directory.to_owned();
+    tokio::task::spawn_blocking(move || reconcile(&directory, &asked, &[])).await.unwrap()
+}
+
 /// What it found. Insists that it could be told, and that the exit code says whether money is at risk.
 pub(crate) fn reconcile(directory: &Path, asked: &Asked, more: &[&str]) -> Vec<Value> {
     let said = reconcile_with(directory, asked, &[&["--json"], more].concat());

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Process, Said, program, run, until, until_within};
+use super::{Answer, Asked, Process, Said, differences, program, run, until, until_within};
 
 /// A shop. After [`Shop::kill`] or [`Shop::stop`] its directory is still there, to start again on or to audit.
 pub(crate) struct Shop {
@@ -123,6 +123,17 @@ impl Shop {
         args
     }
 
+    /// The URL of a database of it.
+    pub(crate) fn database(&self, name: &str) -> String {
+        match &self.database_url {
+            None => format!("sqlite://{}", self.data().join(format!("{name}.db")).display()),
+            Some(url) => match url.split_once('?') {
+                Some((address, options)) => format!("{address}_{name}?{options}"),
+                None => format!("{url}_{name}"),
+            },
+        }
+    }
+
     /// The options that say where the databases are.
     fn databases(&self) -> Vec<String> {
         let mut args = vec!["--data".to_owned(), self.data().display().to_string()];
@@ -144,8 +155,14 @@ impl Shop {
 
     /// Starts and does not wait for anything.
     pub(crate) fn spawn(&self) -> Process {
+        self.spawn_with(&[], &[])
+    }
+
+    /// As [`Shop::spawn`], with more arguments, and with these variables in its environment.
+    pub(crate) fn spawn_with(&self, more: &[&str], env: &[(&str, &str)]) -> Process {
         let args = self.args();
-        Process::spawn("up", &args.iter().map(String::as_str).collect::<Vec<_>>(), self.directory.path())
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        Process::spawn_with("up", &args, env, self.directory.path())
     }
 
     pub(crate) fn up(&self) -> &Process {
@@ -189,8 +206,15 @@ impl Shop {
         (said, report)
     }
 
-    /// Stops, and insists that every invariant holds and that nothing is left to do. Answers the auditor's report.
+    /// What the books of the shop differ in, which is up and at rest.
+    pub(crate) async fn differences(&self) -> Vec<Value> {
+        differences(self.directory(), Asked::of(self)).await
+    }
+
+    /// Stops, and insists that every invariant holds, that the books agree and that nothing is left to do. Answers the
+    /// auditor's report.
     pub(crate) async fn close(mut self) -> Value {
+        assert_eq!(self.differences().await, Vec::<Value>::new());
         self.stop().await;
         let (said, report) = self.audit();
         assert_eq!((said.code, &report["violations"]), (Some(0), &json!([])), "{report:#}");
