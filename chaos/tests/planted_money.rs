@@ -219,6 +219,121 @@ async fn totals_that_their_own_entries_do_not_add_up_to() {
     .await;
 }
 
+/// authorized = captured + voided + released + still held: an entry that is missing, or one too many.
+#[tokio::test]
+async fn a_hold_that_its_entries_do_not_account_for() {
+    let without = |kind: &'static str| {
+        move |shop: &Shop| {
+            let saga = if kind == "voided" { shop.cancelled } else { shop.completed[0] };
+            format!(
+                "DELETE FROM entries WHERE kind = '{kind}' AND payment_id = '{0}';
+                 UPDATE payments SET {kind}_minor = 0 WHERE payment_id = '{0}'",
+                payment(saga)
+            )
+        }
+    };
+    let left =
+        |status: &str| format!("The payment is {status}, and of 11.50 GBP authorized 0.00 GBP were captured");
+    planted(Money, "payment", without("voided"), &left("voided"), |shop| payment(shop.cancelled)).await;
+    planted(Money, "payment", without("captured"), &left("captured"), |shop| payment(shop.completed[0]))
+        .await;
+    // A part was let go that was captured as well.
+    planted(
+        Money,
+        "payment",
+        |shop| {
+            let id = payment(shop.completed[1]);
+            format!(
+                "INSERT INTO entries SELECT payment_id, 9, 'released', 1, '', at_ms FROM entries
+                     WHERE payment_id = '{id}' LIMIT 1;
+                 UPDATE payments SET released_minor = 1 WHERE payment_id = '{id}'"
+            )
+        },
+        "11.50 GBP were captured, 0.00 GBP voided and 0.01 GBP released: -0.01 GBP are left, and should be 0.00 GBP",
+        |shop| payment(shop.completed[1]),
+    )
+    .await;
+    // Let go although it may still be captured.
+    planted(
+        Money,
+        "payment",
+        |shop| {
+            let id = payment(shop.in_flight[1]);
+            format!(
+                "INSERT INTO entries SELECT payment_id, 9, 'voided', 1, '', at_ms FROM entries
+                     WHERE payment_id = '{id}' LIMIT 1"
+            )
+        },
+        "11.49 GBP are left, and should be 11.50 GBP",
+        |shop| payment(shop.in_flight[1]),
+    )
+    .await;
+}
+
+/// A refund of one penny that was done and failed later, with these cases.
+fn bounced(shop: &Shop, cases: &str) -> String {
+    let (saga, id) = (shop.completed[0], payment(shop.completed[0]));
+    format!(
+        "INSERT INTO refunds (refund_id, payment_id, saga_id, step, root_id, amount_minor, status,
+             created_at_ms, updated_at_ms) VALUES ('r', '{id}', '{saga}', 's', '{saga}', 1, 'failed', 0, 0);
+         INSERT INTO entries SELECT payment_id, 8, 'refunded', 1, 'r', at_ms FROM entries
+             WHERE payment_id = '{id}' LIMIT 1;
+         INSERT INTO entries SELECT payment_id, 9, 'reversed', 1, 'r', at_ms FROM entries
+             WHERE payment_id = '{id}' LIMIT 1;
+         INSERT INTO cases (case_id, payment_id, order_id, root_id, amount_minor, currency, why, opened_at_ms)
+         SELECT column1, column2, 'o', '{saga}', column3, 'GBP', 'closed', 0 FROM (VALUES {cases})
+             WHERE column1 <> ''"
+    )
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_later_without_a_case_of_its_own() {
+    let bounces = |shop: &Shop| payment(shop.completed[0]);
+    let case = |id: &str, payment: String, minor: i64| format!("('{id}', '{payment}', {minor})");
+    planted(
+        Money,
+        "payment",
+        |shop| bounced(shop, &case("", bounces(shop), 1)),
+        "failed after it was done, and there is no case of it",
+        bounces,
+    )
+    .await;
+    planted(
+        Money,
+        "payment",
+        |shop| bounced(shop, &case("r", bounces(shop), 2)),
+        "A refund of 0.01 GBP failed after it was done, and its case is about 0.02 GBP",
+        bounces,
+    )
+    .await;
+    planted(
+        Money,
+        "payment",
+        |shop| bounced(shop, &case("r", payment(shop.completed[1]), 1)),
+        "its case is about payment",
+        bounces,
+    )
+    .await;
+    planted(
+        Money,
+        "payment",
+        |shop| {
+            format!(
+                "{}; DELETE FROM entries WHERE kind = 'reversed'",
+                bounced(shop, &case("r", bounces(shop), 1))
+            )
+        },
+        "a case of a refund that never failed after it was done",
+        |_| "r".to_owned(),
+    )
+    .await;
+    // As it should be, and nothing of this is found.
+    let shop = Shop::open().await;
+    shop.plant("payment", &bounced(&shop, &case("r", bounces(&shop), 1))).await;
+    let report = shop.audit().await;
+    assert!(report.of(Money).all(|found| !found.what.contains("case")), "{report}");
+}
+
 #[tokio::test]
 async fn another_amount_or_currency_at_the_bank() {
     for change in ["amount_minor = 1151", "currency = 'EUR'"] {

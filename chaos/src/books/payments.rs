@@ -23,11 +23,14 @@ pub(crate) struct Payment {
     pub(crate) authorized_minor: i64,
     pub(crate) captured_minor: i64,
     pub(crate) voided_minor: i64,
+    pub(crate) released_minor: i64,
     pub(crate) refunded_minor: i64,
     /// In order: kind, amount, time.
     pub(crate) entries: Vec<(String, i64, i64)>,
     /// Refunds that were asked for, whatever became of them.
     pub(crate) refunds: Vec<Refund>,
+    /// Refunds that failed after they had been done, and how much each was, by our entries.
+    pub(crate) reversals: Vec<(String, i64)>,
 }
 
 /// One refund.
@@ -49,23 +52,34 @@ impl Payment {
         if kind == "refunded" { of(kind).saturating_sub(of("reversed")) } else { of(kind) }
     }
 
-    /// What our ledger says is held now.
+    /// What our entries leave of the hold.
     pub(crate) fn held_minor(&self) -> i64 {
-        if self.captured_minor > 0 || self.voided_minor > 0 { 0 } else { self.authorized_minor }
+        let gone = ["captured", "voided", "released"].map(|kind| self.sum(kind));
+        gone.into_iter().fold(self.sum("authorized"), i64::saturating_sub)
     }
+}
+
+/// A refund that failed after it had been done, as a person is told of it.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// The refund's id.
+    pub(crate) id: String,
+    pub(crate) payment: Uuid,
+    pub(crate) amount_minor: i64,
 }
 
 /// All payments.
 #[derive(Debug)]
 pub(crate) struct Payments {
     pub(crate) all: BTreeMap<Uuid, Payment>,
+    pub(crate) cases: Vec<Case>,
     pub(crate) outbox: Outbox,
 }
 
 impl Payments {
     pub(super) async fn read(reader: &mut Reader) -> Result<Self, AuditError> {
         let sql = "SELECT payment_id, saga_id, order_id, amount_minor, currency, status, provider, \
-                   authorized_minor, captured_minor, voided_minor, refunded_minor FROM payments";
+                   authorized_minor, captured_minor, voided_minor, released_minor, refunded_minor FROM payments";
         let rows = reader
             .rows(sql, |row| {
                 Ok(Payment {
@@ -79,23 +93,29 @@ impl Payments {
                     authorized_minor: row.try_get("authorized_minor")?,
                     captured_minor: row.try_get("captured_minor")?,
                     voided_minor: row.try_get("voided_minor")?,
+                    released_minor: row.try_get("released_minor")?,
                     refunded_minor: row.try_get("refunded_minor")?,
                     entries: Vec::new(),
                     refunds: Vec::new(),
+                    reversals: Vec::new(),
                 })
             })
             .await?;
         let mut all: BTreeMap<Uuid, Payment> =
             rows.into_iter().map(|payment| (payment.id, payment)).collect();
-        let sql = "SELECT payment_id, kind, amount_minor, at_ms FROM entries ORDER BY payment_id, number";
+        let sql = "SELECT payment_id, kind, amount_minor, at_ms, reference FROM entries ORDER BY payment_id, number";
         let entries = reader
             .rows(sql, |row| {
-                let entry = (row.try_get("kind")?, row.try_get("amount_minor")?, row.try_get("at_ms")?);
-                Ok((id(row, "payment_id")?, entry))
+                let entry: (String, i64, i64) =
+                    (row.try_get("kind")?, row.try_get("amount_minor")?, row.try_get("at_ms")?);
+                Ok((id(row, "payment_id")?, entry, row.try_get::<String, _>("reference")?))
             })
             .await?;
-        for (payment, entry) in entries {
+        for (payment, entry, reference) in entries {
             if let Some(payment) = all.get_mut(&payment) {
+                if entry.0 == "reversed" {
+                    payment.reversals.push((reference, entry.1));
+                }
                 payment.entries.push(entry);
             }
         }
@@ -117,6 +137,12 @@ impl Payments {
                 payment.refunds.push(refund);
             }
         }
-        Ok(Self { all, outbox: Outbox::read(reader).await? })
+        let cases = reader
+            .rows("SELECT case_id, payment_id, amount_minor FROM cases ORDER BY case_id", |row| {
+                let (id, payment) = (row.try_get("case_id")?, id(row, "payment_id")?);
+                Ok(Case { id, payment, amount_minor: row.try_get("amount_minor")? })
+            })
+            .await?;
+        Ok(Self { all, cases, outbox: Outbox::read(reader).await? })
     }
 }

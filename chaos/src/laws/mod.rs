@@ -3,6 +3,7 @@
 mod capture_or_void;
 mod events;
 mod journal;
+mod ledger;
 mod money;
 mod once;
 mod overview;
@@ -19,6 +20,7 @@ pub(crate) fn judge(books: &Books) -> Report {
     let mut found = Findings::default();
     if let Some(participants) = &books.participants {
         money::check(books, participants, &mut found);
+        ledger::check(participants, &mut found);
         stock::check(books, participants, &mut found);
         returns::check(books, participants, &mut found);
         once::check(books, participants, &mut found);

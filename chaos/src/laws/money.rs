@@ -76,7 +76,6 @@ pub(super) fn check(books: &Books, participants: &Participants, found: &mut Find
     let positions = positions(participants);
     for payment in participants.payments.all.values() {
         let at = positions.get(&payment.id).copied().unwrap_or_default();
-        own_sums(payment, found);
         nothing_claimed(payment, &at, found);
         if books.standing(payment.saga).is_at_rest() {
             at_rest(books, payment, &at, participants, found);
@@ -89,30 +88,6 @@ pub(super) fn check(books: &Books, participants: &Participants, found: &mut Find
     }
     completed_checkouts_have_orders(books, participants, found);
     accounts(participants, found);
-}
-
-/// Our rows are the sums of our entries.
-fn own_sums(payment: &Payment, found: &mut Findings) {
-    for (kind, row) in [
-        ("authorized", payment.authorized_minor),
-        ("captured", payment.captured_minor),
-        ("voided", payment.voided_minor),
-        ("refunded", payment.refunded_minor),
-    ] {
-        let entries = payment.sum(kind);
-        if entries != row {
-            found.add(
-                Money,
-                format!(
-                    "Our ledger says {} {kind}, but its own entries add up to {}.",
-                    money(row, &payment.currency),
-                    money(entries, &payment.currency)
-                ),
-                [("payment", &payment.id), ("saga", &payment.saga)],
-                "payment: payments and entries of this payment_id",
-            );
-        }
-    }
 }
 
 /// At every moment: what we wrote down, the provider told us.
