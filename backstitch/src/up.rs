@@ -49,7 +49,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         payments: &args.payments,
         orchestrator: Some(&here),
     };
-    let served = participants::serve_all(&mut tasks, &databases, &with, &shutdown).await?;
+    let served = participants::serve_all(&mut tasks, &databases, &with, args.doors.grpc, &shutdown).await?;
     let real = args.parts.kafka.as_ref();
     let real = real.map(|brokers| Kafka::at(brokers, &args.parts.kafka_more, MESSAGE_TIMEOUT)).transpose()?;
     let setup = Setup {
@@ -115,6 +115,7 @@ fn welcome(data: &str, ready: &Ready) -> String {
 
   HTTP API      http://{http}        (GET /openapi.json describes it)
   gRPC API      {grpc}        (reflection is on)
+  participants  payment {payment}, order {order}        (`backstitch reconcile` asks them)
   Kafka         {kafka}        (topics checkout.events, order.events, ...)
   metrics       http://{http}/metrics
   data          {data}
@@ -132,6 +133,8 @@ Try it:
 
 Press Ctrl-C to stop; nothing is lost."#,
         grpc = at("grpc"),
+        payment = at("payment"),
+        order = at("order"),
         kafka = at("kafka"),
     )
 }

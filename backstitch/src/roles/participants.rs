@@ -167,16 +167,33 @@ async fn serve(
     Ok(served)
 }
 
-/// Opens and serves all six on free loopback ports until `shutdown`.
+/// Opens and serves all six on loopback beside an orchestrator that was told to listen at `grpc`, until `shutdown`.
 pub(crate) async fn serve_all(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     databases: &Databases,
     with: &Making<'_>,
+    grpc: SocketAddr,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Served> {
-    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listeners = bind(Name::ALL.map(|name| (name, anywhere)).into(), databases).await?;
+    let listeners = bind_after(grpc.port()).await.context("no port of 127.0.0.1 is free")?;
     serve(tasks, listeners, databases, with, shutdown).await
+}
+
+/// On the ports that follow this one, where whoever is told nothing looks for them; on any that is free where one is
+/// taken, because a newcomer's first start should not fail for that.
+async fn bind_after(port: u16) -> std::io::Result<Vec<(Name, TcpListener)>> {
+    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let first = if port == 0 { 0 } else { port.saturating_add(1) };
+    let anywhere = || Name::ALL.map(|name| (name, at(0))).to_vec();
+    let mut listeners = Vec::new();
+    for (name, wanted) in Name::addresses(at(first)).unwrap_or_else(anywhere) {
+        let listener = match TcpListener::bind(wanted).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind(at(0)).await?,
+        };
+        listeners.push((name, listener));
+    }
+    Ok(listeners)
 }
 
 /// All six in one process.
@@ -252,4 +269,30 @@ async fn run(
     let ready = served.doors.iter().fold(ready, |ready, (name, at)| ready.with(name, at));
     announce(ready_file, &ready)?;
     finish(tasks, &shutdown).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(listeners: &[(Name, TcpListener)]) -> Vec<u16> {
+        listeners.iter().map(|(_, listener)| listener.local_addr().unwrap().port()).collect()
+    }
+
+    #[tokio::test]
+    async fn beside_an_orchestrator_they_are_on_the_ports_after_it_or_on_free_ones() {
+        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = grpc.local_addr().unwrap().port();
+        let first = bind_after(port).await.unwrap();
+        for (place, got) in (1..).zip(ports(&first)) {
+            let wanted = port.saturating_add(place);
+            let is_taken = TcpListener::bind(("127.0.0.1", wanted)).await.is_err();
+            assert!(got == wanted || is_taken, "{got} and not {wanted}, which is free");
+        }
+        let second = bind_after(port).await.unwrap();
+        assert!(ports(&second).iter().all(|port| !ports(&first).contains(port)));
+        for nowhere in [0, u16::MAX, u16::MAX - 3] {
+            assert_eq!(bind_after(nowhere).await.unwrap().len(), 6, "{nowhere}");
+        }
+    }
 }
