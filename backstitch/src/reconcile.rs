@@ -41,6 +41,9 @@ pub(crate) struct ReconcileArgs {
     /// Start a saga for each hold to be cancelled and each capture to be refunded that nobody owns.
     #[arg(long)]
     repair: bool,
+    /// Others charge on the provider's account too: what bears no id of this shop is counted, and not judged.
+    #[arg(long)]
+    shared_account: bool,
     /// One JSON document instead of the text.
     #[arg(long)]
     json: bool,
@@ -67,7 +70,8 @@ pub(crate) async fn run(args: ReconcileArgs) -> ExitCode {
 async fn try_run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let at = |address: &str| anyhow::Ok(At { address: address.to_owned(), channel: channel(address)? });
     let shop = Shop::new(at(&args.payment)?, at(&args.order)?, at(&args.orchestrator)?);
-    let options = Options { since: args.since, grace: args.grace, repair: args.repair, ..Options::default() };
+    let ReconcileArgs { since, grace, repair, shared_account: is_account_shared, .. } = args;
+    let options = Options { since, grace, repair, is_account_shared, ..Options::default() };
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let report = reconcile(&shop, &options, i64::try_from(now_ms)?).await?;
     say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
@@ -81,7 +85,7 @@ fn since(text: &str) -> Result<Duration, String> {
 }
 
 /// None at all is for a shop that is at rest.
-fn grace(text: &str) -> Result<Duration, String> {
+pub(crate) fn grace(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 60s or 5m"))?;
     if time <= DAY { Ok(time) } else { Err("it must be between 0s and 1day".into()) }
 }

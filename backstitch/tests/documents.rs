@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use backstitch_reconciler::{Kind, Remedy};
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -76,6 +78,24 @@ fn every_situation_of_a_payment_names_the_test_that_shows_it() {
     situations.sort_unstable();
     situations.dedup();
     assert_eq!(situations.len(), rows.len(), "a situation is told twice");
+}
+
+/// Its row says what is done about it, and names a test.
+#[test]
+fn every_kind_of_finding_is_told_with_what_is_done_about_it_and_its_test() {
+    let text = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let rows: Vec<Vec<&str>> = rows(&text, "\n### Kinds\n")
+        .iter()
+        .map(|row| row.trim_matches(['|', ' ']).split(" | ").collect())
+        .collect();
+    let told: Vec<_> = rows.iter().filter_map(|row| row[0].strip_prefix('`')?.strip_suffix('`')).collect();
+    assert_eq!(told, Kind::ALL.map(Kind::as_str));
+    for (kind, row) in Kind::ALL.iter().zip(&rows) {
+        assert_eq!(row.len(), 5, "{row:?}");
+        assert_eq!(row[2].starts_with("repairs: "), kind.remedy() != Remedy::Person, "{row:?}");
+        let tests = links(row[4]);
+        assert!(tests.iter().any(|(name, file)| name.starts_with('`') && file.ends_with(".rs")), "{row:?}");
+    }
 }
 
 #[test]

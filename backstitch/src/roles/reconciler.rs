@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::patience::time;
+use crate::reconcile::grace;
 
 /// The shard whose owner reconciles, where several nodes could: it is never two nodes', and comes to another one by itself
 /// when its owner dies.
@@ -30,6 +31,13 @@ pub(crate) struct Reconciling {
     /// Let that start a saga for each hold to be cancelled and each capture to be refunded that nobody owns.
     #[arg(long, env = "BACKSTITCH_RECONCILE_REPAIR", hide_short_help = true)]
     pub(crate) reconcile_repair: bool,
+    /// What changed less than this ago may settle by itself: it is not at risk yet, and not repaired.
+    #[arg(long, env = "BACKSTITCH_RECONCILE_GRACE", value_name = "TIME", default_value = "60s")]
+    #[arg(value_parser = grace, hide_short_help = true)]
+    pub(crate) reconcile_grace: Duration,
+    /// Others charge on the provider's account too: what bears no id of this shop is counted, and not judged.
+    #[arg(long, env = "BACKSTITCH_RECONCILE_SHARED_ACCOUNT", hide_short_help = true)]
+    pub(crate) reconcile_shared_account: bool,
 }
 
 /// Reconciles until `shutdown`, if that is wanted and there is whom to ask.
@@ -48,7 +56,12 @@ pub(crate) fn spawn(
     }
     let at = |address: String| anyhow::Ok(At { channel: channel(&address)?, address });
     let shop = Shop::new(at(payment)?, at(order)?, at(format!("http://{}", called_at(grpc)))?);
-    let options = Options { repair: reconciling.reconcile_repair, ..Options::default() };
+    let options = Options {
+        repair: reconciling.reconcile_repair,
+        grace: reconciling.reconcile_grace,
+        is_account_shared: reconciling.reconcile_shared_account,
+        ..Options::default()
+    };
     let mut reconciler = Reconciler::new(shop, options, reconciling.reconcile_every);
     let shutdown = shutdown.clone();
     tasks.spawn(async move {

@@ -9,6 +9,7 @@ mod common;
 mod background;
 mod command;
 mod load;
+mod nodes;
 mod planted;
 mod repair;
 mod rows;

@@ -13,15 +13,13 @@ async fn planted() -> (Shop, Vec<(String, i64, String)>) {
     let taken = checkout(&shop, "taken", "tok_capture_fails").await;
     let left = checkout(&shop, "left", "tok_capture_fails").await;
     shop.stop().await;
-    let mut rows = Rows::open(&shop.data()).await;
-    rows.second_object(&held, "held", false).await;
-    rows.second_object(&twice, "twice", true).await;
-    rows.second_object(&taken, "taken", true).await;
-    let again = [
-        "DELETE FROM entries WHERE kind = 'voided' AND account_id IN (SELECT id FROM accounts WHERE saga_id = ?)",
-        "UPDATE accounts SET state = 'authorized' WHERE saga_id = ?",
-    ];
-    rows.set(At::Bank, &left, &again).await;
+    let mut rows = Rows::open(&shop).await;
+    rows.bank.second_object(&held, "held", false).await;
+    rows.bank.second_object(&twice, "twice", true).await;
+    rows.bank.second_object(&taken, "taken", true).await;
+    let holds = "UPDATE accounts SET state = 'authorized' WHERE saga_id = ?";
+    let let_go = "DELETE FROM entries WHERE kind = 'voided' AND account_id IN (SELECT id FROM accounts WHERE saga_id = ?)";
+    rows.set(&left, &[(At::Bank, let_go), (At::Bank, holds)]).await;
     rows.close().await;
     shop.start().await;
     let mut wanted = vec![

@@ -1,10 +1,11 @@
-//! Rows that are written by hand into the databases of a shop that has stopped: the provider's, the ledger's, the orders'.
+//! Rows that are written by hand into the databases of a shop: the provider's, the ledger's, the orders'. What is planted
+//! is what no constraint would let happen.
 
 use std::path::Path;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use crate::common::{Shop, order_of};
 
@@ -20,10 +21,13 @@ pub(crate) async fn checkout(shop: &Shop, name: &str, token: &str) -> String {
 
 /// The databases of a shop that nobody runs.
 pub(crate) struct Rows {
-    bank: SqliteConnection,
-    ledger: SqliteConnection,
-    orders: SqliteConnection,
+    pub(crate) bank: Bank,
+    ledger: AnyConnection,
+    orders: AnyConnection,
 }
+
+/// The provider's books, which are a file wherever the others are.
+pub(crate) struct Bank(SqliteConnection);
 
 /// Which of them.
 #[derive(Clone, Copy)]
@@ -33,42 +37,70 @@ pub(crate) enum At {
     Orders,
 }
 
+/// Lets anything be written, in the words of either database.
+const ANYTHING: [(&str, &str); 2] = [
+    ("sqlite:", "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF"),
+    (
+        "postgres",
+        "DO $$ DECLARE one record; BEGIN
+         FOR one IN SELECT conrelid::regclass AS of, conname FROM pg_constraint
+             WHERE contype IN ('c', 'f') AND connamespace = current_schema()::regnamespace
+         LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', one.of, one.conname); END LOOP; END $$",
+    ),
+];
+
 impl Rows {
-    pub(crate) async fn open(data: &Path) -> Self {
+    pub(crate) async fn open(shop: &Shop) -> Self {
+        sqlx::any::install_default_drivers();
         let open = async |name: &str| {
-            // What is planted is what no constraint would let happen.
-            let file = SqliteConnectOptions::new().filename(data.join(name)).foreign_keys(false);
-            let file = file.pragma("ignore_check_constraints", "ON");
-            file.connect().await.unwrap()
+            let url = shop.database(name);
+            let mut conn = AnyConnection::connect(&url).await.unwrap();
+            let (_, anything) = ANYTHING.iter().find(|(scheme, _)| url.starts_with(scheme)).unwrap();
+            sqlx::raw_sql(*anything).execute(&mut conn).await.unwrap();
+            conn
         };
         Self {
-            bank: open("sandbox.db").await,
-            ledger: open("payment.db").await,
-            orders: open("order.db").await,
+            bank: Bank::open(&shop.data()).await,
+            ledger: open("payment").await,
+            orders: open("order").await,
         }
     }
 
     /// Changes rows; `?` is the checkout's id, in all places. Insists that something was changed.
-    pub(crate) async fn set(&mut self, at: At, saga: &str, statements: &[&'static str]) {
-        let conn = match at {
-            At::Bank => &mut self.bank,
-            At::Ledger => &mut self.ledger,
-            At::Orders => &mut self.orders,
-        };
-        for statement in statements {
-            let mut query = sqlx::query(*statement);
-            for _ in statement.matches('?') {
-                query = query.bind(saga);
+    pub(crate) async fn set(&mut self, saga: &str, statements: &[(At, &'static str)]) {
+        for (at, statement) in statements {
+            // Both know it by its number.
+            let numbered = statement.replace('?', "$1");
+            let (mut any, mut lite) =
+                (sqlx::query(AssertSqlSafe(numbered.clone())), sqlx::query(AssertSqlSafe(numbered)));
+            if statement.contains('?') {
+                (any, lite) = (any.bind(saga), lite.bind(saga));
             }
-            let changed = query.execute(&mut *conn).await.unwrap_or_else(|e| panic!("{e}: {statement}"));
-            assert!(
-                changed.rows_affected() > 0 || statement.starts_with("DROP"),
-                "nothing changed: {statement}"
-            );
+            let changed = match at {
+                At::Bank => lite.execute(&mut self.bank.0).await.map(|done| done.rows_affected()),
+                At::Ledger => any.execute(&mut self.ledger).await.map(|done| done.rows_affected()),
+                At::Orders => any.execute(&mut self.orders).await.map(|done| done.rows_affected()),
+            };
+            let changed = changed.unwrap_or_else(|e| panic!("{e}: {statement}"));
+            assert!(changed > 0 || statement.starts_with("DROP"), "nothing changed: {statement}");
         }
     }
 
-    /// A second object of a checkout at the provider, which nobody here asked for.
+    pub(crate) async fn close(self) {
+        self.bank.close().await;
+        for conn in [self.ledger, self.orders] {
+            conn.close().await.unwrap();
+        }
+    }
+}
+
+impl Bank {
+    pub(crate) async fn open(data: &Path) -> Self {
+        let file = SqliteConnectOptions::new().filename(data.join("sandbox.db")).foreign_keys(false);
+        Self(file.pragma("ignore_check_constraints", "ON").connect().await.unwrap())
+    }
+
+    /// A second object of a checkout, which nobody here asked for.
     pub(crate) async fn second_object(&mut self, saga: &str, id: &str, is_captured: bool) {
         let captured = if is_captured { TOTAL } else { 0 };
         let state = if is_captured { "captured" } else { "authorized" };
@@ -77,21 +109,34 @@ impl Rows {
                    capture_before_ms + 600000000000, amount_minor, ?, 0, 0, 0, created_at_ms
             FROM accounts WHERE saga_id = ? LIMIT 1";
         let insert = sqlx::query(insert).bind(id).bind(state).bind(captured).bind(saga);
-        assert_eq!(insert.execute(&mut self.bank).await.unwrap().rows_affected(), 1);
+        assert_eq!(insert.execute(&mut self.0).await.unwrap().rows_affected(), 1);
         let kinds = [("created", 0), ("authorized", TOTAL), ("captured", captured)];
         for (number, (kind, minor)) in
             (1i64..).zip(kinds).filter(|(_, (kind, _))| is_captured || *kind != "captured")
         {
             let entry = sqlx::query("INSERT INTO entries VALUES (?, ?, ?, ?, 0)");
             let entry = entry.bind(id).bind(number).bind(kind).bind(minor);
-            entry.execute(&mut self.bank).await.unwrap();
+            entry.execute(&mut self.0).await.unwrap();
         }
     }
 
+    /// What the provider did with an object: `created 0, authorized 895`.
+    pub(crate) async fn statement(&mut self, id: &str) -> String {
+        let query = "SELECT kind, amount_minor FROM entries WHERE account_id = ? ORDER BY number";
+        let entries: Vec<(String, i64)> =
+            sqlx::query_as(query).bind(id).fetch_all(&mut self.0).await.unwrap();
+        let entries: Vec<_> = entries.iter().map(|(kind, minor)| format!("{kind} {minor}")).collect();
+        entries.join(", ")
+    }
+
+    /// The object that a checkout made first, which is its own.
+    pub(crate) async fn own_object(&mut self, saga: &str) -> String {
+        let query = "SELECT id FROM accounts WHERE saga_id = ? ORDER BY rowid LIMIT 1";
+        sqlx::query_scalar(query).bind(saga).fetch_one(&mut self.0).await.unwrap()
+    }
+
     pub(crate) async fn close(self) {
-        for conn in [self.bank, self.ledger, self.orders] {
-            conn.close().await.unwrap();
-        }
+        self.0.close().await.unwrap();
     }
 }
 

@@ -9,5 +9,6 @@ mod challenge;
 mod common;
 mod faults;
 mod flow;
+mod reconcile;
 mod scene;
 mod webhooks;

@@ -5,12 +5,14 @@
 //! is; then everything by checkout, which is what is judged. What is in memory at once is a page, a heap of lines, and
 //! one checkout.
 
+use backstitch_proto::payment::UnreadableObject;
 use backstitch_proto::{order, payment};
 use prost::Message as _;
 
 use crate::compare::{Terms, compare, family_of};
 use crate::lines::{Case, Object, Order, Payment};
-use crate::report::Counts;
+use crate::report::Report;
+use crate::run::Options;
 use crate::sagas::Sagas;
 use crate::shop::{Failed, Shop};
 use crate::sort::{Book, Line, Sorted, Sorter};
@@ -62,24 +64,29 @@ impl Books {
     pub(crate) async fn read(
         shop: &Shop,
         terms: &Terms,
-        memory: usize,
-        counts: &mut Counts,
+        options: &Options,
+        report: &mut Report,
     ) -> Result<Self, Failed> {
+        let memory = options.memory;
         let (mut by_object, mut families) = (Sorter::new(memory / 2), Sorter::new(memory / 2));
         let mut next = Some(String::new());
         while let Some(token) = next {
-            let (page, after) = shop.objects(terms.since_ms.saturating_sub(CLOCKS_MS), &token).await?;
-            counts.objects += page.len();
-            for object in page {
+            let page = shop.objects(terms.since_ms.saturating_sub(CLOCKS_MS), &token).await?;
+            report.counts.objects += page.objects.len();
+            for object in page.objects {
                 let (key, bytes) = (object.provider_id.clone(), object.encode_to_vec());
                 by_object.push(Line { key, book: Book::Object, bytes })?;
             }
-            next = after;
+            for object in page.unreadable {
+                let (key, bytes) = (object.provider_id.clone(), object.encode_to_vec());
+                by_object.push(Line { key, book: Book::Unreadable, bytes })?;
+            }
+            next = page.next;
         }
         let mut next = Some(String::new());
         while let Some(token) = next {
             let (page, after) = shop.payments(&token).await?;
-            counts.payments += page.len();
+            report.counts.payments += page.len();
             for payment in page {
                 let bytes = payment.encode_to_vec();
                 match payment.provider_id {
@@ -98,14 +105,14 @@ impl Books {
         let mut next = Some(String::new());
         while let Some(token) = next {
             let (page, after) = shop.orders(&token).await?;
-            counts.orders += page.len();
+            report.counts.orders += page.len();
             for order in page {
                 let (key, bytes) = (order.checkout_id.clone(), order.encode_to_vec());
                 families.push(Line { key, book: Book::Order, bytes })?;
             }
             next = after;
         }
-        bring_home(shop, by_object.sorted()?, &mut families)?;
+        bring_home(shop, by_object.sorted()?, &mut families, options.is_account_shared, report)?;
         Ok(Self { sorted: families.sorted()? })
     }
 
@@ -116,19 +123,37 @@ impl Books {
     }
 }
 
-/// Puts every object under the checkouts of the payments that have its id, or under its own where none has.
-fn bring_home(shop: &Shop, mut by_object: Sorted, families: &mut Sorter) -> Result<(), Failed> {
+/// Puts every object under the checkouts of the payments that have its id, or under its own where none has. Of what
+/// somebody else made, what is not judged is told: what cannot be read, and on a shared account all of it.
+fn bring_home(
+    shop: &Shop,
+    mut by_object: Sorted,
+    families: &mut Sorter,
+    is_account_shared: bool,
+    report: &mut Report,
+) -> Result<(), Failed> {
     loop {
         let group = by_object.group()?;
         if group.is_empty() {
             return Ok(());
         }
         let lines = parse(shop, &group)?;
+        if let Some(line) = group.iter().find(|line| line.book == Book::Unreadable) {
+            let object = UnreadableObject::decode(line.bytes.as_slice()).map_err(broken)?;
+            if !lines.payments.is_empty() {
+                return Err(shop.unreadable(&object));
+            }
+            report.not_read(object);
+        }
         let mut homes: Vec<_> = lines.payments.iter().map(|payment| payment.saga.as_str()).collect();
         homes.sort_unstable();
         homes.dedup();
         let own = lines.objects.iter().map(family_of).take(1);
         if homes.is_empty() {
+            if lines.objects.iter().any(Object::is_foreign) && is_account_shared {
+                report.counts.foreign += 1;
+                continue;
+            }
             homes.extend(own);
         }
         // A page that moved on while it was turned may have shown an object twice.
@@ -145,10 +170,13 @@ fn bring_home(shop: &Shop, mut by_object: Sorted, families: &mut Sorter) -> Resu
     }
 }
 
+fn broken(error: prost::DecodeError) -> Failed {
+    Failed::Scratch(std::io::Error::other(error))
+}
+
 /// The lines again. They were encoded here, so that they decode.
 fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
     let mut lines = Lines::default();
-    let broken = |error: prost::DecodeError| Failed::Scratch(std::io::Error::other(error));
     for line in group {
         let bytes = line.bytes.as_slice();
         match line.book {
@@ -168,6 +196,7 @@ fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
                 let message = payment::Case::decode(bytes).map_err(broken)?;
                 lines.cases.push(shop.of_payment(Case::parse(message))?);
             }
+            Book::Unreadable => {}
         }
     }
     Ok(lines)

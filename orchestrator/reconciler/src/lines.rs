@@ -221,6 +221,11 @@ impl Object {
         self.captured.saturating_sub(self.refunded)
     }
 
+    /// Whether somebody else made it: it bears no id of ours.
+    pub fn is_foreign(&self) -> bool {
+        self.payment.is_empty() && self.saga.is_empty()
+    }
+
     /// Parses the message.
     pub(crate) fn parse(message: payment::ProviderObject) -> Result<Self, Unreadable> {
         let id = message.provider_id;

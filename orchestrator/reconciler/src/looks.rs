@@ -134,13 +134,16 @@ impl Names {
         let from_ms = self.from_ms.max(terms.since_ms).saturating_sub(CLOCKS_MS);
         let (mut lines, mut next) = (Lines::default(), Some(String::new()));
         while let Some(token) = next {
-            let (page, after) = shop.objects(from_ms.min(terms.now_ms), &token).await?;
-            for object in page {
+            let page = shop.objects(from_ms.min(terms.now_ms), &token).await?;
+            if let Some(object) = page.unreadable.iter().find(|one| self.objects.contains(&one.provider_id)) {
+                return Err(shop.unreadable(object));
+            }
+            for object in page.objects {
                 if self.objects.contains(&object.provider_id) || self.sagas.contains(&object.saga_id) {
                     lines.objects.push(shop.of_payment(Object::parse(object))?);
                 }
             }
-            next = after;
+            next = page.next;
         }
         for id in &self.payments {
             if let Some(payment) = shop.payment(id).await? {

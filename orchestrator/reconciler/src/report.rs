@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::payment::UnreadableObject;
 use serde::Serialize;
 
 use crate::finding::{Because, Finding, Move};
@@ -11,6 +12,9 @@ use crate::kind::Kind;
 
 /// How many findings are told one by one; the sums are of all.
 pub(crate) const TOLD: usize = 10_000;
+
+/// How many objects that cannot be read are told one by one.
+const UNREAD: usize = 10;
 
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,6 +31,10 @@ pub struct Counts {
     pub moving: usize,
     /// Findings that may settle by themselves.
     pub young: usize,
+    /// Objects of somebody else on a shared account.
+    pub foreign: usize,
+    /// Objects of somebody else that cannot be read.
+    pub unreadable: usize,
     /// Findings that are in the sums, and too many to be told one by one.
     pub not_told: usize,
 }
@@ -60,11 +68,20 @@ pub struct Report {
     pub findings: Vec<Told>,
     /// Minor units at risk, by currency and kind.
     pub at_risk: BTreeMap<(Currency, Kind), i64>,
+    /// Objects of somebody else that cannot be read, by the provider's ids, and why: the first of them.
+    pub unreadable: Vec<(String, String)>,
     /// How much was read.
     pub counts: Counts,
 }
 
 impl Report {
+    pub(crate) fn not_read(&mut self, UnreadableObject { provider_id, why }: UnreadableObject) {
+        self.counts.unreadable += 1;
+        if self.unreadable.len() < UNREAD {
+            self.unreadable.push((provider_id, why));
+        }
+    }
+
     pub(crate) fn add(&mut self, told: Told) {
         let Finding { kind, amount, .. } = told.finding;
         if !told.finding.is_at_risk() {
@@ -104,7 +121,8 @@ impl Report {
     }
 }
 
-/// A block for each finding: kind and amount, what is wrong, the next move, and the ids to look with.
+/// A block for each finding: kind and amount, what is wrong, the next move, and the ids to look with. Then what was not
+/// judged, and how much was: that nothing is wrong in empty books says that the wrong ones were asked for.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for told in &self.findings {
@@ -132,6 +150,17 @@ impl fmt::Display for Report {
         if self.counts.not_told > 0 {
             writeln!(f, "... and {} more, which are in the sum.\n", self.counts.not_told)?;
         }
+        let Counts { payments, objects, orders, foreign, unreadable, .. } = self.counts;
+        for (id, why) in &self.unreadable {
+            writeln!(f, "{id} is somebody else's and cannot be read: {why}")?;
+        }
+        if unreadable > self.unreadable.len() {
+            writeln!(f, "... and {} more that cannot be read.", unreadable - self.unreadable.len())?;
+        }
+        if foreign > 0 {
+            writeln!(f, "{foreign} objects at the provider are somebody else's, and were not judged.")?;
+        }
+        writeln!(f, "compared {payments} payments, {objects} objects at the provider, {orders} orders")?;
         f.write_str(&self.last_line())
     }
 }
@@ -141,7 +170,15 @@ impl fmt::Display for Report {
 struct Document<'a> {
     money_at_risk: Vec<Amount<'a>>,
     findings: Vec<One<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<NotRead<'a>>,
     counts: Counts,
+}
+
+#[derive(Serialize)]
+struct NotRead<'a> {
+    provider_id: &'a str,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -184,6 +221,11 @@ impl Serialize for Report {
                 .map(|money| Amount { amount_minor: amount(money), currency: money.currency.as_str() })
                 .collect(),
             findings: self.findings.iter().map(One::of).collect(),
+            unreadable: self
+                .unreadable
+                .iter()
+                .map(|(provider_id, why)| NotRead { provider_id, why })
+                .collect(),
             counts: self.counts,
         };
         document.serialize(serializer)

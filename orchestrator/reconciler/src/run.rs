@@ -25,6 +25,8 @@ pub struct Options {
     pub forgotten_after: Duration,
     /// Start repair sagas for what nobody owns.
     pub repair: bool,
+    /// Others charge on the provider's account too: what bears no id of ours is theirs, and is not judged.
+    pub is_account_shared: bool,
     /// Bytes of lines in memory; more are put away in temporary files.
     pub memory: usize,
     /// Checkouts that are looked at again at once.
@@ -40,6 +42,7 @@ impl Default for Options {
             ends_within: DAY,
             forgotten_after: 37 * DAY,
             repair: false,
+            is_account_shared: false,
             memory: 64 * 1024 * 1024,
             batch: 1_000,
         }
@@ -62,7 +65,7 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
     // What could be wrong if nobody would do anything any more, however young: everything that can be a finding.
     let suspicious = Terms { grace_ms: 0, ends_within_ms: i64::MAX, ..terms };
     let mut report = Report::default();
-    let mut books = Books::read(shop, &terms, options.memory, &mut report.counts).await?;
+    let mut books = Books::read(shop, &terms, options, &mut report).await?;
     let (mut batch, mut many, mut is_more) = (Lines::default(), 0, true);
     while is_more {
         match books.next(shop)? {

@@ -12,7 +12,7 @@ use backstitch_proto::order::{self, GetOrderRequest, ListOrdersRequest};
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_proto::payment::{
     self, GetPaymentRequest, ListCasesRequest, ListPaymentsRequest, ListProviderObjectsRequest,
-    PaymentDocument, ProviderObject,
+    PaymentDocument, ProviderObject, UnreadableObject,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
@@ -131,6 +131,15 @@ pub struct Shop {
     operator: (Part, OperatorClient<Channel>),
 }
 
+/// A page of the provider's list.
+pub(crate) struct Listed {
+    pub(crate) objects: Vec<ProviderObject>,
+    /// What somebody else made and cannot be read.
+    pub(crate) unreadable: Vec<UnreadableObject>,
+    /// The token of the next.
+    pub(crate) next: Option<String>,
+}
+
 /// A channel and the address that it is named by where somebody does not answer.
 #[derive(Clone, Debug)]
 pub struct At {
@@ -153,17 +162,20 @@ impl Shop {
         }
     }
 
-    /// A page of the provider's list, and the token of the next.
-    pub(crate) async fn objects(
-        &self,
-        from_ms: i64,
-        token: &str,
-    ) -> Result<(Vec<ProviderObject>, Option<String>), Failed> {
+    /// A page of the provider's list.
+    pub(crate) async fn objects(&self, from_ms: i64, token: &str) -> Result<Listed, Failed> {
         let (part, mut client) = self.payment.clone();
         let request =
             ListProviderObjectsRequest { created_from_unix_ms: from_ms.max(0), page_token: token.into() };
         let page = part.ask("ListProviderObjects", client.list_provider_objects(request)).await?;
-        Ok((page.objects, part.next("ListProviderObjects", token, page.next_page_token)?))
+        let next = part.next("ListProviderObjects", token, page.next_page_token)?;
+        Ok(Listed { objects: page.objects, unreadable: page.unreadable, next })
+    }
+
+    /// Nothing can be said of a payment whose object cannot be read.
+    pub(crate) fn unreadable(&self, object: &UnreadableObject) -> Failed {
+        let (what, id, why) = ("object", object.provider_id.clone(), object.why.clone());
+        self.payment.0.unreadable(&Unreadable { what, id, why })
     }
 
     /// A page of our ledger.

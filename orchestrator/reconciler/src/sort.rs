@@ -22,10 +22,12 @@ pub(crate) enum Book {
     Object,
     Order,
     Case,
+    /// An object that cannot be read.
+    Unreadable,
 }
 
 impl Book {
-    const ALL: [Book; 4] = [Book::Payment, Book::Object, Book::Order, Book::Case];
+    const ALL: [Book; 5] = [Book::Payment, Book::Object, Book::Order, Book::Case, Book::Unreadable];
 }
 
 /// Takes lines in any order.

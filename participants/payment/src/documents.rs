@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use backstitch_proto::money::Money;
 use backstitch_proto::payment::{
     AttemptDocument, ListPaymentsRequest, ListPaymentsResponse, ListProviderObjectsRequest,
-    ListProviderObjectsResponse, PaymentDocument, ProviderObject, RefundDocument, Webhook,
+    ListProviderObjectsResponse, PaymentDocument, ProviderObject, RefundDocument, UnreadableObject, Webhook,
 };
 use participant_kit::{OpError, status, text};
 use sqlx::{AnyConnection, Row as _};
@@ -13,7 +13,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::desk::Desk;
-use crate::gateway::{GatewayError, Listed, ProviderRefund, ProviderState, RefundState};
+use crate::gateway::{GatewayError, Listed, ProviderRefund, ProviderState, RefundState, Unreadable};
 use crate::ledger;
 use crate::payment::Payment;
 use crate::refunds::{self, Refund};
@@ -131,6 +131,7 @@ pub(crate) async fn objects(
     let page = desk.gateway.list(request.created_from_unix_ms, token).await.map_err(unlisted)?;
     Ok(ListProviderObjectsResponse {
         objects: page.objects.into_iter().map(object).collect(),
+        unreadable: page.unreadable.into_iter().map(unreadable).collect(),
         next_page_token: page.next.unwrap_or_default(),
     })
 }
@@ -141,6 +142,10 @@ fn unlisted(error: GatewayError) -> Status {
         GatewayError::Refused(_) => status::invalid("page_token", error.to_string()),
         GatewayError::Broken(_) => Status::internal(error.to_string()),
     }
+}
+
+fn unreadable(Unreadable { id, why }: Unreadable) -> UnreadableObject {
+    UnreadableObject { provider_id: id, why }
 }
 
 fn object(listed: Listed) -> ProviderObject {

@@ -115,7 +115,10 @@ impl<'a> Judge<'a> {
                 let what = words::may_still_pay(payment, object);
                 self.tell(Kind::HoldLeftOver, payment, Some(object), object.amount.minor, what);
             }
-            ObjectState::Cancelled | ObjectState::Refused if is_open(payment) => {
+            // Of one that is being voided it is what is wanted.
+            ObjectState::Cancelled | ObjectState::Refused
+                if is_open(payment) && payment.status != "voiding" =>
+            {
                 let what = words::hold_gone(payment, object);
                 self.tell(Kind::HoldGone, payment, Some(object), payment.authorized, what);
             }

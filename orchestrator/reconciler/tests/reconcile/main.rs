@@ -4,6 +4,7 @@
 
 mod act;
 mod double;
+mod foreign;
 mod pages;
 mod races;
 mod tick;

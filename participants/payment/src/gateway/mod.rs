@@ -172,11 +172,22 @@ pub struct Listed {
     pub refunds: Vec<ProviderRefund>,
 }
 
+/// An object of somebody else that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The provider's id.
+    pub id: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A page of the provider's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
     pub objects: Vec<Listed>,
+    /// Those that somebody else made and that cannot be read. One of ours that cannot be is an error.
+    pub unreadable: Vec<Unreadable>,
     /// Asks for the page after this one; none on the last.
     pub next: Option<String>,
 }

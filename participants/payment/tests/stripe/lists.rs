@@ -61,6 +61,64 @@ async fn every_intent_is_listed_with_our_ids_and_its_refunds() {
     assert!(scripted.is_done());
 }
 
+/// An account may have other users than this shop.
+#[tokio::test]
+async fn what_somebody_else_made_and_we_cannot_read_hides_nothing_else_and_what_is_ours_is_an_error() {
+    let strange = |over: serde_json::Value| {
+        let mut strange = intent(json!({ "id": "pi_9" }));
+        strange.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        strange
+    };
+    // A shape of its own, a currency that we do not know, a charge that is not shown, a status of tomorrow, refunds that
+    // cannot be read.
+    let of_five = [
+        (json!({ "amount": "a lot" }), "no payment intent"),
+        (json!({ "currency": "xts" }), "xts"),
+        (json!({ "status": "succeeded", "latest_charge": "ch_9" }), "ch_9"),
+        (json!({ "status": "melted" }), "melted"),
+        (captured(1_000, 300), "vapour"),
+    ];
+    for (over, word) in of_five {
+        for is_ours in [false, true] {
+            let mut row = strange(over.clone());
+            row["id"] = json!("pi_9");
+            if !is_ours {
+                row["metadata"] = json!({ "shop": "another" });
+            }
+            let mut replies = vec![Reply::ok(&list(vec![intent(json!({ "id": "pi_2" })), row], true))];
+            if word == "vapour" {
+                replies.push(Reply::ok(&list(vec![refund(json!({ "status": "vapour" }))], false)));
+            }
+            let page = Scripted::open(replies).await.stripe.list(0, None).await;
+            let why = match (is_ours, page) {
+                (false, Ok(page)) => {
+                    let seen: Vec<_> = page.objects.iter().map(|listed| listed.object.id.as_str()).collect();
+                    assert_eq!((seen, page.next.as_deref()), (vec!["pi_2"], Some("pi_9")), "{word}");
+                    let [one] = page.unreadable.as_slice() else { panic!("{word}: {:?}", page.unreadable) };
+                    assert_eq!(one.id, "pi_9");
+                    one.why.clone()
+                }
+                (true, Err(GatewayError::Broken(why))) => why,
+                (_, other) => panic!("{word}, ours {is_ours}: {other:?}"),
+            };
+            assert!(why.to_lowercase().contains(word), "{why}");
+        }
+    }
+}
+
+/// That the refunds of a foreign object could not be had is no reason to say that they cannot be read.
+#[tokio::test]
+async fn a_list_that_was_not_answered_whole_is_none() {
+    let mut foreign = captured(1_000, 300);
+    foreign["metadata"] = json!({});
+    let replies = vec![Reply::ok(&list(vec![foreign], false)), Reply::Close];
+    let error = Scripted::open(replies).await.stripe.list(0, None).await.unwrap_err();
+    assert!(matches!(error, GatewayError::Unknown(_)), "{error}");
+    let nameless = Reply::ok(&list(vec![json!({ "object": "payment_intent", "metadata": {} })], false));
+    let error = Scripted::open(vec![nameless]).await.stripe.list(0, None).await.unwrap_err();
+    assert!(matches!(error, GatewayError::Broken(_)), "{error}");
+}
+
 #[tokio::test]
 async fn a_page_that_is_none_is_not_asked_for() {
     let scripted = Scripted::open(vec![]).await;

@@ -163,6 +163,11 @@ fn books_that_agree_have_no_findings() {
         assert_eq!(world.under(Standing::Live), []);
         assert_eq!(world.under(Standing::Parked), []);
     }
+    // A void that was done, and whose answer was lost: its end is what was wanted.
+    let let_go = taken_back().with(|w| w.ledger[0].status = "voiding".into());
+    for standing in [Standing::Live, Standing::Parked, Standing::Compensated] {
+        assert_eq!(let_go.under(standing), []);
+    }
     // Made and never confirmed: it holds nothing and never will.
     let never = held().with(|w| {
         (w.ledger[0].object, w.ledger[0].status) = (String::new(), "refused".into());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use backstitch_proto::common::Money;
 use backstitch_proto::operator::{RepairObjectRequest, SagaDetail, SagaSummary};
 use backstitch_proto::order::{Order, StatusChange};
-use backstitch_proto::payment::{Case, PaymentDocument, ProviderObject};
+use backstitch_proto::payment::{Case, PaymentDocument, ProviderObject, UnreadableObject};
 use uuid::Uuid;
 
 pub(crate) const DAY: i64 = 24 * 3_600_000;
@@ -18,6 +18,8 @@ pub(crate) fn gbp(amount_minor: i64) -> Option<Money> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) objects: Vec<ProviderObject>,
+    /// Objects that cannot be read; all on the first page.
+    pub(crate) unreadable: Vec<UnreadableObject>,
     pub(crate) payments: Vec<PaymentDocument>,
     pub(crate) orders: Vec<Order>,
     pub(crate) cases: Vec<Case>,

@@ -101,7 +101,8 @@ impl Stage {
                 let ListProviderObjectsRequest { created_from_unix_ms, page_token } = read(request);
                 let wanted = facts.objects.iter().filter(|o| o.created_at_unix_ms >= created_from_unix_ms);
                 let (objects, next_page_token) = facts.page(wanted, &page_token);
-                say(&ListProviderObjectsResponse { objects, next_page_token })
+                let unreadable = if page_token.is_empty() { facts.unreadable.clone() } else { Vec::new() };
+                say(&ListProviderObjectsResponse { objects, next_page_token, unreadable })
             }
             "ListPayments" => {
                 let ListPaymentsRequest { page_token, .. } = read(request);

@@ -178,7 +178,8 @@ impl PaymentGateway for Sandbox {
         match self.call(None, Call::List(created_from_ms, before)).await? {
             Answer::List(shown, next) => {
                 let objects = shown.into_iter().map(call::ShownListed::listed);
-                Ok(Page { objects: objects.collect::<Result<_, _>>()?, next: next.map(|n| n.to_string()) })
+                let objects = objects.collect::<Result<_, _>>()?;
+                Ok(Page { objects, unreadable: Vec::new(), next: next.map(|n| n.to_string()) })
             }
             other => Err(unexpected(other)),
         }

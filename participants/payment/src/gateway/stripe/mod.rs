@@ -7,6 +7,7 @@
 mod amounts;
 mod declines;
 mod outcomes;
+mod rows;
 mod settings;
 mod show;
 mod wire;
@@ -27,11 +28,12 @@ use uuid::Uuid;
 
 use self::amounts::to_stripe;
 use self::outcomes::{Ask, Failed, is_spent, outcome};
+use self::rows::{OneByOne, Row};
 pub use self::settings::{BaseUrl, Limits, ReturnUrl, SecretKey, Settings, URL};
 use self::wire::Wire;
 use super::{
     Decline, DeclineReason, GatewayError, Listed, NewPayment, Page, PaymentGateway, PaymentMethod,
-    ProviderId, ProviderPayment, ProviderRefund, ProviderState,
+    ProviderId, ProviderPayment, ProviderRefund, ProviderState, Unreadable,
 };
 
 /// The version of Stripe's API that is spoken.
@@ -267,15 +269,36 @@ impl PaymentGateway for Stripe {
         if let Some(after) = page {
             request = request.starting_after(intent_id(&ProviderId::new(after))?);
         }
-        let page = self.look(request).await?;
-        let next = page.data.last().map(|intent| intent.id.to_string()).filter(|_| page.has_more);
-        let objects = futures::stream::iter(page.data).map(|intent| self.listed(intent)).buffered(READERS);
-        Ok(Page { objects: objects.try_collect().await?, next })
+        let page = self.look(OneByOne(request)).await?;
+        let rows = page.data.into_iter().map(Row::parse).collect::<Result<Vec<_>, _>>()?;
+        let next = rows.last().map(|row| row.id.clone()).filter(|_| page.has_more);
+        let mut shown = futures::stream::iter(rows).map(|row| self.row(row)).buffered(READERS);
+        let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
+        while let Some(row) = shown.try_next().await? {
+            match row {
+                Ok(listed) => objects.push(listed),
+                Err(foreign) => unreadable.push(foreign),
+            }
+        }
+        Ok(Page { objects, unreadable, next })
     }
 }
 
 impl Stripe {
-    /// An intent of a list, with its refunds if anything was given back.
+    /// An intent of a list; the inner error is of one that somebody else made.
+    async fn row(&self, row: Row) -> Result<Result<Listed, Unreadable>, GatewayError> {
+        let Row { id, is_ours, intent } = row;
+        let listed = match intent {
+            Ok(intent) => self.listed(intent).await,
+            Err(why) => Err(GatewayError::Broken(format!("{id}: {why}"))),
+        };
+        match listed {
+            Err(GatewayError::Broken(why)) if !is_ours => Ok(Err(Unreadable { id, why })),
+            listed => listed.map(Ok),
+        }
+    }
+
+    /// As it is shown, with its refunds if anything was given back.
     async fn listed(&self, intent: PaymentIntent) -> Result<Listed, GatewayError> {
         let listed = show::listed(&intent, Vec::new())?;
         if listed.object.refunded_minor == 0 {

@@ -43,6 +43,11 @@ pub(super) fn refund_metadata(reference: Uuid) -> HashMap<String, String> {
     HashMap::from([(REFUND.to_owned(), reference.to_string())])
 }
 
+/// Whether it is a name that we write.
+pub(super) fn is_ours(name: &str) -> bool {
+    [PAYMENT, SAGA, ROOT, ORDER].contains(&name)
+}
+
 fn id_of(metadata: &HashMap<String, String>, name: &str) -> Option<Uuid> {
     metadata.get(name).and_then(|text| text.parse().ok())
 }

@@ -1,0 +1,160 @@
+//! The reconciler with Stripe as the bank: what somebody has done there directly is found, and taken back where nobody
+//! owns it.
+
+use backstitch_stripe_double::{KEY, VERSION};
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use uuid::Uuid;
+
+use crate::common::{Asked, reconcile_with, until};
+use crate::scene::{Scene, Word};
+
+/// What two A and their parcel come to.
+const TOTAL: i64 = 1_395;
+
+/// A call of somebody else's who has the account's key; what Stripe answers.
+async fn post(scene: &Scene, path: &str, form: &[(&str, &str)]) -> Value {
+    let body: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let request = reqwest::Client::new().post(format!("{}/v1/{path}", scene.stripe.url())).bearer_auth(KEY);
+    let answer = request.header("stripe-version", VERSION).body(body.join("&")).send().await.unwrap();
+    let (status, body) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{path}: {status} {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// A hold that bears the ids of this saga, or none; its id.
+async fn hold(scene: &Scene, saga: Option<&str>, amount: &str, currency: &str) -> String {
+    let payment = Uuid::new_v4().to_string();
+    let mut form = vec![("amount", amount), ("currency", currency), ("capture_method", "manual")];
+    form.extend([("confirm", "true"), ("payment_method", "pm_card_visa")]);
+    let automatic = [("[enabled]", "true"), ("[allow_redirects]", "never")];
+    let automatic = automatic.map(|(name, value)| (format!("automatic_payment_methods{name}"), value));
+    form.extend(automatic.iter().map(|(name, value)| (name.as_str(), *value)));
+    if let Some(saga) = saga {
+        form.extend([
+            ("metadata[backstitch_payment]", payment.as_str()),
+            ("metadata[backstitch_saga]", saga),
+        ]);
+    }
+    post(scene, "payment_intents", &form).await["id"].as_str().unwrap().to_owned()
+}
+
+async fn capture(scene: &Scene, intent: &str) {
+    post(scene, &format!("payment_intents/{intent}/capture"), &[]).await;
+}
+
+/// What `backstitch reconcile` says, beside the runtime in which Stripe runs.
+async fn said(scene: &Scene, more: &'static [&'static str]) -> Value {
+    let (directory, asked) = (scene.shop.directory().to_owned(), Asked::of(&scene.shop));
+    let run = move || reconcile_with(&directory, &asked, &[&["--json"], more].concat());
+    let said = tokio::task::spawn_blocking(run).await.unwrap();
+    serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"))
+}
+
+/// What it found: `kind amount object move`.
+fn told(report: &Value) -> Vec<String> {
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let one = |finding: &Value| {
+        let [kind, object, step] = ["kind", "provider_id", "move"].map(|name| text(finding, name));
+        format!("{kind} {} {object} {step}", finding["amount"]["amount_minor"])
+    };
+    report["findings"].as_array().unwrap().iter().map(one).collect()
+}
+
+/// Makes our ledger one that has not heard of a capture.
+async fn forget_the_capture(scene: &Scene, saga: &str) {
+    let file = SqliteConnectOptions::new().filename(scene.shop.data().join("payment.db"));
+    let mut ledger = file.connect().await.unwrap();
+    for statement in [
+        "DELETE FROM entries WHERE kind = 'captured'
+         AND payment_id IN (SELECT payment_id FROM payments WHERE saga_id = ?)",
+        "UPDATE payments SET status = 'authorized', captured_minor = 0 WHERE saga_id = ?",
+    ] {
+        let done = sqlx::query(statement).bind(saga).execute(&mut ledger).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{statement}");
+    }
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_back_once() {
+    let mut scene = Scene::open(Word::Held).await;
+    let mut sold = Vec::new();
+    for cart in ["sold", "twice", "missed", "refunded"] {
+        let done = scene.check_out(cart, "pm_card_visa").await;
+        assert_eq!(done.text("/status"), "completed", "{done:?}");
+        sold.push(done.text("/checkout_id").to_owned());
+    }
+    let back = scene.check_out("back", "pm_card_captureDeclined").await.text("/checkout_id").to_owned();
+    let nothing = said(&scene, &[]).await;
+    assert_eq!((told(&nothing), &nothing["counts"]["payments"]), (Vec::new(), &Value::from(5)));
+
+    let amount = TOTAL.to_string();
+    let orphan = hold(&scene, Some(&sold[0]), &amount, "gbp").await;
+    let [twice, taken] = [&sold[1], &back].map(|saga| hold(&scene, Some(saga), &amount, "gbp"));
+    let (twice, taken) = (twice.await, taken.await);
+    capture(&scene, &twice).await;
+    capture(&scene, &taken).await;
+    let [missed, refunded] = [scene.account(&sold[2]).await.intent, scene.account(&sold[3]).await.intent];
+    post(&scene, "refunds", &[("payment_intent", &refunded), ("amount", "100")]).await;
+    // Somebody else's, one of which in an amount that ours cannot say.
+    let foreign = hold(&scene, None, "700", "gbp").await;
+    let strange = hold(&scene, None, "150", "isk").await;
+    scene.shop.stop().await;
+    forget_the_capture(&scene, &sold[2]).await;
+    scene.shop.start().await;
+
+    let all = said(&scene, &["--grace", "0s"]).await;
+    let mut wanted = vec![
+        format!("orphan_hold {TOTAL} {orphan} repair"),
+        format!("orphan_hold 700 {foreign} person"),
+        format!("orphan_capture {TOTAL} {taken} repair"),
+        format!("captured_twice {TOTAL} {twice} repair"),
+        format!("missed_capture {TOTAL} {missed} person"),
+        format!("refund_unknown_here 100 {refunded} person"),
+    ];
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(told(&all)), sorted(wanted.clone()), "{all:#}");
+    assert_eq!(all["unreadable"][0]["provider_id"], strange.as_str(), "{all:#}");
+    assert!(all["unreadable"][0]["why"].as_str().unwrap().contains("ISK"), "{all:#}");
+
+    let repairing = said(&scene, &["--grace", "0s", "--repair", "--shared-account"]).await;
+    assert_eq!(repairing["counts"]["foreign"], 1, "{repairing:#}");
+    for finding in repairing["findings"].as_array().unwrap().iter().filter(|f| f["move"] == "repair") {
+        let saga = finding["repair_saga_id"].as_str().unwrap_or_else(|| panic!("{finding:#}"));
+        until("the repair has ended", async || {
+            (scene.shop.saga(saga).await.text("/status") == "completed").then_some(())
+        })
+        .await;
+    }
+    wanted.drain(..4);
+    let left = said(&scene, &["--grace", "0s", "--repair", "--shared-account"]).await;
+    assert_eq!(sorted(told(&left)), sorted(wanted.clone()), "{left:#}");
+    // The webhook that was lost comes after all, and is all that it takes.
+    let event = scene.event(&missed, "payment_intent.succeeded").await;
+    scene.deliver(&[&event]).await;
+    until("the capture is booked", async || {
+        (told(&said(&scene, &["--shared-account"]).await).len() == 1).then_some(())
+    })
+    .await;
+    wanted.remove(0);
+    assert_eq!(told(&said(&scene, &["--shared-account"]).await), wanted);
+
+    let statement = scene.control().statement().await;
+    assert_eq!(statement.violations(), Vec::<String>::new());
+    for account in statement.accounts.iter().filter(|one| [&orphan, &twice, &taken].contains(&&one.intent)) {
+        assert_eq!((account.kept(), account.on_hold()), (0, 0), "{account:#?}");
+        let back = account.movements.len();
+        assert_eq!(
+            back,
+            if account.intent == orphan { 2 } else { 3 },
+            "taken back more than once: {account:#?}"
+        );
+    }
+    let theirs = statement.accounts.iter().find(|account| account.intent == foreign).unwrap();
+    assert_eq!(theirs.on_hold(), 700, "what is somebody else's was touched");
+}
