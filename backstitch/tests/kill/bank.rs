@@ -11,7 +11,8 @@ use sqlx::{ConnectOptions as _, Row as _};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::customers::Kind;
+use crate::customers::{KINDS, Kind, kind};
+use crate::returners::BUYERS;
 
 const SECRET: &str = "whsec_of_the_tests";
 
@@ -36,21 +37,28 @@ pub(crate) enum Bank {
     Stripe(AtStripe),
 }
 
-/// With webhooks to the participants, and customers who prove who they are as soon as they are asked.
+/// With webhooks to the participants, customers who prove who they are as soon as they are asked, and banks that move.
 pub(crate) struct AtStripe {
     stripe: Stripe,
     files: TempDir,
     door: u16,
-    customers: JoinHandle<()>,
+    others: JoinHandle<()>,
 }
 
 const AT_STRIPE: [Kind; 6] = [
-    Kind { token: "pm_card_visa", sku: "A", end: "completed" },
-    Kind { token: "pm_card_captureDeclined", sku: "B", end: "CAPTURE_FAILED" },
-    Kind { token: "pm_card_threeDSecure2Required", sku: "A", end: "completed" },
-    Kind { token: "pm_card_threeDSecure2Required", sku: "B", end: "completed" },
-    Kind { token: "pm_card_captureFail", sku: "A", end: "AUTHORIZATION_EXPIRED" },
-    Kind { token: "pm_card_chargeDeclined", sku: "B", end: "CARD_DECLINED" },
+    kind("pm_card_visa", "A", "completed"),
+    kind("pm_card_captureDeclined", "B", "CAPTURE_FAILED"),
+    kind("pm_card_threeDSecure2Required", "A", "completed"),
+    kind("pm_card_threeDSecure2Required", "B", "completed"),
+    kind("pm_card_captureFail", "A", "AUTHORIZATION_EXPIRED"),
+    kind("pm_card_chargeDeclined", "B", "CARD_DECLINED"),
+];
+
+/// What the sandbox's cards do with money that goes back, Stripe's do too.
+const RETURNS_AT_STRIPE: [(&str, &str); 3] = [
+    ("tok_ok", "pm_card_visa"),
+    ("tok_refund_fails", "pm_card_refundDeclined"),
+    ("tok_refund_pending", "pm_card_pendingRefund"),
 ];
 
 impl Bank {
@@ -64,8 +72,8 @@ impl Bank {
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (url, secrets) = (format!("http://127.0.0.1:{door}/webhooks/stripe"), vec![SECRET.to_owned()]);
         stripe.control().webhooks(Some(Endpoint { url, secrets, held: false })).await;
-        let customers = tokio::spawn(prove(stripe.control().clone()));
-        Self::Stripe(AtStripe { stripe, files, door, customers })
+        let others = tokio::spawn(attend(stripe.control().clone()));
+        Self::Stripe(AtStripe { stripe, files, door, others })
     }
 
     /// What whoever runs the payments is told. `orchestrator` is where wake-ups go.
@@ -81,33 +89,61 @@ impl Bank {
     /// Who comes, and what with.
     pub(crate) fn kinds(&self) -> &'static [Kind] {
         match self {
-            Self::Sandbox => &crate::customers::KINDS,
+            Self::Sandbox => &KINDS,
             Self::Stripe(_) => &AT_STRIPE,
         }
+    }
+
+    /// Who buys, and wants something back later.
+    pub(crate) fn buyers(&self) -> Vec<Kind> {
+        let there = |kind: Kind| {
+            let card = RETURNS_AT_STRIPE.iter().find(|(here, _)| *here == kind.token);
+            Kind { token: card.map_or(kind.token, |(_, there)| there), ..kind }
+        };
+        match self {
+            Self::Sandbox => BUYERS.to_vec(),
+            Self::Stripe(_) => BUYERS.map(there).to_vec(),
+        }
+    }
+
+    /// Whether everything that happened was told of, and taken in.
+    pub(crate) async fn has_told_all(&self) -> bool {
+        let Self::Stripe(at) = self else { return true };
+        let (events, told) = (at.stripe.control().events().await, at.stripe.control().delivered().await);
+        let is_told = |id: &str| told.iter().any(|one| one.id == id && (200..300).contains(&one.status));
+        events.iter().all(|event| is_told(&event.id))
     }
 
     /// What the bank has, by checkout, and what of it must never be.
     pub(crate) async fn statement(&self, data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
         match self {
-            Self::Sandbox => (of_sandbox(data).await, Vec::new()),
+            Self::Sandbox => of_sandbox(data).await,
             Self::Stripe(at) => of_stripe(at.stripe.control()).await,
         }
     }
 }
 
 /// Read from the provider's own file: the `statement` that an accountant would get.
-async fn of_sandbox(data: &Path) -> BTreeMap<String, Line> {
+async fn of_sandbox(data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
     let file = SqliteConnectOptions::new().filename(data.join("sandbox.db")).read_only(true);
     let mut bank = file.connect().await.unwrap();
-    let select = "SELECT saga_id, captures, captured_minor - refunded_minor, held_minor FROM statement";
-    let mut lines = BTreeMap::<String, Line>::new();
+    let select = "SELECT saga_id, captures, voids, captured_minor, refunded_minor, held_minor FROM statement";
+    let (mut lines, mut forbidden) = (BTreeMap::<String, Line>::new(), Vec::new());
     for row in sqlx::query(select).fetch_all(&mut bank).await.unwrap() {
-        let line = lines.entry(row.get(0)).or_default();
-        line.captures += row.get::<i64, _>(1);
-        line.kept_minor += row.get::<i64, _>(2);
-        line.held_minor += row.get::<i64, _>(3);
+        let [captures, voids, captured, refunded, held] =
+            [1, 2, 3, 4, 5].map(|column| row.get::<i64, _>(column));
+        let saga: String = row.get(0);
+        if captures > 1 || (captures > 0 && voids > 0) || refunded > captured {
+            let moved =
+                format!("{captures} captures, {voids} voids, {captured} captured, {refunded} refunded");
+            forbidden.push(format!("{saga}: {moved}"));
+        }
+        let line = lines.entry(saga).or_default();
+        line.captures += captures;
+        line.kept_minor += captured - refunded;
+        line.held_minor += held;
     }
-    lines
+    (lines, forbidden)
 }
 
 async fn of_stripe(control: &Control) -> (BTreeMap<String, Line>, Vec<String>) {
@@ -124,14 +160,18 @@ async fn of_stripe(control: &Control) -> (BTreeMap<String, Line>, Vec<String>) {
     (lines, statement.violations())
 }
 
-/// Every customer who is asked proves who it is.
-async fn prove(control: Control) {
+/// Every customer who is asked proves who it is, and every refund that takes its time gets there.
+async fn attend(control: Control) {
     let mut seen = 0;
     loop {
         let events = control.events().await;
-        for event in events.iter().skip(seen).filter(|e| e.kind == "payment_intent.requires_action") {
-            // Some were given up meanwhile.
-            let _ = control.customer(&event.intent, true).await;
+        for event in events.iter().skip(seen) {
+            // Some were given up meanwhile, and most refunds are there already.
+            let _ = match event.kind.as_str() {
+                "payment_intent.requires_action" => control.customer(&event.intent, true).await,
+                "refund.created" => control.refund(&event.object, true).await,
+                _ => Ok(()),
+            };
         }
         seen = events.len();
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -140,6 +180,6 @@ async fn prove(control: Control) {
 
 impl Drop for AtStripe {
     fn drop(&mut self) {
-        self.customers.abort();
+        self.others.abort();
     }
 }

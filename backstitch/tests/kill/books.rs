@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::until;
+use crate::common::{Answer, item, until};
 use crate::customers::{Customer, Told};
+use crate::returners::Returned;
 use crate::stage::{STOCK, Stage};
 
 /// To whom mails went.
@@ -24,10 +25,15 @@ fn mailbox(data: &Path) -> BTreeMap<String, usize> {
     mails
 }
 
-/// While everything is up: stock, orders, carts, and what `backstitch reconcile` says. Then everything is stopped, and the
-/// bank, the mailbox and the auditor are asked. `mails_are_sent`: no sender of mails was killed, with a mail in its hand that
-/// waits for its claim to run out.
-pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bool) -> Vec<String> {
+/// While everything is up: stock, orders with their returns, carts, and what `backstitch reconcile` says. Then everything
+/// is stopped, and the bank, the mailbox and the auditor are asked. `mails_are_sent`: no sender of mails was killed, with a
+/// mail in its hand that waits for its claim to run out.
+pub(crate) async fn compare(
+    stage: &mut Stage,
+    told: &[Told],
+    returned: &[Returned],
+    mails_are_sent: bool,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |is_so: bool, what: String| {
         if !is_so {
@@ -36,9 +42,12 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
     };
     let (completed, back): (Vec<_>, Vec<_>) = told.iter().partition(|told| told.is_completed());
 
+    let of = |told: &Told| of(returned, told);
+
     for sku in ["A", "B"] {
-        let sold = completed.iter().filter(|told| told.kind.sku == sku).count();
-        let sold = i64::try_from(sold).unwrap();
+        let bought = completed.iter().filter(|told| told.kind.sku == sku).map(|told| told.kind.quantity);
+        let back = returned.iter().filter(|told| told.bought.kind.sku == sku).map(Returned::restocked);
+        let sold = bought.sum::<i64>() - back.sum::<i64>();
         let product = stage.get(&format!("/api/v1/products/{sku}")).await;
         let stock = (product.int("/on_hand"), product.int("/reserved"), product.int("/sold"));
         check(
@@ -58,12 +67,21 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
     }
     for told in &completed {
         let order = stage.get(&format!("/api/v1/orders/{}", told.order_id())).await;
-        check(order.text("/status") == "confirmed", format!("I1: {} was told of {}", told.key, order.body));
+        let of_it = of(told);
+        check(
+            order.text("/status") == "confirmed" && has_these(&order, &of_it),
+            format!("I1: {} was told of {} and of {of_it:?}", told.key, order.body),
+        );
     }
     let data = stage.data();
+    // One of the order, and one of each return that was paid back.
+    let wanted = |told: &Told| 1 + of(told).iter().filter(|returned| returned.is_completed()).count();
     if mails_are_sent {
-        let wanted = |told: &&Told| mailbox(&data).contains_key(&Customer::email(&told.key));
-        until("who completed has mail", async || completed.iter().all(wanted).then_some(())).await;
+        let all_are = || {
+            let mails = mailbox(&data);
+            completed.iter().all(|told| mails.get(&Customer::email(&told.key)) == Some(&wanted(told)))
+        };
+        until("who completed has mail", async || all_are().then_some(())).await;
     }
     // Every saga has ended, and each waited for its money: no event or webhook that is still on its way can change that.
     let found = stage.reconcile().await;
@@ -71,6 +89,10 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
     stage.close().await;
 
     let mails = mailbox(&data);
+    for told in &completed {
+        let (mails, wanted) = (mails.get(&Customer::email(&told.key)).copied().unwrap_or(0), wanted(told));
+        check(mails <= wanted, format!("{} has {mails} mails, {wanted} are due", told.key));
+    }
     for told in &back {
         let mail = mails.get(&Customer::email(&told.key));
         check(mail.is_none(), format!("{} is {} and has mail", told.key, told.status));
@@ -81,13 +103,15 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
         let line = bank.get(told.id.as_deref().unwrap_or_default());
         let (captures, kept, held) =
             line.map_or((0, 0, 0), |line| (line.captures, line.kept_minor, line.held_minor));
+        let refunded: i64 = of(told).iter().map(|returned| returned.refunded()).sum();
         let right = match told.is_completed() {
-            true => (captures, kept, held) == (1, told.total, 0) && told.total > 0,
+            true => (captures, kept, held) == (1, told.total - refunded, 0) && kept >= 0,
             false => (kept, held) == (0, 0),
         };
+        let (total, status) = (told.total, &told.status);
         check(
-            right,
-            format!("I1: {} is {} over {}, the bank says {line:?}", told.key, told.status, told.total),
+            right && (total > 0 || !told.is_completed()),
+            format!("I1: {} is {status} over {total} less {refunded}, the bank says {line:?}", told.key),
         );
     }
     let ids: Vec<_> = told.iter().filter_map(|told| told.id.as_ref()).collect();
@@ -100,9 +124,39 @@ pub(crate) async fn compare(stage: &mut Stage, told: &[Told], mails_are_sent: bo
     let report = stage.audit();
     check(report["violations"] == json!([]), format!("the auditor: {:#}", report["violations"]));
     let counts = (&report["counts"]["sagas"], &report["counts"]["in_flight"], &report["parked"]);
+    let sagas = told.len() + returned.len();
     check(
-        counts == (&json!(told.len()), &json!(0), &json!([])),
-        format!("I5: {} customers, and the auditor counts (all, in flight, parked) {counts:?}", told.len()),
+        counts == (&json!(sagas), &json!(0), &json!([])),
+        format!("I5: {sagas} were asked for, and the auditor counts (all, in flight, parked) {counts:?}"),
     );
     wrong
+}
+
+/// What of it was sent back, or was to be.
+fn of<'a>(returned: &'a [Returned], told: &Told) -> Vec<&'a Returned> {
+    returned.iter().filter(|returned| returned.bought.key == told.key).collect()
+}
+
+/// Whether an order tells of these returns of it as its customer was told of each, and of no others.
+fn has_these(order: &Answer, returned: &[&Returned]) -> bool {
+    let lines = order.body["returns"].as_array().cloned().unwrap_or_default();
+    let line = |told: &Returned| lines.iter().find(|line| line["return_id"].as_str() == told.id.as_deref());
+    let is_as_told = |told: &&Returned| match (told.is_completed(), line(told)) {
+        (true, Some(line)) => {
+            let same = (&line["status"], &line["credit_note_number"], &line["refund"]["amount_minor"])
+                == (&json!("completed"), &json!(told.credit_note()), &json!(told.refunded()));
+            same && line["items"] == json!([item(told.bought.kind.sku, told.restocked())])
+        }
+        // Nothing is left of a claim that was refused.
+        (false, line) => line.is_none_or(|line| line["status"] == "cancelled"),
+        (true, None) => false,
+    };
+    let known = |line: &Value| returned.iter().any(|told| line["return_id"].as_str() == told.id.as_deref());
+    let back: i64 = returned.iter().map(|told| told.restocked()).sum();
+    let whole = returned.first().is_some_and(|told| told.bought.kind.quantity == back);
+    let paid: i64 = returned.iter().map(|told| told.refunded()).sum();
+    // Who sent everything back has all of their money, the parcel's price included; the rest have what they paid for it.
+    let price = order.int("/items/0/unit_price/amount_minor");
+    let owed = if whole { order.int("/total/amount_minor") } else { back * price };
+    returned.iter().all(is_as_told) && lines.iter().all(known) && paid == owed
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::customers::{Customer, Doors, Kind};
+use crate::asker::Doors;
+use crate::customers::{Customer, Kind};
 use crate::dice::Dice;
 
 /// So often they come at most. Once is enough, unless orchestrators take each other's sagas over for lack of time.

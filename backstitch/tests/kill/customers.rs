@@ -1,24 +1,28 @@
 //! Customers, and the ledger of what each was told: kept by the driver alone, believed whatever happens inside.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Answer, PATIENCE, item, order_of, with};
+use crate::asker::{Asker, Doors, may_follow, rests};
+use crate::common::{Answer, item, order_of, with};
+use crate::returners::Wish;
 
-/// What a customer pays with and buys, and how that may end.
+/// What a customer pays with and buys, how that may end, and what comes back later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) token: &'static str,
     pub(crate) sku: &'static str,
+    pub(crate) quantity: i64,
     /// `completed`, or the reason of a refusal.
     pub(crate) end: &'static str,
+    pub(crate) returns: &'static [Wish],
 }
 
-const fn kind(token: &'static str, sku: &'static str, end: &'static str) -> Kind {
-    Kind { token, sku, end }
+pub(crate) const fn kind(token: &'static str, sku: &'static str, end: &'static str) -> Kind {
+    Kind { token, sku, quantity: 1, end, returns: &[] }
 }
 
 /// Every step and every undo comes by at least twice.
@@ -33,11 +37,8 @@ pub(crate) const KINDS: [Kind; 6] = [
 /// Still under way when its orchestrator is killed and started again, however quick that is.
 pub(crate) const SLOW: Kind = kind("tok_slow_capture", "A", "completed");
 
-/// Where the API is, the preferred one first; asked one after the other.
-pub(crate) type Doors = Arc<Vec<String>>;
-
 /// Everything that a customer was told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) kind: Kind,
     pub(crate) key: String,
@@ -46,28 +47,22 @@ pub(crate) struct Told {
     pub(crate) total: i64,
     order: Option<String>,
     refusal: Option<String>,
-    /// Questions that had no answer, or none that promises anything.
     pub(crate) unanswered: usize,
-    /// What must not be told.
     pub(crate) violations: Vec<String>,
 }
 
 pub(crate) struct Customer {
-    http: reqwest::Client,
-    doors: Doors,
-    door: usize,
-    /// Was told something after which nothing is left to ask.
-    lost: bool,
+    asker: Asker,
     pub(crate) told: Told,
 }
 
 impl Customer {
     pub(crate) fn new(number: usize, kind: Kind, doors: &Doors, first: usize) -> Self {
-        // A frozen node answers nobody; whoever waits for it in vain asks the next.
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
+        let key = format!("customer-{number}");
+        let asker = Asker::new(&key, doors, first);
         let told = Told {
             kind,
-            key: format!("customer-{number}"),
+            key,
             id: None,
             status: String::new(),
             total: 0,
@@ -76,7 +71,14 @@ impl Customer {
             unanswered: 0,
             violations: Vec::new(),
         };
-        Self { http, doors: doors.clone(), door: first, lost: false, told }
+        Self { asker, told }
+    }
+
+    /// Everything that it was told, at its end.
+    pub(crate) fn told(self) -> Told {
+        let Self { mut asker, mut told } = self;
+        told.violations.append(&mut asker.violations);
+        Told { unanswered: asker.unanswered, ..told }
     }
 
     pub(crate) fn email(key: &str) -> String {
@@ -92,14 +94,13 @@ impl Customer {
     pub(crate) async fn shop(&mut self) {
         let begun = Instant::now();
         while !self.fill().await {
-            if self.gives_up(begun, "the cart is filled").await {
+            if self.asker.gives_up(begun, "the cart is filled").await {
                 return;
             }
         }
-        // Some want to hear at once that it is accepted, some how it ended.
-        let patiently = self.door % 2 == 1;
+        let patiently = self.asker.is_patient();
         while !self.check_out(patiently).await {
-            if self.gives_up(begun, "the checkout is accepted").await {
+            if self.asker.gives_up(begun, "the checkout is accepted").await {
                 return;
             }
         }
@@ -109,77 +110,35 @@ impl Customer {
     pub(crate) async fn look_until_it_rests(&mut self) {
         let begun = Instant::now();
         while !self.look().await {
-            if self.gives_up(begun, "the checkout rests").await {
+            if self.asker.gives_up(begun, "the checkout rests").await {
                 return;
             }
         }
     }
 
     async fn fill(&mut self) -> bool {
-        let items = json!({"items": [item(self.told.kind.sku, 1)]});
+        let items = json!({"items": [item(self.told.kind.sku, self.told.kind.quantity)]});
         let cart = format!("/api/v1/carts/{}", self.told.key);
-        self.ask(self.http.put(self.url(&cart)).json(&items)).await.is_some()
+        self.asker.ask(self.asker.request(Method::PUT, &cart).json(&items)).await.is_some()
     }
 
     async fn look(&mut self) -> bool {
         let path = format!("/api/v1/checkouts/{}", self.told.id.as_deref().unwrap_or_default());
-        let Some(answer) = self.ask(self.http.get(self.url(&path))).await else { return false };
+        let Some(answer) = self.asker.ask(self.asker.request(Method::GET, &path)).await else { return false };
         self.hear(&answer);
-        ["completed", "compensated", "parked"].contains(&answer.text("/status"))
-    }
-
-    /// Whether it has taken too long; waits a moment otherwise.
-    async fn gives_up(&mut self, begun: Instant, what: &str) -> bool {
-        if self.lost {
-            return true;
-        }
-        if begun.elapsed() > PATIENCE {
-            self.told.violations.push(format!("{}: {what}: not within {PATIENCE:?}", self.told.key));
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(15)).await;
-        false
+        rests(answer.text("/status"))
     }
 
     /// Sends the request under its key, for the first time or again.
     pub(crate) async fn check_out(&mut self, patiently: bool) -> bool {
-        let request = self.http.post(self.url("/api/v1/checkouts"));
+        let request = self.asker.request(Method::POST, "/api/v1/checkouts");
         let mut request = request.header("Idempotency-Key", &self.told.key).json(&self.body());
         if patiently {
             request = request.header("Prefer", "wait=1");
         }
-        let Some(answer) = self.ask(request).await else { return false };
+        let Some(answer) = self.asker.ask(request).await else { return false };
         self.hear(&answer);
         true
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.doors[self.door % self.doors.len()])
-    }
-
-    /// One try. Anything but an answer that can be relied on is none.
-    async fn ask(&mut self, request: reqwest::RequestBuilder) -> Option<Answer> {
-        let answer = match request.send().await {
-            Ok(response) => Answer::read(response).await.ok(),
-            Err(_) => None,
-        };
-        match answer {
-            Some(answer) if answer.status < 300 => Some(answer),
-            // Stopping, not all there, or not the owner yet.
-            Some(answer) if answer.status == 503 => self.unanswered(),
-            Some(answer) => {
-                self.told.violations.push(format!("{} was told {answer:?}", self.told.key));
-                self.lost = true;
-                None
-            }
-            None => self.unanswered(),
-        }
-    }
-
-    fn unanswered(&mut self) -> Option<Answer> {
-        self.told.unanswered += 1;
-        self.door += 1;
-        None
     }
 
     /// Writes down what an answer says of the checkout, and what of it contradicts an earlier one.
@@ -216,16 +175,6 @@ impl Customer {
         now.clone_into(&mut told.status);
         let said = un_happened.into_iter().map(|what| format!("I10: {}: {what}: {answer:?}", told.key));
         told.violations.extend(said);
-    }
-}
-
-/// Whether somebody who saw `before` may see `now`.
-fn may_follow(before: &str, now: &str) -> bool {
-    let back = ["compensating", "compensated", "parked"];
-    match before {
-        "completed" | "compensated" => now == before,
-        "compensating" => back.contains(&now),
-        _ => true,
     }
 }
 

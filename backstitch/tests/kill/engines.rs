@@ -64,16 +64,23 @@ impl Engines {
         match self {
             Engines::Sqlite => Databases(None),
             Engines::Postgres(server) => {
-                let copy = server.copies.fetch_add(1, Ordering::Relaxed);
-                let url = longer(&server.template, &format!("_{copy}"));
-                let mut admin = PgConnection::connect(&server.template).await.unwrap();
-                for owner in OWNERS {
-                    let (from, to) = (name(&server.template, owner), name(&url, owner));
-                    execute(&mut admin, format!("CREATE DATABASE {to} TEMPLATE {from}")).await;
-                }
-                Databases(Some((server.clone(), url)))
+                Databases(Some((server.clone(), server.copy(&server.template).await)))
             }
         }
+    }
+}
+
+impl Server {
+    /// Copies each owner's database, and answers what the copies are called without the owner.
+    async fn copy(&self, template: &str) -> String {
+        let copy = self.copies.fetch_add(1, Ordering::Relaxed);
+        let url = longer(&self.template, &format!("_{copy}"));
+        let mut admin = PgConnection::connect(&self.template).await.unwrap();
+        for owner in OWNERS {
+            let (from, to) = (name(template, owner), name(&url, owner));
+            execute(&mut admin, format!("CREATE DATABASE {to} TEMPLATE {from}")).await;
+        }
+        url
     }
 }
 
@@ -81,6 +88,14 @@ impl Engines {
 pub(crate) struct Databases(Option<(Arc<Server>, String)>);
 
 impl Databases {
+    /// Others with the same in them.
+    pub(crate) async fn copy(&self) -> Self {
+        match &self.0 {
+            None => Self(None),
+            Some((server, url)) => Self(Some((server.clone(), server.copy(url).await))),
+        }
+    }
+
     /// For a command with several owners.
     pub(crate) fn of_all(&self) -> Vec<String> {
         self.0.iter().flat_map(|(_, url)| ["--database-url".to_owned(), url.clone()]).collect()

@@ -58,9 +58,9 @@ pub(crate) async fn freeze(point: Point, engines: Engines, seed: u64) -> Outcome
         customer.look_until_it_rests().await;
     }
     customers.push(later);
-    let mut told: Vec<Told> = customers.into_iter().map(|customer| customer.told).collect();
+    let mut told: Vec<Told> = customers.into_iter().map(Customer::told).collect();
     outcome.close(&mut told, Who::Orchestrator);
-    outcome.violations.extend(books::compare(&mut stage, &told, true).await);
+    outcome.violations.extend(books::compare(&mut stage, &told, &[], true).await);
     if !outcome.violations.is_empty() {
         let (said, wrong) = (stage.said(), &outcome.violations);
         eprintln!("{} with BACKSTITCH_SEED={seed}: {wrong:#?}\n{:?}\n{said}", point.name, ends(&told));

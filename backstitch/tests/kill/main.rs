@@ -1,15 +1,17 @@
-//! kill -9 at every boundary of a checkout, over real processes.
+//! kill -9 at every boundary of a checkout and of a return, over real processes.
 //!
 //! For each place ([`points`]) a fresh shop in processes of its own is opened, one of them is told to die there, several
-//! customers check out at once, the process dies, another takes its place, and the customers ask again with the same
-//! keys. Then what the customers were told ([`customers`]), the bank's statement, the stock, the orders, the carts and
-//! the mailbox are compared ([`books`]), and the auditor reads the databases. A place that was not reached is a failure.
+//! customers check out at once, or in a shop that has sold before ([`sold`]) want to send something back; the process dies,
+//! another takes its place, and the customers ask again with the same keys. Then what the customers were told
+//! ([`customers`], [`returners`]), the bank's statement, the stock, the orders, the carts and the mailbox are compared
+//! ([`books`]), the reconciler looks, and the auditor reads the databases. A place that was not reached is a failure.
 //!
 //! `CHAOS_ROUNDS=30` does it all thirty times, `BACKSTITCH_SEED` plays a run again, `CHAOS_ONLY` names a part of the
 //! places. `BLESS=1` writes what was counted into docs/chaos.md.
 
 #![allow(clippy::unwrap_used)]
 
+mod asker;
 mod bank;
 mod books;
 #[path = "../common/mod.rs"]
@@ -22,15 +24,23 @@ mod freeze;
 mod matrix;
 mod points;
 mod relay;
+mod returners;
+mod returns;
 mod run;
+mod sold;
 mod stage;
 mod table;
 
+use bank::Bank;
 use engines::Engines;
 use freeze::freeze;
 use matrix::matrix;
+use points::Point;
 use relay::relay;
+use returners::BUYERS;
+use returns::{give_back, give_back_with_stripe};
 use run::{run, run_with_stripe};
+use sold::Sold;
 
 #[tokio::test]
 async fn a_killed_orchestrator_ends_every_checkout_once() {
@@ -43,9 +53,77 @@ async fn a_killed_participant_ends_every_checkout_once() {
 }
 
 #[tokio::test]
+async fn a_killed_orchestrator_ends_every_return_once() {
+    returns("orchestrator, returns", &points::of_orchestrator_in_returns(), &Engines::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_participant_ends_every_return_once() {
+    returns("participants, returns", &points::of_participants_in_returns(), &Engines::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_orchestrator_on_postgres_ends_every_return_once() {
+    returns("orchestrator, returns", &points::of_a_takeover_of_returns(), &Engines::postgres()).await;
+}
+
+#[tokio::test]
+async fn killed_participants_on_postgres_end_every_return_once() {
+    returns("participants, returns", &points::of_participants_in_returns(), &Engines::postgres()).await;
+}
+
+/// Everybody has bought before; each run has a copy of that shop.
+async fn returns(who: &str, points: &[Point], engines: &Engines) {
+    let sold = Sold::to(&BUYERS, engines, Bank::Sandbox).await;
+    matrix(who, points, engines, |point, engines, seed| give_back(&sold, point, engines, seed)).await;
+}
+
+#[tokio::test]
 async fn a_participant_killed_between_stripe_and_its_record_ends_every_checkout_once() {
     let points = points::of_payments_at_stripe();
     matrix("participants, Stripe", &points, &Engines::Sqlite, run_with_stripe).await;
+}
+
+#[tokio::test]
+async fn participants_on_postgres_killed_between_stripe_and_their_record_end_every_checkout_once() {
+    let points = points::not_alone(points::of_payments_at_stripe());
+    matrix("participants, Stripe", &points, &Engines::postgres(), run_with_stripe).await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_killed_around_what_comes_to_stripe_ends_every_checkout_once() {
+    let points = points::of_orchestrator_at_stripe(1);
+    matrix("orchestrator, Stripe", &points, &Engines::Sqlite, run_with_stripe).await;
+}
+
+#[tokio::test]
+async fn what_comes_to_stripe_is_taken_over_on_postgres() {
+    let points = points::of_orchestrator_at_stripe(2);
+    matrix("orchestrator, Stripe", &points, &Engines::postgres(), run_with_stripe).await;
+}
+
+#[tokio::test]
+async fn a_participant_killed_between_stripe_and_its_record_ends_every_return_once() {
+    let points = points::of_refunds_at_stripe();
+    matrix("participants, Stripe, returns", &points, &Engines::Sqlite, give_back_with_stripe).await;
+}
+
+#[tokio::test]
+async fn participants_on_postgres_killed_between_stripe_and_their_record_end_every_return_once() {
+    let points = points::not_alone(points::of_refunds_at_stripe());
+    matrix("participants, Stripe, returns", &points, &Engines::postgres(), give_back_with_stripe).await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_killed_around_a_refund_at_stripe_ends_every_return_once() {
+    let points = points::of_orchestrator_in_returns_at_stripe(1);
+    matrix("orchestrator, Stripe, returns", &points, &Engines::Sqlite, give_back_with_stripe).await;
+}
+
+#[tokio::test]
+async fn refunds_at_stripe_are_taken_over_on_postgres() {
+    let points = points::of_orchestrator_in_returns_at_stripe(2);
+    matrix("orchestrator, Stripe, returns", &points, &Engines::postgres(), give_back_with_stripe).await;
 }
 
 #[tokio::test]

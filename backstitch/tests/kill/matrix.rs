@@ -54,7 +54,7 @@ pub(crate) async fn matrix<R: Future<Output = Outcome>>(
         places: points.len(),
         rounds,
         kills: sum(|o| o.kills),
-        checkouts: sum(|o| o.checkouts),
+        sagas: sum(|o| o.sagas),
         asked_again: sum(|o| o.asked_again),
         violations: sum(|o| o.violations.len()),
     };

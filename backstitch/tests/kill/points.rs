@@ -1,4 +1,8 @@
-//! Where a process is killed: every boundary of every step and undo that the definition has.
+//! Where a process is killed: every boundary of every step and undo that the definitions have.
+
+use backstitch_core::Definition;
+
+use crate::dice::Dice;
 
 /// Which process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,31 +34,50 @@ fn point(who: Who, name: impl Into<String>) -> Point {
     Point { name: name.into(), who, when: When::Serving, often: true }
 }
 
+impl Point {
+    /// As its process is told.
+    pub(crate) fn armed(&self, dice: &mut Dice) -> String {
+        let times = if self.often { 1 + dice.roll(2) } else { 1 };
+        // At once, or with a pause in which whoever ought to wait might not.
+        let pause = 25 * dice.roll(2);
+        format!("{}@{times}=abort+{pause}", self.name)
+    }
+}
+
 /// Every step's do, and every undo that there is, as failpoints call them.
-fn operations() -> Vec<String> {
-    let checkout = backstitch_sagas::checkout().unwrap();
-    let dos = checkout.steps.iter().map(|step| format!("{}/do", step.name));
-    let undos = checkout.steps.iter().filter(|step| step.undo.is_some());
+fn operations(definition: &Definition) -> Vec<String> {
+    let dos = definition.steps.iter().map(|step| format!("{}/do", step.name));
+    let undos = definition.steps.iter().filter(|step| step.undo.is_some());
     dos.chain(undos.map(|step| format!("{}/undo", step.name))).collect()
 }
 
-pub(crate) fn of_orchestrator() -> Vec<Point> {
-    let places = [
-        "dispatch.before_send",
-        "dispatch.after_send",
-        "dispatch.after_reply",
-        "writer.before_commit",
-        "writer.after_commit",
-    ];
-    let of = |place: &str, what: &str| point(Who::Orchestrator, format!("{place}:{what}"));
-    let mut points = Vec::new();
-    for operation in operations() {
-        points.extend(places.iter().map(|place| of(place, &operation)));
-    }
-    for record in ["start", "pivot_intent", "turned_back", "end"] {
-        points.extend(places[3..].iter().map(|place| of(place, record)));
-    }
+const BEFORE_RECORD: &str = "writer.before_commit";
+const AFTER_RECORD: &str = "writer.after_commit";
+/// Around each call, and around the record of what it came to.
+const AROUND_CALL: [&str; 5] =
+    ["dispatch.before_send", "dispatch.after_send", "dispatch.after_reply", BEFORE_RECORD, AFTER_RECORD];
+/// Those that count where another orchestrator takes over: a call that may arrive, a record that may be there.
+const OF_A_TAKEOVER: [&str; 2] = ["dispatch.after_send", BEFORE_RECORD];
+
+fn orchestrator(places: &[&str], whats: &[impl AsRef<str>]) -> Vec<Point> {
+    let of = |what: &str| {
+        places.iter().map(|place| point(Who::Orchestrator, format!("{place}:{what}"))).collect::<Vec<_>>()
+    };
+    whats.iter().flat_map(|what| of(what.as_ref())).collect()
+}
+
+/// A saga's own records, and the two answers that say that it is there.
+fn around_records() -> Vec<Point> {
+    let mut points =
+        orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["start", "pivot_intent", "turned_back", "end"]);
     points.extend(["reply.accepted", "reply.told"].map(|name| point(Who::Orchestrator, name)));
+    points
+}
+
+pub(crate) fn of_orchestrator() -> Vec<Point> {
+    let checkout = backstitch_sagas::checkout().unwrap();
+    let mut points = orchestrator(&AROUND_CALL, &operations(&checkout));
+    points.extend(around_records());
     let starting = [("lease.before_claim", 1), ("lease.after_claim", 1), ("recovery.take_up", 2)];
     points.extend(starting.map(|(name, lives)| Point {
         when: When::Starting(lives),
@@ -64,18 +87,114 @@ pub(crate) fn of_orchestrator() -> Vec<Point> {
     points
 }
 
+/// While returns are under way.
+pub(crate) fn of_orchestrator_in_returns() -> Vec<Point> {
+    let mut points = orchestrator(&AROUND_CALL, &operations(&backstitch_sagas::returns().unwrap()));
+    points.extend(around_records());
+    points
+}
+
+/// Those of them that another orchestrator takes up.
+pub(crate) fn of_a_takeover_of_returns() -> Vec<Point> {
+    let mut points = orchestrator(&OF_A_TAKEOVER, &operations(&backstitch_sagas::returns().unwrap()));
+    points.extend(around_records());
+    points
+}
+
 pub(crate) fn of_participants() -> Vec<Point> {
-    let mut points = Vec::new();
-    for operation in operations() {
-        let places = ["participant.before_commit", "participant.before_reply"];
-        points.extend(places.map(|place| point(Who::Participants, format!("{place}:{operation}"))));
-    }
-    for outside in ["authorize_payment/do", "authorize_payment/undo", "capture_payment/do"] {
+    let mut points = around_effects(&backstitch_sagas::checkout().unwrap());
+    for outside in MONEY {
         let places = ["participant.before_provider", "participant.after_provider"];
         points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
     }
     points.extend(["payment.created", "payment.attached"].map(|name| point(Who::Participants, name)));
     points
+}
+
+/// Both sides of each participant's commit.
+fn around_effects(definition: &Definition) -> Vec<Point> {
+    let places = ["participant.before_commit", "participant.before_reply"];
+    let of = |operation: String| places.map(|place| point(Who::Participants, format!("{place}:{operation}")));
+    operations(definition).into_iter().flat_map(of).collect()
+}
+
+/// While returns are under way.
+pub(crate) fn of_participants_in_returns() -> Vec<Point> {
+    let mut points = around_effects(&backstitch_sagas::returns().unwrap());
+    points.extend(around_refunds());
+    points
+}
+
+/// From the intent to give money back, which is committed, to its end, which is not: both sides of the call to the bank,
+/// and of the records that it is made and of what it came to.
+fn around_refunds() -> Vec<Point> {
+    let names = [
+        "participant.before_provider:refund_payment/do",
+        "payment.before_refund",
+        "payment.on_record:refund",
+        "payment.answered:refund",
+        "payment.after_refund",
+        "participant.after_provider:refund_payment/do",
+    ];
+    names.map(|name| point(Who::Participants, name)).to_vec()
+}
+
+/// What moves money in a checkout, at the bank.
+const MONEY: [&str; 3] = ["authorize_payment/do", "authorize_payment/undo", "capture_payment/do"];
+/// And in a return: the refund, and what is taken back where the bank refuses it.
+const MONEY_BACK: [&str; 2] = ["refund_payment/do", "create_return/undo"];
+
+/// Around everything that comes to Stripe's calls; where another orchestrator can take over, around what counts there.
+pub(crate) fn of_orchestrator_at_stripe(nodes: usize) -> Vec<Point> {
+    orchestrator(around_calls(nodes), &MONEY)
+}
+
+/// While returns are under way.
+pub(crate) fn of_orchestrator_in_returns_at_stripe(nodes: usize) -> Vec<Point> {
+    let mut points = orchestrator(around_calls(nodes), &MONEY_BACK);
+    points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["pivot_intent"]));
+    points
+}
+
+fn around_calls(nodes: usize) -> &'static [&'static str] {
+    if nodes > 1 { &OF_A_TAKEOVER } else { &AROUND_CALL }
+}
+
+/// From the intent to refund to its answer to the orchestrator, and what Stripe tells by itself.
+pub(crate) fn of_refunds_at_stripe() -> Vec<Point> {
+    let mut points = around_refunds();
+    let names = [
+        "participant.before_commit:refund_payment/do",
+        "participant.before_reply:refund_payment/do",
+        "payment.webhook_stored",
+        "payment.webhook_acted_on",
+    ];
+    points.extend(names.map(|name| point(Who::Participants, name)));
+    points
+}
+
+/// Those places around Stripe after which a payment service that may not be alone on its database goes on in another way
+/// than one that knows that it is.
+const NOT_ALONE: [&str; 14] = [
+    "participant.before_provider:authorize_payment/do",
+    "participant.before_provider:capture_payment/do",
+    "participant.after_provider:authorize_payment/undo",
+    "participant.before_provider:refund_payment/do",
+    "participant.before_commit:refund_payment/do",
+    "payment.attached",
+    "payment.confirmed",
+    "payment.captured",
+    "payment.after_cancel",
+    "payment.on_record:refund",
+    "payment.answered:refund",
+    "payment.after_refund",
+    "payment.webhook_acted_on",
+    "payment.before_notice",
+];
+
+/// Those of them that count on Postgres.
+pub(crate) fn not_alone(points: Vec<Point>) -> Vec<Point> {
+    points.into_iter().filter(|point| NOT_ALONE.contains(&point.name.as_str())).collect()
 }
 
 /// Around every call to Stripe, every webhook, and every word to the orchestrator about one.
@@ -87,7 +206,7 @@ pub(crate) fn of_payments_at_stripe() -> Vec<Point> {
         "participant.before_reply",
     ];
     let mut points = Vec::new();
-    for outside in ["authorize_payment/do", "authorize_payment/undo", "capture_payment/do"] {
+    for outside in MONEY {
         points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
     }
     let named = [

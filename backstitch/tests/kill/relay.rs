@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::books;
 use crate::common::{PATIENCE, until};
 use crate::crowd::Crowd;
-use crate::customers::{KINDS, Told};
+use crate::customers::{Customer, KINDS, Told};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, Who};
@@ -37,10 +37,10 @@ pub(crate) async fn relay(point: Point, engines: Engines, seed: u64) -> Outcome 
     let mut crowd = Crowd::new(&KINDS, &stage.doors, &Dice::of(seed, &point.name));
     crowd.come();
     let customers = crowd.all_rest().await;
-    let mut told: Vec<Told> = customers.into_iter().map(|customer| customer.told).collect();
+    let mut told: Vec<Told> = customers.into_iter().map(Customer::told).collect();
     let mut outcome = Outcome { kills: 1, ..Outcome::default() };
     outcome.close(&mut told, Who::Orchestrator);
-    outcome.violations.extend(books::compare(&mut stage, &told, true).await);
+    outcome.violations.extend(books::compare(&mut stage, &told, &[], true).await);
 
     let brokers = kafka_brokers();
     let armed = match point.name.strip_suffix("lane") {

@@ -4,10 +4,11 @@ use crate::bank::{Bank, Provider};
 use crate::books;
 use crate::common::until;
 use crate::crowd::Crowd;
-use crate::customers::{SLOW, Told, ends};
+use crate::customers::{Customer, SLOW, Told, ends};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, When, Who};
+use crate::returners::Returned;
 use crate::stage::{Stage, was_too_slow};
 
 /// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
@@ -18,14 +19,15 @@ const GIVEN_UP: &str = "PAYMENT_INTERRUPTED";
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) kills: usize,
-    pub(crate) checkouts: usize,
+    /// Checkouts, or returns.
+    pub(crate) sagas: usize,
     /// Questions that had to be asked again.
     pub(crate) asked_again: usize,
     pub(crate) violations: Vec<String>,
 }
 
 impl Outcome {
-    /// Counts what customers were told, where `who` was killed.
+    /// Counts what customers were told of their checkouts, where `who` was killed.
     pub(crate) fn close(&mut self, all: &mut [Told], who: Who) {
         for told in all.iter_mut() {
             let given_up = who == Who::Participants && told.end() == GIVEN_UP;
@@ -35,7 +37,19 @@ impl Outcome {
             self.violations.append(&mut told.violations);
             self.asked_again += told.unanswered;
         }
-        self.checkouts = all.len();
+        self.sagas = all.len();
+    }
+
+    /// Counts what customers were told of their returns: whoever was killed, each ends as its card and its goods say.
+    pub(crate) fn close_returns(&mut self, all: &mut [Returned]) {
+        for told in all.iter_mut() {
+            if told.end() != told.wish.end {
+                told.violations.push(format!("{}: {:?} ended as {}", told.key, told.wish, told.end()));
+            }
+            self.violations.append(&mut told.violations);
+            self.asked_again += told.unanswered;
+        }
+        self.sagas = all.len();
     }
 }
 
@@ -50,10 +64,7 @@ pub(crate) async fn run_with_stripe(point: Point, engines: Engines, seed: u64) -
 
 async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64) -> Outcome {
     let mut dice = Dice::of(seed, &point.name);
-    let times = if point.often { 1 + dice.roll(2) } else { 1 };
-    // At once, or with a pause in which whoever ought to wait might not.
-    let pause = 25 * dice.roll(2);
-    let armed = format!("{}@{times}=abort+{pause}", point.name);
+    let armed = point.armed(&mut dice);
     let mut stage = Stage::with_bank(&engines, Bank::open(provider).await).await;
     let serving = point.when == When::Serving;
     stage.open(point.who, if serving { &armed } else { "" }).await;
@@ -96,9 +107,9 @@ async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64)
         }
         customer.look_until_it_rests().await;
     }
-    let mut told: Vec<Told> = customers.into_iter().map(|customer| customer.told).collect();
+    let mut told: Vec<Told> = customers.into_iter().map(Customer::told).collect();
     outcome.close(&mut told, point.who);
-    outcome.violations.extend(books::compare(&mut stage, &told, point.who == Who::Orchestrator).await);
+    outcome.violations.extend(books::compare(&mut stage, &told, &[], point.who == Who::Orchestrator).await);
     if !outcome.violations.is_empty() {
         let said = stage.said();
         eprintln!(

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use backstitch_failpoint::VARIABLE;
+use backstitch_proto::payment::ListWebhooksRequest;
+use backstitch_proto::payment::payment_client::PaymentClient;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::asker::Doors;
 use crate::bank::Bank;
 use crate::common::{Act, Answer, Asked, Impostor, Process, product, program, reconcile, run, until};
-use crate::customers::Doors;
 use crate::engines::{Databases, Engines};
 use crate::points::Who;
 
@@ -62,8 +64,19 @@ impl Stage {
 
     /// The same with this bank.
     pub(crate) async fn with_bank(engines: &Engines, bank: Bank) -> Self {
+        Self::over(engines, engines.fresh().await, bank)
+    }
+
+    /// One of its own with everything that this one has, which nobody is using. Not for a bank that is no file.
+    pub(crate) async fn copy(&self, engines: &Engines) -> Self {
+        assert!(matches!(self.bank, Bank::Sandbox), "Stripe's books cannot be copied");
+        let copy = Self::over(engines, self.databases.copy().await, Bank::Sandbox);
+        copy_all(&self.data(), &copy.data());
+        copy
+    }
+
+    fn over(engines: &Engines, databases: Databases, bank: Bank) -> Self {
         let directory = TempDir::new().unwrap();
-        let databases = engines.fresh().await;
         let data = directory.path().join("data").display().to_string();
         let first = ports(6 + 2 * u16::try_from(engines.nodes()).unwrap());
         let mut all = ["participants", "--threads", "2", "--data", &data, "--listen", &at(first)]
@@ -121,14 +134,19 @@ impl Stage {
 
     /// Opens: it sells `A` and `B`. Participants and the first orchestrator are there; `armed` is told where to die.
     pub(crate) async fn open(&mut self, armed: Who, points: &str) {
-        let for_whom = |who| if who == armed { points } else { "" };
-        self.start(Who::Participants, for_whom(Who::Participants)).await;
-        self.start(Who::Orchestrator, for_whom(Who::Orchestrator)).await;
+        self.open_again(armed, points).await;
         for (sku, price) in [("A", 500), ("B", 1250)] {
             let url = format!("http://{}/api/v1/products/{sku}", self.doors[0]);
             let put = self.http.put(url).json(&product(price, STOCK)).send().await.unwrap();
             put.error_for_status().unwrap();
         }
+    }
+
+    /// Participants and the first orchestrator are there again; `armed` is told where to die.
+    pub(crate) async fn open_again(&mut self, armed: Who, points: &str) {
+        let for_whom = |who| if who == armed { points } else { "" };
+        self.start(Who::Participants, for_whom(Who::Participants)).await;
+        self.start(Who::Orchestrator, for_whom(Who::Orchestrator)).await;
     }
 
     fn seat(&mut self, who: Who) -> &mut Seat {
@@ -221,13 +239,27 @@ impl Stage {
         }
     }
 
+    /// Where somebody listens by gRPC.
+    fn address(&self, name: &str) -> String {
+        let participant = NAMES.iter().zip(self.first_port..).find(|(participant, _)| **participant == name);
+        at(participant.map_or(self.first_port + 7, |(_, port)| port))
+    }
+
+    /// Waits until the bank has told of everything, and the payment service has acted on it.
+    pub(crate) async fn all_webhooks_are_done(&self) {
+        let payment = format!("http://{}", self.address("payment"));
+        let mut payment = PaymentClient::connect(payment).await.unwrap();
+        until("every webhook is acted on", async || {
+            let told = self.bank.has_told_all().await;
+            let open = payment.list_webhooks(ListWebhooksRequest {}).await.ok()?.into_inner().webhooks;
+            (told && open.is_empty()).then_some(())
+        })
+        .await;
+    }
+
     /// What `backstitch reconcile` finds while everybody is up, and nothing is to settle by itself any more.
     pub(crate) async fn reconcile(&self) -> Vec<Value> {
-        let asked = Asked::at(|name| {
-            let participant =
-                NAMES.iter().zip(self.first_port..).find(|(participant, _)| **participant == name);
-            at(participant.map_or(self.first_port + 7, |(_, port)| port))
-        });
+        let asked = Asked::at(|name| self.address(name));
         let directory = self.directory.path().to_owned();
         // The bank may be in this very thread, and has to be able to answer.
         tokio::task::spawn_blocking(move || reconcile(&directory, &asked, &[])).await.unwrap()
@@ -287,6 +319,20 @@ impl Seat {
     fn spawn(&mut self, points: &str, directory: &Path) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         self.process = Some(Process::spawn_with(&self.name, &args, &[(VARIABLE, points)], directory));
+    }
+}
+
+/// A directory with all that is in it.
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_all(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) struct Row {
     pub(crate) places: usize,
     pub(crate) rounds: u64,
     pub(crate) kills: usize,
-    pub(crate) checkouts: usize,
+    pub(crate) sagas: usize,
     pub(crate) asked_again: usize,
     pub(crate) violations: usize,
 }
@@ -24,8 +24,8 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, kills, checkouts, asked_again, violations, .. } = self;
-        write!(f, "{} {rounds} | {kills} | {checkouts} | {asked_again} | {violations} |", self.head())
+        let Self { rounds, kills, sagas, asked_again, violations, .. } = self;
+        write!(f, "{} {rounds} | {kills} | {sagas} | {asked_again} | {violations} |", self.head())
     }
 }
 

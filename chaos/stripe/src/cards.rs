@@ -21,6 +21,8 @@ pub(crate) enum Fate {
     RefundFails,
     /// A refund is pending at first and succeeds later.
     RefundPends,
+    /// A refund fails at once, and nothing moves.
+    RefundDeclined,
 }
 
 /// Why a charge is declined.
@@ -103,6 +105,7 @@ const CARDS: &[Card] = &[
     // Not of Stripe's: what these do is a bank's own will there, and no card of theirs does it on request.
     card("pm_card_captureFail", "5150", Fate::CaptureFails),
     card("pm_card_captureDeclined", "5151", Fate::CaptureDeclined),
+    card("pm_card_refundDeclined", "5152", Fate::RefundDeclined),
 ];
 
 impl Card {
@@ -121,7 +124,8 @@ impl Card {
             | Fate::CaptureFails
             | Fate::CaptureDeclined
             | Fate::RefundFails
-            | Fate::RefundPends => "4242424242424242",
+            | Fate::RefundPends
+            | Fate::RefundDeclined => "4242424242424242",
         }
     }
 }

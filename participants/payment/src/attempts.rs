@@ -2,6 +2,7 @@
 //! result after it. Reading is no attempt. Says what is still unknown; decides nothing.
 
 use async_trait::async_trait;
+use backstitch_failpoint::hit_of;
 use participant_kit::{Background, CallMeta, Kit, OpError, Progress, Tx};
 
 use crate::desk::{Desk, key};
@@ -117,7 +118,10 @@ impl Desk {
         verb: Verb,
         ask: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
-        match ask.await {
+        hit_of("payment.on_record", || verb.as_str().to_owned());
+        let answer = ask.await;
+        hit_of("payment.answered", || verb.as_str().to_owned());
+        match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 self.note(call, verb, result(&error), &error.to_string()).await;

@@ -65,6 +65,7 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
     let (progress, later) = match fate {
         Some(Fate::RefundPends) => (Progress::Pending, Some((now + LATER, Progress::Succeeded))),
         Some(Fate::RefundFails) => (Progress::Succeeded, Some((now + LATER, Progress::Failed))),
+        Some(Fate::RefundDeclined) => (Progress::Failed, None),
         _ => (Progress::Succeeded, None),
     };
     let (intent, id) = (id.clone(), refund.clone());
@@ -80,9 +81,13 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
         later,
     });
     let intent = world.book.refunds.last().map(|refund| refund.intent.clone()).unwrap_or_default();
-    world.moved(&intent, Moved::Refunded, amount, Some(&refund), key);
     world.tell_of_refund("refund.created", &refund, key);
-    world.tell_of_charge("charge.refunded", &intent, key);
+    if progress == Progress::Failed {
+        world.tell_of_refund("refund.failed", &refund, key);
+    } else {
+        world.moved(&intent, Moved::Refunded, amount, Some(&refund), key);
+        world.tell_of_charge("charge.refunded", &intent, key);
+    }
     let of_it = Call { id: refund, form: form.clone(), key: call.key.clone(), operation: call.operation };
     read::refund(world, &of_it)
 }

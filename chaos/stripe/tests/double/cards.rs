@@ -123,3 +123,12 @@ async fn a_card_may_lose_its_hold_before_the_capture() {
     assert_eq!(statement.accounts[0].sum(Moved::Voided), 700);
     assert_eq!(statement.violations(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_refund_may_fail_at_once_and_nothing_has_moved() {
+    let shop = Shop::open().await;
+    let id = shop.captured("700", "pm_card_refundDeclined").await;
+    assert!(shop.refund(&id, "700").await.is("failed"));
+    let statement = shop.control().statement().await;
+    assert_eq!((statement.accounts[0].kept(), statement.accounts[0].movements.len()), (700, 2));
+}

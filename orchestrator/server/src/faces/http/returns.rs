@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use backstitch_failpoint::hit;
 use backstitch_proto::common::Item;
 use backstitch_proto::returns::StartReturnRequest;
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub(super) async fn start(
     let request = ReturnRequest::check(read(order, &body)?)?;
     let traceparent = parse::traceparent(headers.get("traceparent").map(|v| v.as_bytes()));
     let accepted = returns::start(&app, key, request, traceparent, Asker::Client).await?;
+    hit("reply.accepted");
 
     let id = accepted.id();
     let receipt = |status| reply::json(StatusCode::ACCEPTED, &Receipt { return_id: id, status });
@@ -50,6 +52,7 @@ pub(super) async fn start(
         },
         None => receipt(returns::get(&app, id).await.map_or("running", |seen| seen.document.status)),
     };
+    hit("reply.told");
     Ok(reply::with_header(answer, header::LOCATION, &return_document::path(id)))
 }
 
