@@ -50,6 +50,11 @@ impl Asker {
 
     /// One try. Anything but an answer that can be relied on is none.
     pub(crate) async fn ask(&mut self, request: RequestBuilder) -> Option<Answer> {
+        self.ask_or(request, 503).await
+    }
+
+    /// The same, where `no` may be answered as well and promises nothing either.
+    pub(crate) async fn ask_or(&mut self, request: RequestBuilder, no: u16) -> Option<Answer> {
         let answer = match request.send().await {
             Ok(response) => Answer::read(response).await.ok(),
             Err(_) => None,
@@ -57,7 +62,7 @@ impl Asker {
         match answer {
             Some(answer) if answer.status < 300 => Some(answer),
             // Stopping, not all there, or not the owner yet.
-            Some(answer) if answer.status == 503 => self.unanswered(),
+            Some(answer) if [503, no].contains(&answer.status) => self.unanswered(),
             Some(answer) => {
                 self.violations.push(format!("{} was told {answer:?}", self.name));
                 self.lost = true;

@@ -114,6 +114,15 @@ impl Bank {
         events.iter().all(|event| is_told(&event.id))
     }
 
+    /// Every refund so far fails, although it was done.
+    pub(crate) async fn take_refunds_back(&self) {
+        let Self::Stripe(at) = self else { panic!("the sandbox's refunds fail by their cards") };
+        let control = at.stripe.control();
+        for event in control.events().await.iter().filter(|event| event.kind == "refund.created") {
+            control.refund(&event.object, false).await.unwrap();
+        }
+    }
+
     /// What the bank has, by checkout, and what of it must never be.
     pub(crate) async fn statement(&self, data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
         match self {

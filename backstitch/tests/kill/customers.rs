@@ -47,6 +47,8 @@ pub(crate) struct Told {
     pub(crate) total: i64,
     order: Option<String>,
     refusal: Option<String>,
+    /// The return of all of it, in place of what could not be delivered.
+    pub(crate) made_good: Option<String>,
     pub(crate) unanswered: usize,
     pub(crate) violations: Vec<String>,
 }
@@ -68,10 +70,16 @@ impl Customer {
             total: 0,
             order: None,
             refusal: None,
+            made_good: None,
             unanswered: 0,
             violations: Vec::new(),
         };
         Self { asker, told }
+    }
+
+    /// One who was told that before.
+    pub(crate) fn again(told: Told, doors: &Doors) -> Self {
+        Self { asker: Asker::new(&told.key, doors, 0), told: Told { unanswered: 0, ..told } }
     }
 
     /// Everything that it was told, at its end.
@@ -122,7 +130,8 @@ impl Customer {
         self.asker.ask(self.asker.request(Method::PUT, &cart).json(&items)).await.is_some()
     }
 
-    async fn look(&mut self) -> bool {
+    /// Whether it rests.
+    pub(crate) async fn look(&mut self) -> bool {
         let path = format!("/api/v1/checkouts/{}", self.told.id.as_deref().unwrap_or_default());
         let Some(answer) = self.asker.ask(self.asker.request(Method::GET, &path)).await else { return false };
         self.hear(&answer);
@@ -150,7 +159,11 @@ impl Customer {
         if *known != id {
             un_happened.push(format!("the key stands for {id} and not for {known} any more"));
         }
-        let facts = [(&mut told.order, "/order_id"), (&mut told.refusal, "/refusal/reason")];
+        let facts = [
+            (&mut told.order, "/order_id"),
+            (&mut told.refusal, "/refusal/reason"),
+            (&mut told.made_good, "/made_good"),
+        ];
         for (known, pointer) in facts {
             let now = answer.text(pointer);
             match known {

@@ -21,11 +21,13 @@ mod customers;
 mod dice;
 mod engines;
 mod freeze;
+mod goods;
 mod matrix;
 mod points;
 mod relay;
 mod returners;
 mod returns;
+mod reversals;
 mod run;
 mod sold;
 mod stage;
@@ -34,11 +36,13 @@ mod table;
 use bank::Bank;
 use engines::Engines;
 use freeze::freeze;
+use goods::{make_good, stuck_shop};
 use matrix::matrix;
 use points::Point;
 use relay::relay;
 use returners::BUYERS;
 use returns::{give_back, give_back_with_stripe};
+use reversals::reversed;
 use run::{run, run_with_stripe};
 use sold::Sold;
 
@@ -70,6 +74,35 @@ async fn a_killed_orchestrator_on_postgres_ends_every_return_once() {
 #[tokio::test]
 async fn killed_participants_on_postgres_end_every_return_once() {
     returns("participants, returns", &points::of_participants_in_returns(), &Engines::postgres()).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_later_comes_to_one_case_whoever_is_killed() {
+    matrix("either, failed refunds", &points::of_reversals(1), &Engines::Sqlite, reversed).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_later_on_postgres_comes_to_one_case_whoever_is_killed() {
+    matrix("either, failed refunds", &points::of_reversals(2), &Engines::postgres(), reversed).await;
+}
+
+#[tokio::test]
+async fn what_a_person_makes_good_is_returned_once_whoever_is_killed() {
+    good(&points::of_making_good(), &Engines::Sqlite).await;
+}
+
+#[tokio::test]
+async fn what_is_made_good_is_taken_over_on_postgres() {
+    good(&points::around_making_good(), &Engines::postgres()).await;
+}
+
+/// Everybody has paid before, and no parcel can leave; each run has a copy of that shop.
+async fn good(points: &[Point], engines: &Engines) {
+    let stuck = stuck_shop(engines).await;
+    matrix("either, making good", points, engines, |point, engines, seed| {
+        make_good(&stuck, point, engines, seed)
+    })
+    .await;
 }
 
 /// Everybody has bought before; each run has a copy of that shop.

@@ -102,7 +102,7 @@ pub(crate) fn of_a_takeover_of_returns() -> Vec<Point> {
 }
 
 pub(crate) fn of_participants() -> Vec<Point> {
-    let mut points = around_effects(&backstitch_sagas::checkout().unwrap());
+    let mut points = around_effects(&operations(&backstitch_sagas::checkout().unwrap()));
     for outside in MONEY {
         let places = ["participant.before_provider", "participant.after_provider"];
         points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
@@ -112,15 +112,15 @@ pub(crate) fn of_participants() -> Vec<Point> {
 }
 
 /// Both sides of each participant's commit.
-fn around_effects(definition: &Definition) -> Vec<Point> {
+fn around_effects(operations: &[String]) -> Vec<Point> {
     let places = ["participant.before_commit", "participant.before_reply"];
-    let of = |operation: String| places.map(|place| point(Who::Participants, format!("{place}:{operation}")));
-    operations(definition).into_iter().flat_map(of).collect()
+    let of = |operation| places.map(|place| point(Who::Participants, format!("{place}:{operation}")));
+    operations.iter().flat_map(of).collect()
 }
 
 /// While returns are under way.
 pub(crate) fn of_participants_in_returns() -> Vec<Point> {
-    let mut points = around_effects(&backstitch_sagas::returns().unwrap());
+    let mut points = around_effects(&operations(&backstitch_sagas::returns().unwrap()));
     points.extend(around_refunds());
     points
 }
@@ -137,6 +137,26 @@ fn around_refunds() -> Vec<Point> {
         "participant.after_provider:refund_payment/do",
     ];
     names.map(|name| point(Who::Participants, name)).to_vec()
+}
+
+/// While a person's decision is done: around its record, the start and the end of the return that it names, and the word of
+/// that to the checkout; and around what such a return does that others do not.
+pub(crate) fn of_making_good() -> Vec<Point> {
+    let of_returns = operations(&backstitch_sagas::returns().unwrap());
+    let mut own = operations(&backstitch_sagas::make_good().unwrap());
+    own.retain(|operation| !of_returns.contains(operation));
+    let mut points = orchestrator(&AROUND_CALL, &own);
+    points.extend(around_effects(&own));
+    points.extend(around_making_good());
+    points
+}
+
+/// Those of them after which another orchestrator sees to it.
+pub(crate) fn around_making_good() -> Vec<Point> {
+    let mut points = orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["made_good", "start", "end"]);
+    let seen_to = ["good.before_start", "good.started", "good.before_end", "good.after_end"];
+    points.extend(seen_to.map(|name| point(Who::Orchestrator, name)));
+    points
 }
 
 /// What moves money in a checkout, at the bank.
@@ -170,6 +190,24 @@ pub(crate) fn of_refunds_at_stripe() -> Vec<Point> {
         "payment.webhook_acted_on",
     ];
     points.extend(names.map(|name| point(Who::Participants, name)));
+    points
+}
+
+/// While refunds fail that were done: what Stripe tells of it, the look at the refund and its record, the word that a person
+/// has to come, and the saga that waits for that person.
+pub(crate) fn of_reversals(nodes: usize) -> Vec<Point> {
+    let names = [
+        "payment.refund_looked_at",
+        "payment.webhook_acted_on",
+        "payment.before_notice",
+        "payment.after_notice",
+    ];
+    let mut points: Vec<_> = names.map(|name| point(Who::Participants, name)).to_vec();
+    points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["start"]));
+    if nodes == 1 {
+        points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["parked"]));
+        points.push(point(Who::Participants, "payment.webhook_stored"));
+    }
     points
 }
 

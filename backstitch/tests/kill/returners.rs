@@ -18,8 +18,8 @@ pub(crate) struct Wish {
     pub(crate) end: &'static str,
 }
 
-const SOME: Wish = Wish { quantity: Some(1), end: "completed" };
-const ALL: Wish = Wish { quantity: None, end: "completed" };
+pub(crate) const SOME: Wish = Wish { quantity: Some(1), end: "completed" };
+pub(crate) const WHOLE: Wish = Wish { quantity: None, end: "completed" };
 
 pub(crate) const fn buys(
     token: &'static str,
@@ -35,7 +35,7 @@ pub(crate) const fn buys(
 pub(crate) const BUYERS: [Kind; 6] = [
     buys("tok_ok", "A", 2, &[SOME]),
     buys("tok_refund_fails", "B", 1, &[Wish { quantity: None, end: "REFUND_FAILED" }]),
-    buys("tok_ok", "B", 1, &[ALL]),
+    buys("tok_ok", "B", 1, &[WHOLE]),
     buys("tok_refund_fails", "A", 2, &[Wish { quantity: Some(1), end: "REFUND_FAILED" }]),
     buys("tok_ok", "A", 1, &[Wish { quantity: Some(2), end: "MORE_THAN_BOUGHT" }]),
     buys("tok_refund_pending", "B", 2, &[SOME, SOME]),
@@ -54,6 +54,8 @@ pub(crate) struct Returned {
     refund: Option<Value>,
     credit_note: Option<Value>,
     refusal: Option<Value>,
+    /// The bank took it back later, and a person paid in another way.
+    pub(crate) is_reversed: bool,
     pub(crate) unanswered: usize,
     pub(crate) violations: Vec<String>,
 }
@@ -73,19 +75,7 @@ impl Returner {
     fn new(number: usize, bought: &Told, wish: Wish, doors: &Doors) -> Self {
         let key = format!("{}-return-{number}", bought.key);
         let asker = Asker::new(&key, doors, number % 2);
-        let told = Returned {
-            key,
-            wish,
-            bought: bought.clone(),
-            id: None,
-            status: String::new(),
-            refund: None,
-            credit_note: None,
-            refusal: None,
-            unanswered: 0,
-            violations: Vec::new(),
-        };
-        Self { asker, told }
+        Self { asker, told: Returned::new(key, bought, wish) }
     }
 
     /// Everything that it was told, at its end.
@@ -143,8 +133,25 @@ impl Returner {
 }
 
 impl Returned {
+    /// Nothing was told yet.
+    pub(crate) fn new(key: String, bought: &Told, wish: Wish) -> Self {
+        Self {
+            key,
+            wish,
+            bought: bought.clone(),
+            id: None,
+            status: String::new(),
+            refund: None,
+            credit_note: None,
+            refusal: None,
+            is_reversed: false,
+            unanswered: 0,
+            violations: Vec::new(),
+        }
+    }
+
     /// Writes down what an answer says of the return, and what of it contradicts an earlier one.
-    fn hear(&mut self, answer: &Answer) {
+    pub(crate) fn hear(&mut self, answer: &Answer) {
         let mut un_happened = Vec::new();
         let id = answer.text("/return_id").to_owned();
         let known = self.id.get_or_insert_with(|| id.clone());
@@ -196,6 +203,11 @@ impl Returned {
     pub(crate) fn refunded(&self) -> i64 {
         let refund = self.refund.as_ref().filter(|_| self.is_completed());
         refund.and_then(|refund| refund["amount_minor"].as_i64()).unwrap_or(0)
+    }
+
+    /// What of that went back by the bank, for good.
+    pub(crate) fn paid_back(&self) -> i64 {
+        if self.is_reversed { 0 } else { self.refunded() }
     }
 
     /// How many came back.

@@ -23,17 +23,17 @@ const DYING: Duration = Duration::from_secs(2);
 /// Kills somebody at a place, in a copy of a shop that has sold.
 pub(crate) async fn give_back(sold: &Sold, point: Point, engines: Engines, seed: u64) -> Outcome {
     let Sold { stage, told } = sold.copy(&engines).await;
-    killed(stage, &told, point, engines, seed).await
+    killed(stage, &told, point, seed).await
 }
 
 /// The same with Stripe as the bank, in a shop that sells first.
 pub(crate) async fn give_back_with_stripe(point: Point, engines: Engines, seed: u64) -> Outcome {
     let bank = Bank::open(Provider::Stripe).await;
     let Sold { stage, told } = Sold::to(&bank.buyers(), &engines, bank).await;
-    killed(stage, &told, point, engines, seed).await
+    killed(stage, &told, point, seed).await
 }
 
-async fn killed(mut stage: Stage, told: &[Told], point: Point, engines: Engines, seed: u64) -> Outcome {
+async fn killed(mut stage: Stage, told: &[Told], point: Point, seed: u64) -> Outcome {
     let mut dice = Dice::of(seed, &point.name);
     let armed = point.armed(&mut dice);
     // The only orchestrator, where there may be two: all shards are its, and it comes by every place.
@@ -52,14 +52,7 @@ async fn killed(mut stage: Stage, told: &[Told], point: Point, engines: Engines,
         Ok(()) => outcome.kills += 1,
         Err(why) => outcome.violations.push(why),
     }
-    stage.kill(point.who);
-    // Taken over by the other, where there is one, or its own successor comes beside it.
-    if engines.nodes() > 1 && point.who == Who::Orchestrator && dice.roll(2) == 0 {
-        stage.choose_the_other();
-        stage.start(Who::Orchestrator, "").await;
-    } else {
-        stage.start_all().await;
-    }
+    stage.goes_on(point.who, &mut dice).await;
     rested.extend(asking.join_all().await);
     stage.start_all().await;
     for returner in &mut rested {
@@ -73,28 +66,25 @@ async fn killed(mut stage: Stage, told: &[Told], point: Point, engines: Engines,
     outcome.close_returns(&mut returned);
     let mails_are_sent = point.who == Who::Orchestrator;
     outcome.violations.extend(books::compare(&mut stage, told, &returned, mails_are_sent).await);
-    if !outcome.violations.is_empty() {
-        let (wrong, said) = (&outcome.violations, stage.said());
-        eprintln!("{} with BACKSTITCH_SEED={seed}: {wrong:#?}\n{said}", point.name);
-    }
+    outcome.tell(&point, seed, &stage);
     stage.remove().await;
     outcome
 }
 
 /// Waits until it dies, or until everybody has their answer and it has not.
-async fn it_dies(
+pub(crate) async fn it_dies<T: 'static>(
     stage: &mut Stage,
     point: &Point,
-    asking: &mut JoinSet<Returner>,
-    rested: &mut Vec<Returner>,
+    asking: &mut JoinSet<T>,
+    rested: &mut Vec<T>,
 ) -> Result<(), String> {
     let what = format!("{} is reached", point.name);
     let dies = until(&what, async || {
         if let Some(died) = stage.has_died(point.who, &point.name) {
             return Some(died);
         }
-        while let Some(returner) = asking.try_join_next() {
-            rested.push(returner.unwrap());
+        while let Some(asked) = asking.try_join_next() {
+            rested.push(asked.unwrap());
         }
         asking.is_empty().then(|| Err(format!("{} was not reached", point.name)))
     });

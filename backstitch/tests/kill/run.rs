@@ -40,6 +40,14 @@ impl Outcome {
         self.sagas = all.len();
     }
 
+    /// What was wrong, for people.
+    pub(crate) fn tell(&self, point: &Point, seed: u64, stage: &Stage) {
+        if !self.violations.is_empty() {
+            let (wrong, said) = (&self.violations, stage.said());
+            eprintln!("{} with BACKSTITCH_SEED={seed}: {wrong:#?}\n{said}", point.name);
+        }
+    }
+
     /// Counts what customers were told of their returns: whoever was killed, each ends as its card and its goods say.
     pub(crate) fn close_returns(&mut self, all: &mut [Returned]) {
         for told in all.iter_mut() {

@@ -17,7 +17,11 @@ pub(crate) struct Sold {
 impl Sold {
     /// Opens a shop, sells to one of each kind, and closes it.
     pub(crate) async fn to(kinds: &[Kind], engines: &Engines, bank: Bank) -> Self {
-        let mut stage = Stage::with_bank(engines, bank).await;
+        Self::in_shop(Stage::with_bank(engines, bank).await, kinds).await
+    }
+
+    /// The same in this shop.
+    pub(crate) async fn in_shop(mut stage: Stage, kinds: &[Kind]) -> Self {
         stage.open(Who::Orchestrator, "").await;
         let mut crowd = Crowd::new(kinds, &stage.doors, &Dice::of(0, "sold"));
         crowd.come();

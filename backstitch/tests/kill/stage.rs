@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use crate::asker::Doors;
 use crate::bank::Bank;
-use crate::common::{Act, Answer, Asked, Impostor, Process, product, program, reconcile, run, until};
+use crate::common::{Act, Answer, Asked, Call, Impostor, Process, product, program, reconcile, run, until};
+use crate::dice::Dice;
 use crate::engines::{Databases, Engines};
 use crate::points::Who;
 
@@ -122,6 +123,19 @@ impl Stage {
         witnesses
     }
 
+    /// Has somebody else stand between the first orchestrator and a participant.
+    pub(crate) async fn put_before(
+        &mut self,
+        name: &str,
+        script: impl Fn(&Call) -> Act + Send + Sync + 'static,
+    ) {
+        let honest = self.address(name);
+        let impostor = Impostor::before(&honest, script).await;
+        let at = format!("{name}=http://{honest}");
+        let arg = self.nodes[0].args.iter_mut().find(|arg| **arg == at).expect("it is called by name");
+        *arg = format!("{name}={}", impostor.uri());
+    }
+
     /// Makes a relay possible, on databases that everybody else has left.
     pub(crate) fn employ_relay(&mut self, brokers: &str, partitions: i32) {
         let (data, partitions) = (self.data().display().to_string(), partitions.to_string());
@@ -154,6 +168,18 @@ impl Stage {
             Who::Participants => &mut self.participants,
             Who::Relay => &mut self.relay,
             Who::Orchestrator => &mut self.nodes[self.chosen],
+        }
+    }
+
+    /// Whoever is to die is dead, if it was not. Taken over by the other, where there is one that was not there before, or
+    /// its own successor comes beside it.
+    pub(crate) async fn goes_on(&mut self, who: Who, dice: &mut Dice) {
+        self.kill(who);
+        if who == Who::Orchestrator && self.nodes.len() > 1 && dice.roll(2) == 0 {
+            self.choose_the_other();
+            self.start(Who::Orchestrator, "").await;
+        } else {
+            self.start_all().await;
         }
     }
 
@@ -228,6 +254,16 @@ impl Stage {
             Answer::read(response).await.ok().filter(|answer| answer.status < 300)
         })
         .await
+    }
+
+    /// Has something written down by whoever is there.
+    pub(crate) async fn post(&self, path: &str, body: &Value) {
+        until(&format!("{path} is taken"), async || {
+            let sent =
+                self.http.post(format!("http://{}{path}", self.doors[0])).json(body).send().await.ok()?;
+            sent.status().is_success().then_some(())
+        })
+        .await;
     }
 
     /// SIGTERM to all, each of which has to end well.

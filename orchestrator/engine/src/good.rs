@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use backstitch_core::{Cause, Direction, End, Event, Invalid};
+use backstitch_failpoint::hit;
 use bytes::Bytes;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -95,13 +96,19 @@ impl Engine {
             input,
             traceparent: String::new(),
         };
-        self.start(run).await
+        hit("good.before_start");
+        let started = self.start(run).await;
+        hit("good.started");
+        started
     }
 
     /// Whether that is done: it is on record, or was, or is another node's to do.
     async fn tell_returned(&self, saga: Uuid, end: End, view: &SagaView) -> bool {
         let event = Event::Returned { return_saga: view.state.id, end, why: why(view) };
-        match self.deliver(saga, event, None).await {
+        hit("good.before_end");
+        let delivered = self.deliver(saga, event, None).await;
+        hit("good.after_end");
+        match delivered {
             Ok(()) | Err(CancelError::AlreadyFinal(_) | CancelError::NotFound) => true,
             Err(CancelError::Elsewhere { .. } | CancelError::ShuttingDown) => true,
             Err(error) => {
