@@ -29,6 +29,7 @@ mod returners;
 mod returns;
 mod reversals;
 mod run;
+mod seat;
 mod sold;
 mod stage;
 mod table;

@@ -9,7 +9,8 @@ use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, When, Who};
 use crate::returners::Returned;
-use crate::stage::{Stage, was_too_slow};
+use crate::seat::was_too_slow;
+use crate::stage::Stage;
 
 /// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
 /// the answer, and then sees nothing there, never asks a second time but makes sure that it cannot happen.

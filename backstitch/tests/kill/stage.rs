@@ -1,12 +1,9 @@
 //! The processes of one run: participants in one, the orchestrator in one or two, each on ports that it keeps.
 
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use backstitch_failpoint::VARIABLE;
 use backstitch_proto::payment::ListWebhooksRequest;
 use backstitch_proto::payment::payment_client::PaymentClient;
 use serde_json::Value;
@@ -14,33 +11,13 @@ use tempfile::TempDir;
 
 use crate::asker::Doors;
 use crate::bank::Bank;
-use crate::common::{Act, Answer, Asked, Call, Impostor, Process, product, program, reconcile, run, until};
+use crate::common::{Act, Answer, Asked, Call, Impostor, product, program, reconcile, run, until};
 use crate::dice::Dice;
 use crate::engines::{Databases, Engines};
 use crate::points::Who;
+use crate::seat::{Seat, ports};
 
 const NAMES: [&str; 6] = ["inventory", "shipping", "payment", "order", "cart", "notification"];
-
-/// A process that can be started again with the same command line.
-pub(crate) struct Seat {
-    name: String,
-    args: Vec<String>,
-    process: Option<Process>,
-}
-
-/// The first of so many free ports in a row, below those that the system gives out by itself, so that they are free
-/// again after a restart.
-fn ports(many: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let (lowest, room) = (12_000, 18_000);
-    let start = u16::try_from(std::process::id() % 180).unwrap() * 100;
-    loop {
-        let first = lowest + (start + NEXT.fetch_add(many, Ordering::Relaxed) % room) % room;
-        if (first..first + many).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return first;
-        }
-    }
-}
 
 pub(crate) struct Stage {
     directory: TempDir,
@@ -324,39 +301,8 @@ impl Stage {
     }
 }
 
-/// Whether a process that ended says that its database was not there in time: with a lease of a second it waits for half
-/// of one. It is started again.
-pub(crate) fn was_too_slow(said: &str) -> bool {
-    ["the store is unavailable, nothing was written", "does not answer: no answer within"]
-        .iter()
-        .any(|words| said.contains(words))
-}
 /// Of each product.
 pub(crate) const STOCK: i64 = 1_000;
-
-impl Seat {
-    fn new(name: &str, args: Vec<String>) -> Self {
-        Self { name: name.to_owned(), args, process: None }
-    }
-
-    /// As a supervisor does it: what cannot reach its database at the start is started again.
-    async fn start(&mut self, points: &str, directory: &Path) {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            self.spawn(points, directory);
-            let process = self.process.as_mut().unwrap();
-            let Err(status) = process.is_ready(&self.name, directory).await else { return };
-            let said = process.said();
-            assert!(was_too_slow(&said) && tries < 10, "{} ended with {status}:\n{said}", self.name);
-        }
-    }
-
-    fn spawn(&mut self, points: &str, directory: &Path) {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        self.process = Some(Process::spawn_with(&self.name, &args, &[(VARIABLE, points)], directory));
-    }
-}
 
 /// A directory with all that is in it.
 fn copy_all(from: &Path, to: &Path) {
