@@ -29,6 +29,8 @@ const PAYMENTS: i32 = 500;
 
 /// Orders on a page; one may have hundreds of lines.
 const ORDERS: i32 = 100;
+/// Cases in a page.
+const CASES: i32 = 1_000;
 
 /// How long an answer may take. The provider's list is the slowest: the payment service asks outside for it.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -199,8 +201,16 @@ impl Shop {
     /// Every case, resolved ones too.
     pub(crate) async fn cases(&self) -> Result<Vec<payment::Case>, Failed> {
         let (part, mut client) = self.payment.clone();
-        let answer = part.ask("ListCases", client.list_cases(ListCasesRequest { open: false })).await?;
-        Ok(answer.cases)
+        let (mut cases, mut token) = (Vec::new(), String::new());
+        loop {
+            let request = ListCasesRequest { open: false, page_size: CASES, page_token: token.clone() };
+            let page = part.ask("ListCases", client.list_cases(request)).await?;
+            cases.extend(page.cases);
+            match part.next("ListCases", &token, page.next_page_token)? {
+                Some(next) => token = next,
+                None => return Ok(cases),
+            }
+        }
     }
 
     /// A page of the orders.

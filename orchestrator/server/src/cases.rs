@@ -4,7 +4,7 @@
 use backstitch_engine::{NewRun, StartError, Started};
 use backstitch_proto::operator::OpenCaseRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
-use backstitch_proto::payment::{Case, ListCasesRequest, ResolveCaseRequest};
+use backstitch_proto::payment::{Case, ListCasesRequest, ListCasesResponse, ResolveCaseRequest};
 use backstitch_proto::returns::CaseInput;
 use backstitch_sagas::definition;
 use prost::Message as _;
@@ -64,14 +64,14 @@ pub(crate) async fn open(app: &App, case: Uuid, root: Uuid, asker: Asker) -> Res
     sagas::get(app, started.id()).await
 }
 
-/// The cases that the payment participant knows of; `open`: only those that nobody has resolved.
-pub(crate) async fn list(app: &App, open: bool) -> Result<Vec<Case>, Problem> {
+/// A page of the cases that the payment participant knows of.
+pub(crate) async fn list(app: &App, request: ListCasesRequest) -> Result<ListCasesResponse, Problem> {
     let payments = app.clients.payments();
-    let listed = app.clients.read(PART, ListCasesRequest { open }, |request| {
+    let listed = app.clients.read(PART, request, |request| {
         let mut payments = payments.clone();
         async move { payments.list_cases(request).await }
     });
-    Ok(listed.await.map_err(problem)?.cases)
+    listed.await.map_err(|e| refusals::problem(e, &kind::INVALID_PARAMETER, "cursor"))
 }
 
 /// Writes a person's word about a case down, and has its saga ask again.

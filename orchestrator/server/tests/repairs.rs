@@ -177,6 +177,15 @@ async fn a_case_stays_parked_until_a_person_has_written_down_how_it_was_settled(
     let nobody = format!("/operator/v1/cases/{}/resolution", Uuid::now_v7());
     post(&world, &nobody, &json!({"resolution": "x"})).await.is_problem(404, "unknown-case", "case_id");
     world.get("/operator/v1/cases?open=perhaps").await.is_problem(400, "invalid-parameter", "open");
+    let first = world.get("/operator/v1/cases?page_size=1").await;
+    assert_eq!(first.text("/next_cursor"), case.to_string(), "there may be more");
+    let rest = world.get(&format!("/operator/v1/cases?page_size=1000&cursor={case}")).await;
+    assert_eq!(rest.body, json!({"cases": []}));
+    for size in ["0", "1001"] {
+        let path = format!("/operator/v1/cases?page_size={size}");
+        world.get(&path).await.is_problem(400, "invalid-parameter", "page_size");
+    }
+    world.get("/operator/v1/cases?cursor=seven").await.is_problem(400, "invalid-id", "cursor");
     let bad = OpenCaseRequest { case_id: "seven".into(), root_id: root.to_string() };
     assert_eq!(operator.open_case(bad).await.unwrap_err().code(), Code::InvalidArgument);
 }

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use backstitch_proto::money::{Currency, Money};
-use backstitch_proto::payment::{Case, ResolveCaseRequest, SettleCaseRequest, SettleCaseResponse};
+use backstitch_proto::payment::{
+    Case, ListCasesRequest, ListCasesResponse, ResolveCaseRequest, SettleCaseRequest, SettleCaseResponse,
+};
 use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Tx, status, text};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::documents::page_size;
 use crate::payment::Payment;
 use crate::refunds::Refund;
 
@@ -19,9 +22,6 @@ const LOAD: &str = include_str!("sql/cases/load.sql");
 
 /// The longest resolution.
 const CHARACTERS: usize = 500;
-
-/// The most cases that are listed.
-const MOST: i64 = 1_000;
 
 /// What everything about a case contends for.
 fn lock(id: Uuid) -> LockKey {
@@ -55,10 +55,24 @@ async fn load(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Case>, OpErro
     row.map(|row| case(&row)).transpose()
 }
 
-/// The cases, oldest first; `open`: only those that nobody has resolved.
-pub(crate) async fn list(conn: &mut AnyConnection, open: bool) -> Result<Vec<Case>, OpError> {
-    let query = sqlx::query(include_str!("sql/cases/list.sql")).bind(i64::from(open)).bind(MOST);
-    query.fetch_all(conn).await?.iter().map(case).collect()
+/// A page of the cases, oldest first.
+pub(crate) async fn list(
+    conn: &mut AnyConnection,
+    request: &ListCasesRequest,
+) -> Result<ListCasesResponse, Status> {
+    let size = page_size(request.page_size)?;
+    if !request.page_token.is_empty() {
+        text::uuid(&request.page_token).map_err(|why| status::invalid("page_token", why))?;
+    }
+    let query = sqlx::query(include_str!("sql/cases/list.sql"))
+        .bind(i64::from(request.open))
+        .bind(i64::from(size))
+        .bind(&request.page_token);
+    let rows = query.fetch_all(conn).await.map_err(OpError::from)?;
+    let cases = rows.iter().map(case).collect::<Result<Vec<_>, _>>()?;
+    let full = i32::try_from(cases.len()).is_ok_and(|count| count == size);
+    let next = cases.last().filter(|_| full).map(|last| last.case_id.clone());
+    Ok(ListCasesResponse { cases, next_page_token: next.unwrap_or_default() })
 }
 
 fn case(row: &AnyRow) -> Result<Case, OpError> {

@@ -31,16 +31,7 @@ pub(crate) async fn payments(
     desk: &Desk,
     request: ListPaymentsRequest,
 ) -> Result<ListPaymentsResponse, Status> {
-    let size = match request.page_size {
-        0 => PAGE,
-        size if (1..=LARGEST_PAGE).contains(&size) => size,
-        size => {
-            return Err(status::invalid(
-                "page_size",
-                format!("must be from 1 to {LARGEST_PAGE}, not {size}"),
-            ));
-        }
-    };
+    let size = page_size(request.page_size)?;
     if !request.page_token.is_empty() {
         text::uuid(&request.page_token).map_err(|why| status::invalid("page_token", why))?;
     }
@@ -59,6 +50,15 @@ pub(crate) async fn payments(
         payments: payments.iter().map(document).collect(),
         next_page_token: next.unwrap_or_default(),
     })
+}
+
+/// How many a page has, as a request says it.
+pub(crate) fn page_size(asked: i32) -> Result<i32, Status> {
+    match asked {
+        0 => Ok(PAGE),
+        size if (1..=LARGEST_PAGE).contains(&size) => Ok(size),
+        size => Err(status::invalid("page_size", format!("must be from 1 to {LARGEST_PAGE}, not {size}"))),
+    }
 }
 
 /// One payment with everything there is to tell.

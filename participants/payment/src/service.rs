@@ -112,8 +112,7 @@ impl Payment for Service {
         request: Request<ListCasesRequest>,
     ) -> Result<Response<ListCasesResponse>, Status> {
         let mut conn = self.desk.kit.reads().acquire().await.map_err(OpError::from)?;
-        let cases = cases::list(&mut conn, request.into_inner().open).await?;
-        Ok(Response::new(ListCasesResponse { cases }))
+        Ok(Response::new(cases::list(&mut conn, request.get_ref()).await?))
     }
 
     async fn list_webhooks(

@@ -20,6 +20,7 @@ each_database!(blocking:
     a_refund_that_failed_leaves_its_amount_to_another_one,
     a_done_refund_is_looked_at_for_weeks_and_then_no_more,
     a_case_is_settled_once_a_person_has_said_how,
+    cases_are_listed_a_page_at_a_time_and_none_is_missed,
     what_was_asked_of_the_provider_is_on_record_with_what_is_unknown,
 );
 
@@ -178,6 +179,45 @@ fn a_case_is_settled_once_a_person_has_said_how(on: On) {
     assert_eq!((shop.cases(true).len(), shop.cases(false).len()), (0, 1));
     let unknown = shop.settle_case(shop.refund_id(9));
     assert!(unknown.unwrap_err().is_broken());
+}
+
+fn cases_are_listed_a_page_at_a_time_and_none_is_missed(on: On) {
+    let shop = captured(on, "tok_refund_fails_later");
+    for number in 1..=5 {
+        assert_eq!(shop.refund(Do, number, AMOUNT / 5), Said::Done);
+    }
+    for _ in 0..4 {
+        shop.tick(HOUR);
+    }
+    let pages = |open: bool, size: i32| {
+        let (mut ids, mut sizes, mut token) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page = shop.case_page(open, size, &token).unwrap();
+            sizes.push(page.cases.len());
+            ids.extend(page.cases.into_iter().map(|case| case.case_id));
+            match page.next_page_token {
+                next if next.is_empty() => return (ids, sizes),
+                next => token = next,
+            }
+        }
+    };
+    let (all, sizes) = pages(false, 0);
+    assert_eq!((all.len(), sizes), (5, vec![5]));
+    assert_eq!(pages(false, 2), (all.clone(), vec![2, 2, 1]));
+    assert_eq!(pages(true, 5), (all.clone(), vec![5, 0]));
+    // What is settled between two pages moves nothing.
+    let first = shop.case_page(true, 2, "").unwrap();
+    shop.resolve_case(&all[1], "bank transfer 4711").unwrap();
+    let rest = shop.case_page(true, 1_000, &first.next_page_token).unwrap();
+    assert_eq!(
+        rest.cases.iter().map(|case| &case.case_id).collect::<Vec<_>>(),
+        all[2..].iter().collect::<Vec<_>>()
+    );
+    for (size, token, field) in [(-1, "", "page_size"), (1_001, "", "page_size"), (1, "seven", "page_token")]
+    {
+        let status = shop.case_page(false, size, token).unwrap_err();
+        assert!(status.message().contains(field), "{status}");
+    }
 }
 
 fn what_was_asked_of_the_provider_is_on_record_with_what_is_unknown(on: On) {

@@ -1,10 +1,11 @@
 //! Any number of lines, in pages of any size, in little memory; and those who do not answer.
 
+use backstitch_proto::payment::Case;
 use backstitch_reconciler::Failed;
 use tonic::Code;
 
 use super::*;
-use crate::double::{DAY, Facts, saga};
+use crate::double::{DAY, Facts, gbp, saga};
 
 /// So many that agree, and one planted at the first, the middle and the last place.
 fn facts(many: u128) -> Facts {
@@ -37,6 +38,28 @@ async fn every_page_size_and_memory_tells_the_same() {
                 assert_eq!(read, [usize::try_from(many).unwrap(); 3], "{case}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn open_cases_on_every_page_are_told() {
+    let mut facts = facts(0);
+    for n in 0..7 {
+        facts.sold(n);
+        facts.cases.push(Case {
+            case_id: format!("refund-{n}"),
+            payment_id: format!("payment-{n}"),
+            root_id: saga(n),
+            amount: gbp(100),
+            why: "account closed".into(),
+            opened_at_unix_ms: NOW - DAY,
+            ..Default::default()
+        });
+    }
+    for page in [1, 6, 7, 8] {
+        let double = Double::of(Facts { page, ..facts.clone() }).await;
+        let told = told(&run(&double).await);
+        assert_eq!(told.iter().filter(|told| **told == ("open_case", 100)).count(), 7, "{page}: {told:?}");
     }
 }
 

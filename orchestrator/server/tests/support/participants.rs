@@ -556,10 +556,14 @@ impl payment::payment_server::Payment for Participants {
         &self,
         request: Request<payment::ListCasesRequest>,
     ) -> Answer<payment::ListCasesResponse> {
-        let open = request.into_inner().open;
-        let wanted = |case: &&payment::Case| !open || case.resolution.is_empty();
-        let cases = self.state().cases.values().filter(wanted).cloned().collect();
-        Ok(Response::new(payment::ListCasesResponse { cases }))
+        let request = request.into_inner();
+        let wanted = |case: &&payment::Case| {
+            (!request.open || case.resolution.is_empty()) && case.case_id > request.page_token
+        };
+        let size = usize::try_from(request.page_size).unwrap();
+        let cases: Vec<_> = self.state().cases.values().filter(wanted).take(size).cloned().collect();
+        let next = cases.last().filter(|_| cases.len() == size).map(|last| last.case_id.clone());
+        Ok(Response::new(payment::ListCasesResponse { cases, next_page_token: next.unwrap_or_default() }))
     }
 }
 

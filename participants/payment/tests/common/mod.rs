@@ -16,10 +16,10 @@ use backstitch_proto::contract::{CallMeta, Op, Verdict};
 use backstitch_proto::money::{Currency, Money};
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_proto::payment::{
-    AuthorizeRequest, CaptureRequest, Case, GetPaymentRequest, ListCasesRequest, ListPaymentsRequest,
-    ListPaymentsResponse, ListProviderObjectsRequest, ListProviderObjectsResponse, ListWebhooksRequest,
-    PaymentDocument, RefundRequest, ResolveCaseRequest, SettleCaseRequest, TakeBackObjectRequest,
-    VoidRequest, Webhook, authorize_response,
+    AuthorizeRequest, CaptureRequest, Case, GetPaymentRequest, ListCasesRequest, ListCasesResponse,
+    ListPaymentsRequest, ListPaymentsResponse, ListProviderObjectsRequest, ListProviderObjectsResponse,
+    ListWebhooksRequest, PaymentDocument, RefundRequest, ResolveCaseRequest, SettleCaseRequest,
+    TakeBackObjectRequest, VoidRequest, Webhook, authorize_response,
 };
 use backstitch_services::On;
 use participant_kit::{Background, ManualClock};
@@ -399,9 +399,13 @@ impl Shop {
     }
 
     pub fn cases(&self, open: bool) -> Vec<Case> {
+        self.case_page(open, 0, "").unwrap().cases
+    }
+
+    pub fn case_page(&self, open: bool, size: i32, token: &str) -> Result<ListCasesResponse, Status> {
+        let request = ListCasesRequest { open, page_size: size, page_token: token.into() };
         let mut client = self.process().client.clone();
-        let listed = self.block_on(async move { client.list_cases(ListCasesRequest { open }).await });
-        listed.unwrap().into_inner().cases
+        self.block_on(async move { client.list_cases(request).await }).map(Response::into_inner)
     }
 
     pub fn webhooks(&self) -> Vec<Webhook> {

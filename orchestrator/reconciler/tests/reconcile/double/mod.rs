@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest};
 use backstitch_proto::order::{GetOrderRequest, ListOrdersRequest, ListOrdersResponse};
 use backstitch_proto::payment::{
-    GetPaymentRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
+    GetPaymentRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
     ListProviderObjectsRequest, ListProviderObjectsResponse,
 };
 use backstitch_reconciler::{At, Shop};
@@ -113,7 +113,11 @@ impl Stage {
                 let GetPaymentRequest { payment_id } = read(request);
                 found(facts.payments.iter().find(|payment| payment.payment_id == payment_id))
             }
-            "ListCases" => say(&ListCasesResponse { cases: facts.cases.clone() }),
+            "ListCases" => {
+                let ListCasesRequest { page_token, .. } = read(request);
+                let (cases, next_page_token) = facts.page(facts.cases.iter(), &page_token);
+                say(&ListCasesResponse { cases, next_page_token })
+            }
             "List" => {
                 let ListOrdersRequest { page_token, .. } = read(request);
                 let (orders, next_page_token) = facts.page(facts.orders.iter(), &page_token);

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use backstitch_proto::common::Money;
 use backstitch_proto::operator::RepairObjectRequest;
-use backstitch_proto::payment::Case;
+use backstitch_proto::payment::{Case, ListCasesRequest};
 use serde::Serialize;
 
 use super::parse::{JsonBody, Parameters, Segment};
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::peers::Asker;
 use crate::problem::{Problem, kind};
 use crate::repairs::{self, Repair};
-use crate::{cases, json};
+use crate::{cases, fields, json};
 
 /// A case as it is told.
 #[derive(Serialize)]
@@ -55,6 +55,8 @@ impl From<Case> for Document {
 #[derive(Serialize)]
 struct Cases {
     cases: Vec<Document>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    next_cursor: String,
 }
 
 /// `POST /operator/v1/repairs`
@@ -81,9 +83,16 @@ pub(super) async fn cases(State(app): State<Arc<App>>, mut query: Parameters) ->
         Some("true") => true,
         Some(_) => return Err(Problem::new(&kind::INVALID_PARAMETER, "It must be true or false.").at("open")),
     };
+    let page_size = query.number("page_size", 1, 1000)?.unwrap_or(100);
+    let page_token = query.take("cursor").unwrap_or_default();
     query.finish()?;
-    let cases = cases::list(&app, open).await?.into_iter().map(Document::from).collect();
-    Ok(reply::json(StatusCode::OK, &Cases { cases }))
+    if !page_token.is_empty() {
+        fields::id("cursor", &page_token)?;
+    }
+    let page_size = i32::try_from(page_size).unwrap_or(i32::MAX);
+    let page = cases::list(&app, ListCasesRequest { open, page_size, page_token }).await?;
+    let cases = page.cases.into_iter().map(Document::from).collect();
+    Ok(reply::json(StatusCode::OK, &Cases { cases, next_cursor: page.next_page_token }))
 }
 
 /// `POST /operator/v1/cases/{case_id}/resolution`
