@@ -1,4 +1,4 @@
-//! The demo: a story of checkouts in a fresh shop, or a day's real invoices replayed, and then the auditor.
+//! The demo: a story of checkouts in a fresh shop, or a day's real invoices replayed; then the reconciler and the auditor.
 
 mod invoices;
 mod shop;
@@ -17,7 +17,7 @@ use crate::cli::say;
 use stage::Stage;
 use timeline::Timeline;
 
-/// Watch checkouts complete, be refused, be taken back, and survive a kill -9; then hear the auditor.
+/// Watch checkouts complete, be refused, be taken back, and survive a kill -9; then hear reconciler and auditor.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Replay invoices instead of the story; give it once for each file, in order. Columns: InvoiceNo, StockCode,
@@ -51,11 +51,14 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         }
         json!({ "invoices": summaries })
     };
+    let reconciled = stage.reconcile().await?;
     let report: Report = stage.audit().await?;
-    let holds = report.is_clean() && report.counts.in_flight == 0;
+    let holds = report.is_clean() && report.counts.in_flight == 0 && !reconciled.is_anything_at_risk();
     if args.json {
-        say(&serde_json::to_string_pretty(&json!({ "told": told, "audit": report, "holds": holds }))?);
+        let all = json!({ "told": told, "reconcile": reconciled, "audit": report, "holds": holds });
+        say(&serde_json::to_string_pretty(&all)?);
     } else {
+        timeline.reconciled(&reconciled);
         timeline.verdict(&report, stage.kept());
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })

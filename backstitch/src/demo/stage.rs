@@ -1,7 +1,7 @@
 //! What the demo plays on: a fresh directory with a real `backstitch up` in a process of its own.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use backstitch_chaos::{AuditPaths, Report, audit};
@@ -10,6 +10,8 @@ use backstitch_proto::payment::GetPaymentRequest;
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_proto::shipping::MarkShippedRequest;
 use backstitch_proto::shipping::shipping_client::ShippingClient;
+use backstitch_reconciler::{At, Options, reconcile};
+use backstitch_server::channel;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
@@ -120,6 +122,18 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
+    }
+
+    /// Compares our books, the bank's list and the orders, of a shop that is at rest.
+    pub(crate) async fn reconcile(&self) -> anyhow::Result<backstitch_reconciler::Report> {
+        let at = |name: &str| {
+            let address = format!("http://{}", self.address(name)?);
+            anyhow::Ok(At { channel: channel(&address)?, address })
+        };
+        let shop = backstitch_reconciler::Shop::new(at("payment")?, at("order")?, at("grpc")?);
+        let options = Options { grace: Duration::ZERO, ..Options::default() };
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        Ok(reconcile(&shop, &options, i64::try_from(now_ms)?).await?)
     }
 
     /// Stops the process and audits what it left.

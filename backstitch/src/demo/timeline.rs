@@ -94,6 +94,12 @@ impl Timeline {
         }
     }
 
+    /// What the reconciler says.
+    pub(crate) fn reconciled(&self, report: &backstitch_reconciler::Report) {
+        self.title("\nThe reconciler, over our books, the bank's list and the orders");
+        self.print(report.to_string().trim_end());
+    }
+
     /// The auditor's last word.
     pub(crate) fn verdict(&self, report: &Report, kept: Option<&Path>) {
         self.title("\nThe auditor, over the databases that are left");
