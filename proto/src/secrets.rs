@@ -1,13 +1,14 @@
-//! How messages with a payment token in them print: without it.
+//! How messages print that have a payment token in them, or what a customer has to do: without it.
 //!
-//! Whoever has the token can pay with it, and what derives `Debug` ends in a log sooner or later. build.rs leaves the
-//! derived one out for exactly these messages.
+//! Whoever has the token can pay with it, whoever has a client secret or the address of a bank's page can act as the
+//! customer, and what derives `Debug` ends in a log sooner or later. build.rs leaves the derived one out for exactly these
+//! messages.
 
 use std::fmt;
 
-use crate::checkout::{CheckoutInput, StartCheckoutRequest};
-use crate::journal::Started;
-use crate::payment::AuthorizeRequest;
+use crate::checkout::{CheckoutInput, NextAction, StartCheckoutRequest};
+use crate::journal::{Started, StepWaiting};
+use crate::payment::{AuthorizeRequest, CustomerAction};
 
 /// What is printed instead.
 const HIDDEN: fmt::Arguments<'static> = format_args!("***");
@@ -98,12 +99,49 @@ impl fmt::Debug for Started {
     }
 }
 
+impl fmt::Debug for CustomerAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, url: _, client_secret: _ } = self;
+        f.debug_struct("CustomerAction")
+            .field("kind", kind)
+            .field("url", &HIDDEN)
+            .field("client_secret", &HIDDEN)
+            .finish()
+    }
+}
+
+impl fmt::Debug for NextAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, url: _, client_secret: _, until_unix_ms } = self;
+        f.debug_struct("NextAction")
+            .field("kind", kind)
+            .field("url", &HIDDEN)
+            .field("client_secret", &HIDDEN)
+            .field("until_unix_ms", until_unix_ms)
+            .finish()
+    }
+}
+
+/// What the customer has to do is bytes here.
+impl fmt::Debug for StepWaiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, next_action, until_unix_ms } = self;
+        f.debug_struct("StepWaiting")
+            .field("step", step)
+            .field("next_action", &format_args!("*** ({} bytes)", next_action.len()))
+            .field("until_unix_ms", until_unix_ms)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
 
     use super::*;
+    use crate::checkout::Checkout;
     use crate::journal::{Record, record::Kind};
+    use crate::payment::{AuthorizeResponse, authorize_response};
 
     const CANARY: &str = "tok_canary_42";
 
@@ -153,18 +191,39 @@ mod tests {
         hides(&Record { at_unix_ms: 0, kind: Some(Kind::Started(started)) });
     }
 
-    /// A new message with a token has to come to this file.
     #[test]
-    fn no_other_message_has_a_payment_method() {
+    fn what_a_customer_has_to_do_is_hidden_wherever_it_is_in() {
+        let (url, client_secret) = (format!("https://bank/?s={CANARY}"), CANARY.to_owned());
+        let action = CustomerAction { kind: "not secret".into(), url, client_secret };
+        hides(&action);
+        let pending = authorize_response::Result::Pending(action.clone());
+        hides(&AuthorizeResponse { payment_id: String::new(), result: Some(pending) });
+        let CustomerAction { kind, url, client_secret } = action.clone();
+        let shown = NextAction { kind, url, client_secret, until_unix_ms: 7 };
+        hides(&shown);
+        hides(&Checkout { next_action: Some(shown), ..Default::default() });
+        let waiting = StepWaiting { step: 7, next_action: action.encode_to_vec().into(), until_unix_ms: 7 };
+        let printed = format!("{:?}", Record { at_unix_ms: 0, kind: Some(Kind::StepWaiting(waiting)) });
+        let bytes = format!("{:?}", action.encode_to_vec());
+        assert!(
+            !printed.contains("canary") && !printed.contains(bytes.trim_matches(['[', ']'])),
+            "{printed}"
+        );
+    }
+
+    /// A new message with a secret has to come to this file.
+    #[test]
+    fn no_other_message_has_a_secret() {
         let described = prost_types::FileDescriptorSet::decode(crate::DESCRIPTORS).unwrap();
-        let mut named: Vec<String> = described
-            .file
-            .iter()
-            .flat_map(|file| &file.message_type)
-            .filter(|message| message.field.iter().any(|field| field.name() == "payment_method"))
-            .map(|message| message.name().to_owned())
-            .collect();
-        named.sort_unstable();
-        assert_eq!(named, ["AuthorizeRequest", "CheckoutInput", "StartCheckoutRequest"]);
+        let named = |secret: &str| {
+            let messages = described.file.iter().flat_map(|file| &file.message_type);
+            let with = messages.filter(|message| message.field.iter().any(|field| field.name() == secret));
+            let mut named: Vec<_> = with.map(|message| message.name().to_owned()).collect();
+            named.sort_unstable();
+            named
+        };
+        assert_eq!(named("payment_method"), ["AuthorizeRequest", "CheckoutInput", "StartCheckoutRequest"]);
+        assert_eq!(named("client_secret"), ["CustomerAction", "NextAction"]);
+        assert_eq!(named("next_action"), ["Checkout", "StepWaiting"]);
     }
 }

@@ -10,5 +10,7 @@ mod common;
 mod faults;
 mod flow;
 mod reconcile;
+mod returns;
 mod scene;
+mod secrets;
 mod webhooks;

@@ -1,8 +1,10 @@
 //! A shop and its Stripe.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use backstitch_stripe_double::{Account, Control, Endpoint, KEY, Moved, Statement, Stripe};
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) shop: Shop,
     pub(crate) stripe: Stripe,
     begun: Vec<String>,
+    /// What completed returns gave back, by checkout.
+    returned: BTreeMap<String, i64>,
     webhooks: String,
     _files: TempDir,
 }
@@ -39,6 +43,12 @@ impl Scene {
 
     /// With more arguments of the program.
     pub(crate) async fn open_with(word: Word, more: &[&str]) -> Self {
+        let more = [&["--payment-return-url", "http://127.0.0.1:9/paid"], more].concat();
+        Self::open_on_its_page(word, &more).await
+    }
+
+    /// One whose customers are not sent away: its own page asks them, with Stripe's script.
+    pub(crate) async fn open_on_its_page(word: Word, more: &[&str]) -> Self {
         let (stripe, files) = (Stripe::start().await, TempDir::new().unwrap());
         let file = |name: &str, text: &str| {
             let path = files.path().join(name);
@@ -47,7 +57,6 @@ impl Scene {
         };
         let (key, secret) = (file("key", KEY), file("secret", SECRET));
         let mut args = vec!["--stripe-key-file", &key, "--stripe-url", stripe.url()];
-        args.extend(["--payment-return-url", "http://127.0.0.1:9/paid"]);
         args.extend(more);
         let door = door();
         let webhooks = format!("http://{door}/webhooks/stripe");
@@ -57,7 +66,8 @@ impl Scene {
             stripe.control().webhooks(Some(Endpoint { url, secrets, held: word == Word::Held })).await;
         }
         let shop = Shop::stocked_with(&args).await;
-        Self { shop, stripe, begun: Vec::new(), webhooks, _files: files }
+        let (begun, returned) = (Vec::new(), BTreeMap::new());
+        Self { shop, stripe, begun, returned, webhooks, _files: files }
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -82,6 +92,45 @@ impl Scene {
     pub(crate) async fn check_out(&mut self, cart: &str, card: &str) -> Answer {
         let id = self.begin(cart, card).await;
         self.shop.rested(&id).await
+    }
+
+    /// Asks for a return of some of an order's goods, or of everything that is left; the return's document by now.
+    pub(crate) async fn begin_return(&mut self, checkout: &Answer, key: &str, body: &Value) -> Answer {
+        let path = format!("/api/v1/orders/{}/returns", checkout.text("/order_id"));
+        let asked = self.shop.request(Method::POST, &path).header("Idempotency-Key", key).json(body);
+        self.shop.send(asked).await.ok()
+    }
+
+    /// A return once it has one of these states; what it gave back is no longer kept.
+    pub(crate) async fn returned(&mut self, checkout: &Answer, begun: &Answer, states: &[&str]) -> Answer {
+        let path = format!("/api/v1/returns/{}", begun.text("/return_id"));
+        let told = until(&format!("{path} is one of {states:?}"), async || {
+            let told = self.shop.get(&path).await.ok();
+            states.contains(&told.text("/status")).then_some(told)
+        })
+        .await;
+        if told.text("/status") == "completed" {
+            let checkout = checkout.text("/checkout_id").to_owned();
+            *self.returned.entry(checkout).or_default() += told.int("/refund/amount_minor");
+        }
+        told
+    }
+
+    /// Begins a return and waits for its end.
+    pub(crate) async fn give_back(&mut self, checkout: &Answer, key: &str, body: &Value) -> Answer {
+        let begun = self.begin_return(checkout, key, body).await;
+        self.returned(checkout, &begun, &["completed", "compensated", "parked"]).await
+    }
+
+    /// The refunds that Stripe made of a checkout, oldest first, as soon as there are so many.
+    pub(crate) async fn refunds(&self, checkout: &Answer, count: usize) -> Vec<String> {
+        until(&format!("{count} refunds"), async || {
+            let account = self.account(checkout.text("/checkout_id")).await;
+            let made = account.movements.into_iter().filter(|movement| movement.what == Moved::Refunded);
+            let made: Vec<_> = made.filter_map(|movement| movement.refund).collect();
+            (made.len() == count).then_some(made)
+        })
+        .await
     }
 
     /// Begins one whose customer has to prove who it is; id, and the intent that waits.
@@ -127,7 +176,8 @@ impl Scene {
         let statement = control.statement().await;
         assert_eq!(statement.violations(), Vec::<String>::new());
         for told in &told {
-            agrees(told, &statement);
+            let returned = self.returned.get(told.text("/checkout_id")).copied().unwrap_or_default();
+            agrees(told, returned, &statement);
         }
         let strangers = statement
             .accounts
@@ -138,14 +188,14 @@ impl Scene {
     }
 }
 
-/// What a customer was told of its checkout is what the bank says of it.
-fn agrees(told: &Answer, statement: &Statement) {
+/// What a customer was told of its checkout and its returns is what the bank says of it.
+fn agrees(told: &Answer, returned: i64, statement: &Statement) {
     let of_it: Vec<_> = statement.with(SAGA, told.text("/checkout_id")).collect();
     let sum = |what| of_it.iter().map(|account| account.sum(what)).sum::<i64>();
     let on_hold: i64 = of_it.iter().map(|account| account.on_hold()).sum();
     let kept: i64 = of_it.iter().map(|account| account.kept()).sum();
     let (captured, owed) = match told.text("/status") {
-        "completed" => (told.int("/total/amount_minor"), told.int("/total/amount_minor")),
+        "completed" => (told.int("/total/amount_minor"), told.int("/total/amount_minor") - returned),
         _ => (sum(Moved::Captured), 0),
     };
     assert_eq!((sum(Moved::Captured), kept, on_hold), (captured, owed, 0), "{told:?}\n{of_it:#?}");

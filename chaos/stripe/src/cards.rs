@@ -23,6 +23,8 @@ pub(crate) enum Fate {
     RefundPends,
     /// A refund fails at once, and nothing moves.
     RefundDeclined,
+    /// A refund is refused: its charge is disputed.
+    Disputed,
 }
 
 /// Why a charge is declined.
@@ -102,6 +104,7 @@ const CARDS: &[Card] = &[
     ),
     card("pm_card_refundFail", "5126", Fate::RefundFails),
     card("pm_card_pendingRefund", "7726", Fate::RefundPends),
+    card("pm_card_createDispute", "0259", Fate::Disputed),
     // Not of Stripe's: what these do is a bank's own will there, and no card of theirs does it on request.
     card("pm_card_captureFail", "5150", Fate::CaptureFails),
     card("pm_card_captureDeclined", "5151", Fate::CaptureDeclined),
@@ -125,7 +128,8 @@ impl Card {
             | Fate::CaptureDeclined
             | Fate::RefundFails
             | Fate::RefundPends
-            | Fate::RefundDeclined => "4242424242424242",
+            | Fate::RefundDeclined
+            | Fate::Disputed => "4242424242424242",
         }
     }
 }

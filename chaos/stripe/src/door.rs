@@ -70,7 +70,8 @@ fn parameters(operation: Operation) -> &'static str {
     match operation {
         Operation::CreateIntent => {
             "amount currency capture_method confirm automatic_payment_methods description expand \
-             error_on_requires_action metadata off_session payment_method allowed_payment_method_types receipt_email \
+             error_on_requires_action metadata off_session payment_method allowed_payment_method_types payment_method_types \
+             receipt_email \
              return_url statement_descriptor statement_descriptor_suffix use_stripe_sdk"
         }
         Operation::ConfirmIntent => {

@@ -1,9 +1,11 @@
-//! How inputs and requests print: by their length.
+//! How inputs, requests and instructions print: by their length.
 //!
-//! They are bytes here, and a checkout's have a payment token in them. Whoever has the token can pay with it, and what
-//! derives `Debug` ends in a log sooner or later.
+//! They are bytes here, and a checkout's have a payment token in them, or what lets somebody act as the customer. Whoever
+//! has the token can pay with it, and what derives `Debug` ends in a log sooner or later.
 
 use std::fmt;
+
+use bytes::Bytes;
 
 use crate::saga::Start;
 use crate::table::Call;
@@ -14,6 +16,16 @@ pub struct Hidden<'a>(pub &'a [u8]);
 impl fmt::Debug for Hidden<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "*** ({} bytes)", self.0.len())
+    }
+}
+
+/// What a customer has to do, encoded. Does not print: who has it can act as the customer.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Instructions(pub Bytes);
+
+impl fmt::Debug for Instructions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hidden(&self.0).fmt(f)
     }
 }
 
@@ -50,11 +62,19 @@ impl fmt::Debug for Call {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
     use uuid::Uuid;
 
     use super::*;
-    use crate::{Entry, Op, Record, StepId, Timestamp};
+    use crate::{Entry, Op, Outcome, Record, StepId, Timestamp, Waiting};
+
+    #[test]
+    fn what_a_customer_has_to_do_prints_its_length() {
+        let next_action = Instructions(TOKEN);
+        hides(&Outcome::Pending { next_action: next_action.clone() });
+        hides(&Waiting { next_action: next_action.clone(), until: Timestamp(0) });
+        let step = StepId::new(0).unwrap();
+        hides(&Record::StepWaiting { step, next_action, until: Timestamp(0) });
+    }
 
     const TOKEN: Bytes = Bytes::from_static(b"tok_canary_42");
 

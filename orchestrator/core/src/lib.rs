@@ -25,7 +25,7 @@ pub use definition::{
     Publication, Reads, Replay, Step, StepBuilder, StepId, StepSet, Undo,
 };
 pub use explain::explain;
-pub use hidden::Hidden;
+pub use hidden::{Hidden, Instructions};
 pub use outcome::{Op, Outcome, Refusal};
 pub use record::{Cause, Entry, ParkedBy, Record};
 pub use retry::RetryPolicy;
@@ -33,5 +33,5 @@ pub use saga::{
     Activity, Direction, End, FoldError, MadeGood, Note, Parked, Saga, Settled, Start, StepState, Waiting,
 };
 pub use status::{Status, UnknownStatus};
-pub use table::{Call, Effect, Event, Illegal, MAX_REQUEST_BYTES, Transition, begin, next};
+pub use table::{Call, Effect, Event, Illegal, MAX_NOTES, MAX_REQUEST_BYTES, Transition, begin, next};
 pub use time::Timestamp;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::hidden::Instructions;
+
 /// What is asked of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
@@ -69,7 +71,7 @@ pub enum Outcome {
     /// Accepted; the participant waits for the customer. Ask again.
     Pending {
         /// Encoded instructions for the customer.
-        next_action: Bytes,
+        next_action: Instructions,
     },
     /// May have happened, may happen yet.
     Unknown(String),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::definition::{StepId, StepSet};
+use crate::hidden::Instructions;
 use crate::outcome::Refusal;
 use crate::saga::Start;
 use crate::time::Timestamp;
@@ -49,7 +50,7 @@ pub enum Record {
         /// Which.
         step: StepId,
         /// Encoded instructions for the customer.
-        next_action: Bytes,
+        next_action: Instructions,
         /// Give up then.
         until: Timestamp,
     },

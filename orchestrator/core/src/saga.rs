@@ -9,6 +9,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::definition::{Class, Definition, Facts, StepId, StepSet};
+use crate::hidden::Instructions;
 use crate::outcome::{Op, Refusal};
 use crate::record::{Cause, Entry, ParkedBy, Record};
 use crate::status::Status;
@@ -111,7 +112,7 @@ pub struct MadeGood {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting {
     /// Encoded instructions for the customer.
-    pub next_action: Bytes,
+    pub next_action: Instructions,
     /// Give up then.
     pub until: Timestamp,
 }

@@ -61,6 +61,12 @@ impl Engine {
         self.deliver(id, Event::Wake, None).await
     }
 
+    /// A participant has come to know more: whatever of the saga waits for it, however, is asked now.
+    pub async fn available(&self, id: Uuid, participant: &str) -> Result<(), CancelError> {
+        self.deliver(id, Event::Wake, None).await?;
+        self.deliver(id, Event::Available { participant: participant.to_owned() }, None).await
+    }
+
     /// Sets what is parked going again. Returns when that is durable.
     pub async fn resume(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
         self.deliver(id, Event::Resume { why: why.to_owned() }, None).await

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backstitch_core::{Definition, DefinitionBuilder, Op, Operation, Status, explain};
-use backstitch_engine::{FlowOptions, Options, StartError};
+use backstitch_engine::{CancelError, FlowOptions, Options, StartError};
 use backstitch_proto::noop::{ActRequest, ActResponse, SyntheticInput, UndoRequest, UndoResponse};
 use town::{HOUR, LATENCY, Mood, Town, order, pass};
 use uuid::Uuid;
@@ -372,6 +372,23 @@ async fn a_saga_that_was_unlucky_alone_is_tried_again_now_and_then() {
     town.participants.become_("shipping", Mood::Well);
     pass(400 * SECOND).await;
     assert_eq!(town.status(id).await, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_participant_s_silence_parked_is_asked_at_once_when_that_knows_more() {
+    let town = impatient().await;
+    let id = town.start("order").await;
+    town.participants.become_("shipping", Mood::Silent);
+    pass(100 * SECOND).await;
+    assert_eq!(town.status(id).await, Status::Parked);
+    town.participants.become_("shipping", Mood::Well);
+    town.engine.available(id, "somebody_else").await.unwrap();
+    pass(SECOND).await;
+    assert_eq!(town.status(id).await, Status::Parked);
+    town.engine.available(id, "shipping").await.unwrap();
+    pass(SECOND).await;
+    assert_eq!(town.status(id).await, Status::Completed);
+    assert!(matches!(town.engine.available(id, "shipping").await, Err(CancelError::AlreadyFinal(_))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use backstitch_chaos::definitions::{Fault, Law, Moment, SAGA, Samples, Tally, laws_of, laws_under};
-use backstitch_core::{Class, Definition, Entry, Op, Record, Timestamp, begin};
+use backstitch_core::{Class, Definition, Entry, Facts, Op, Record, Timestamp, begin};
 use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::common::{Address, Item, Money, PricedItem};
 use backstitch_proto::ids::derived;
@@ -16,11 +16,12 @@ use backstitch_proto::payment::{
     TakeBackObjectResponse,
 };
 use backstitch_proto::returns::{CaseInput, RepairInput, ReturnInput};
-use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse};
+use backstitch_proto::shipping::{CreateShipmentResponse, QuoteResponse, TakeBackRequest};
 use backstitch_sagas::{
     MAX_STEPS, checkout, make_good, refund_case, repair, return_step, return_thing, returns, step, synthetic,
     thing,
 };
+use bytes::Bytes;
 use prost::Message as _;
 use uuid::Uuid;
 
@@ -267,6 +268,22 @@ fn the_return_keeps_the_laws() {
     for fault in [Fault::DiesBefore, Fault::DiesAfter] {
         assert!(tally.has_struck(return_step::REFUND_PAYMENT, Op::Do, fault), "{fault}");
     }
+}
+
+/// A parcel is called back by what has come back of what was bought, not by what a return has claimed.
+#[test]
+fn a_parcel_is_told_what_was_bought_and_what_comes_back_of_it() {
+    let definition = returns().unwrap();
+    let mug = |quantity| vec![Item { sku: "MUG".into(), quantity }];
+    let items =
+        vec![PricedItem { sku: "MUG".into(), quantity: 1, unit_price: euros(999), ..Default::default() }];
+    let created = CreateReturnResponse { items, ordered: mug(3), whole: true, ..Default::default() };
+    let (input, created) = (return_input().encode_to_vec().into(), Bytes::from(created.encode_to_vec()));
+    let output = |_| Some(created.clone());
+    let facts = Facts { saga: SAGA, input: &input, output: &output };
+    let step = definition.find(return_step::TAKE_BACK_SHIPMENT).unwrap();
+    let asked = TakeBackRequest::decode(definition.request(step, Op::Do, &facts).unwrap()).unwrap();
+    assert_eq!((asked.items, asked.ordered), (mug(1), mug(3)));
 }
 
 #[test]

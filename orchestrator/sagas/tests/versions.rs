@@ -125,6 +125,8 @@ fn answer(step: &str) -> Vec<u8> {
             whole: true,
             email: "ada@example.org".into(),
             name: "Ada".into(),
+            // An order that does not say so yet: what is sent then is what was always sent.
+            ordered: Vec::new(),
         }
         .encode_to_vec(),
         return_step::CREDIT_NOTE => {

@@ -2,6 +2,8 @@
 //!
 //! Nothing that is told here un-happens later: an order is told of only once it stands.
 
+use std::fmt;
+
 use backstitch_core::{Cause, Definition, Direction, Entry, Saga, Status, StepId};
 use backstitch_proto::checkout::CheckoutInput;
 use backstitch_proto::common;
@@ -71,8 +73,8 @@ pub(crate) struct Refusal {
     pub(crate) metadata: std::collections::BTreeMap<String, String>,
 }
 
-/// What the customer has to do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What the customer has to do. Does not print: who has it can act as the customer.
+#[derive(Clone, PartialEq, Serialize)]
 pub(crate) struct NextAction {
     /// `redirect`: they go to `url`; `client_secret`: the shop's page hands it to the provider's own script.
     pub(crate) kind: String,
@@ -83,6 +85,12 @@ pub(crate) struct NextAction {
     pub(crate) client_secret: String,
     /// Until when they are waited for; then the payment is ended at the provider.
     pub(crate) until_unix_ms: i64,
+}
+
+impl fmt::Debug for NextAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NextAction({}, redacted)", self.kind)
+    }
 }
 
 /// Reads the document off a saga's facts. `journal` is only looked into for what is parked.
@@ -199,7 +207,7 @@ fn next_action(saga: &Saga) -> Option<NextAction> {
         return None;
     }
     let waiting = saga.steps.iter().find_map(|step| step.waiting.as_ref())?;
-    let action = CustomerAction::decode(waiting.next_action.clone()).ok()?;
+    let action = CustomerAction::decode(waiting.next_action.0.clone()).ok()?;
     Some(NextAction {
         kind: action.kind,
         url: action.url,
@@ -210,7 +218,7 @@ fn next_action(saga: &Saga) -> Option<NextAction> {
 
 #[cfg(test)]
 mod tests {
-    use backstitch_core::{ParkedBy, Record, Start, Timestamp};
+    use backstitch_core::{Instructions, ParkedBy, Record, Start, Timestamp};
     use bytes::Bytes;
 
     use super::*;
@@ -354,7 +362,7 @@ mod tests {
         let asked = |action: CustomerAction| {
             let story = Story::new();
             let step = story.id(step::AUTHORIZE_PAYMENT);
-            let next_action = action.encode_to_vec().into();
+            let next_action = Instructions(action.encode_to_vec().into());
             story.then(Record::StepWaiting { step, next_action, until: Timestamp(9) })
         };
         let redirect = CustomerAction {

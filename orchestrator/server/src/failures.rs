@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstitch_core::Illegal;
+use backstitch_core::{Illegal, MAX_NOTES};
 use backstitch_engine::{CancelError, Engine, ReadError, StartError};
 use backstitch_store::StoreError;
 
@@ -139,6 +139,10 @@ pub(crate) fn decision(not_done: NotDone) -> Problem {
 
 /// A note was not written.
 pub(crate) fn note(not_done: NotDone) -> Problem {
+    if let NotDone::Here(CancelError::Illegal(Illegal::FullOfNotes)) = not_done {
+        let detail = format!("It has {MAX_NOTES} notes, and no more are kept.");
+        return Problem::new(&kind::FULL_OF_NOTES, detail);
+    }
     verb(not_done, &kind::UNKNOWN_SAGA, "saga_id")
         .unwrap_or_else(|| Problem::new(&kind::ENDED, "It has ended; nothing is written on it any more."))
 }

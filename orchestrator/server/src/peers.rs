@@ -13,7 +13,9 @@ use backstitch_engine::{CancelError, StartError, Started};
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
 use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest};
 use backstitch_proto::operator::operator_client::OperatorClient;
-use backstitch_proto::operator::{MakeGoodRequest, NoteSagaRequest, ResumeSagaRequest, SagaDetail};
+use backstitch_proto::operator::{
+    MakeGoodRequest, NoteSagaRequest, ResumeSagaRequest, SagaDetail, WakeSagaRequest,
+};
 use backstitch_store::Member;
 use tokio::time::Instant;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -90,6 +92,10 @@ impl CancelledBy {
 pub(crate) enum Verb {
     Cancel(CancelledBy),
     Wake,
+    /// A participant has come to know more.
+    Available {
+        participant: String,
+    },
     Resume {
         reason: String,
         seq: u32,
@@ -117,6 +123,7 @@ impl Verb {
         match self {
             Verb::Cancel(by) => app.engine.cancel(id, by.reason()).await,
             Verb::Wake => app.engine.wake(id).await,
+            Verb::Available { participant } => app.engine.available(id, participant).await,
             Verb::Note { text } => app.engine.note(id, text).await,
             Verb::MakeGood { reason, seq } => app.engine.make_good_at(id, *seq, reason, Uuid::now_v7()).await,
             Verb::Resume { reason, seq } => app.engine.resume_at(id, *seq, reason).await,
@@ -135,6 +142,10 @@ impl Verb {
                 checkouts.cancel(request).await.map(drop)
             }
             Verb::Wake => checkouts.wake(handed_on(GetCheckoutRequest { checkout_id: id })).await.map(drop),
+            Verb::Available { participant } => {
+                let request = WakeSagaRequest { saga_id: id, participant: participant.clone() };
+                OperatorClient::new(owner).wake_saga(handed_on(request)).await.map(drop)
+            }
             Verb::Note { text } => {
                 let request = NoteSagaRequest { saga_id: id, text: text.clone() };
                 OperatorClient::new(owner).note_saga(handed_on(request)).await.map(drop)

@@ -165,6 +165,9 @@ kinds! {
     ENDED = "ended" 409 FailedPrecondition
         "The saga has ended."
         "Nothing is written on it any more.";
+    FULL_OF_NOTES = "full-of-notes" 409 ResourceExhausted
+        "The saga takes no more notes."
+        "Read those that it has, and settle it: resume, cancel or make it good. What else there is to say goes into the reason of that, which is on record too.";
     NOT_EVERYWHERE = "not-everywhere" 409 FailedPrecondition
         "Not every live node can run this version."
         "`nodes` lists those that cannot: deploy it there, or stop them. One that died is waited for until it has been silent for a minute.";

@@ -1,7 +1,8 @@
 //! Repairs: an object at the payment provider that nobody owns is taken back by a saga of its own.
 //!
-//! Whoever wants that has looked at the provider. Here is looked at the saga that made the object, after that and once
-//! more: what it has made is its own until it has ended.
+//! Whoever wants that has looked at the provider. Here is looked at the family of the saga that made the object, after that
+//! and once more: what it has made is its own until it has ended, and while a return, a case or another repair of it
+//! is under way, what the object has taken may be on its way back.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use backstitch_proto::operator::RepairObjectRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
 use backstitch_proto::returns::RepairInput;
 use backstitch_sagas::definition;
+use backstitch_store::Status;
 use prost::Message as _;
-use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
@@ -76,7 +77,9 @@ impl Repair {
 
 /// Starts a repair, or finds the one that the same object in the same state has already.
 pub(crate) async fn start(app: &App, repair: Repair, asker: Asker) -> Result<Detail, Problem> {
-    if let Some(saga) = repair.saga {
+    // One that there is already is found, however its family stands by now.
+    let known = app.engine.store().key(SCOPE, &repair.key()).await.map_err(failures::store)?;
+    if let (Some(saga), None) = (repair.saga, known) {
         settled(app, saga).await?;
     }
     let started = peers::bridged(app, asker, &repair).await;
@@ -92,22 +95,42 @@ impl Act for Repair {
         peers::begun(app.engine.start(self.run()).await)
     }
 
-    async fn there(&self, owner: Channel) -> Result<Started, Status> {
+    async fn there(&self, owner: Channel) -> Result<Started, tonic::Status> {
         let answer = OperatorClient::new(owner).repair_object(handed_on(self.message.clone())).await?;
         peers::started(&answer.into_inner())
     }
 }
 
-/// Refuses while the saga may still do something with what it made: it is live or parked, or it is not known here and
-/// not old enough to have been forgotten.
+/// Refuses while the saga's family may still do something with what it made: something of it is live or parked, or the saga
+/// is not known here and not old enough to have been forgotten.
 async fn settled(app: &App, saga: Uuid) -> Result<(), Problem> {
+    let made_by = app.engine.store().load(saga).await.map_err(failures::store)?;
+    // A root may be forgotten before the last of its family has ended.
+    let root = made_by.as_ref().map_or(saga, |stored| stored.row.root);
+    ended(app, saga, made_by.map(|stored| stored.row.status))?;
+    match app.engine.store().family(root).await.map_err(failures::store)?.first() {
+        None => Ok(()),
+        Some(row) => {
+            let (id, status) = (row.id.to_string(), row.status.as_str());
+            let detail =
+                format!("Of the family of the saga that made it, `{}` {id} is {status}.", row.definition);
+            Err(Problem::new(&kind::NOT_SETTLED, detail)
+                .at("/saga_id")
+                .with("saga_id", id)
+                .with("saga_status", status))
+        }
+    }
+}
+
+/// Whether the saga itself has ended; `status`: as it is known here.
+fn ended(app: &App, saga: Uuid, status: Option<Status>) -> Result<(), Problem> {
     let not_settled = |detail: String| {
         Problem::new(&kind::NOT_SETTLED, detail).at("/saga_id").with("saga_id", saga.to_string())
     };
-    match app.engine.store().load(saga).await.map_err(failures::store)? {
-        Some(stored) if stored.row.status.is_final() => Ok(()),
-        Some(stored) => {
-            let status = stored.row.status.as_str();
+    match status {
+        Some(status) if status.is_final() => Ok(()),
+        Some(status) => {
+            let status = status.as_str();
             Err(not_settled(format!("The saga that made it is {status}.")).with("saga_status", status))
         }
         None => {

@@ -140,6 +140,16 @@ fn decision(reason: &str, seq: i64) -> Result<(String, u32), Problem> {
     Ok((reason.to_owned(), u32::try_from(seq).unwrap_or(u32::MAX)))
 }
 
+/// Tells a saga that a participant has come to know more.
+pub(crate) async fn wake(app: &App, id: Uuid, participant: &str, asker: Asker) -> Result<(), Problem> {
+    fields::words("/participant", participant, definitions::MAX_NAME)?;
+    let verb = Verb::Available { participant: participant.to_owned() };
+    peers::done(app, id, &verb, asker).await.map_err(|not_done| {
+        failures::verb(not_done, &kind::UNKNOWN_SAGA, "saga_id")
+            .unwrap_or_else(|| Problem::new(&kind::ENDED, "It has ended, and waits for nothing."))
+    })
+}
+
 /// Writes down on a saga what a person should see. When this returns, that is durable.
 pub(crate) async fn note(app: &App, id: Uuid, text: &str, asker: Asker) -> Result<Detail, Problem> {
     fields::words("/text", text, MAX_REASON)?;

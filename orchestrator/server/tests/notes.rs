@@ -4,8 +4,8 @@
 
 mod support;
 
-use backstitch_proto::operator::NoteSagaRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
+use backstitch_proto::operator::{NoteSagaRequest, WakeSagaRequest};
 use serde_json::{Value, json};
 use support::{Answer, World, answer, order_of};
 use tonic::Code;
@@ -73,6 +73,53 @@ async fn a_note_is_a_text_about_a_saga_that_there_is() {
     );
     assert_eq!(note(&world, &path, &good).await.status, 200);
     world.participants.release("authorize");
+}
+
+#[tokio::test]
+async fn a_saga_has_a_hundred_notes_and_not_one_more() {
+    let (world, path) = under_way().await;
+    for nth in 1..=100 {
+        let noted = note(&world, &path, &json!({"text": format!("note {nth}")})).await;
+        assert_eq!((noted.status, texts(&noted.body).len()), (200, nth), "{}", noted.body);
+    }
+    let full = note(&world, &path, &json!({"text": "one more"})).await;
+    full.is_problem(409, "full-of-notes", "");
+    assert!(full.text("/detail").contains("100"), "{}", full.body);
+    let saga_id = path.rsplit('/').next().unwrap().to_owned();
+    let mut operator = OperatorClient::new(backstitch_server::channel(&world.grpc).unwrap());
+    let text = "one more".to_owned();
+    let status = operator.note_saga(NoteSagaRequest { saga_id, text }).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.get_error_details().error_info().unwrap().reason, "FULL_OF_NOTES");
+    // What was noted before is there, and the way out is open.
+    assert_eq!(note(&world, &path, &json!({"text": "note 7"})).await.status, 200);
+    world.participants.release("authorize");
+    assert_eq!(world.checkout_final("k", &order_of("cart-1")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn a_participant_s_word_wakes_a_saga_that_there_is_and_has_not_ended() {
+    let (world, path) = under_way().await;
+    let saga_id = path.rsplit('/').next().unwrap().to_owned();
+    let mut operator = OperatorClient::new(backstitch_server::channel(&world.grpc).unwrap());
+    let word = |saga_id: &str, participant: &str| WakeSagaRequest {
+        saga_id: saga_id.to_owned(),
+        participant: participant.to_owned(),
+    };
+    for _ in 0..2 {
+        operator.wake_saga(word(&saga_id, "payment")).await.unwrap();
+    }
+    world.participants.called("authorize", 1).await;
+    world.participants.release("authorize");
+    world.checkout_final("k", &order_of("cart-1")).await;
+    for (asked, code) in [
+        (word(&saga_id, "payment"), Code::FailedPrecondition),
+        (word(NOBODY, "payment"), Code::NotFound),
+        (word(&saga_id, ""), Code::InvalidArgument),
+        (word("seven", "payment"), Code::InvalidArgument),
+    ] {
+        assert_eq!(operator.wake_saga(asked).await.unwrap_err().code(), code);
+    }
 }
 
 #[tokio::test]

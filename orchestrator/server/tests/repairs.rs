@@ -112,6 +112,54 @@ async fn what_an_ended_saga_has_left_is_repaired_in_its_family() {
     assert_eq!(view.state.start.root, checkout.parse::<Uuid>().unwrap());
 }
 
+/// A return of everything, and where the order's returns are.
+async fn give_back(world: &World, checkout: &Answer, key: &str) -> String {
+    let path = format!("/api/v1/orders/{}/returns", checkout.text("/order_id"));
+    let request = world.request(Method::POST, &path).header("Idempotency-Key", key).json(&json!({}));
+    answer(request.send().await.unwrap()).await.text("/return_id").to_owned()
+}
+
+#[tokio::test]
+async fn what_a_family_may_be_giving_back_is_not_repaired() {
+    let world = World::new().await;
+    world.participants.product("A", "GBP");
+    world.participants.cart("c", &[("A", 1)]);
+    let done = world.checkout_final("k", &order_of("c")).await;
+    let checkout = done.text("/checkout_id");
+    world.participants.hold("refund");
+    let back = give_back(&world, &done, "r").await;
+    world.participants.called("refund", 1).await;
+    let is_refused = async |status: &str| {
+        let refused = repair(&world, &object(Some(checkout))).await;
+        refused.is_problem(409, "not-settled", "/saga_id");
+        assert_eq!((refused.text("/saga_id"), refused.text("/saga_status")), (back.as_str(), status));
+    };
+    is_refused("running").await;
+    world.participants.state().broken.insert("refund");
+    world.participants.release("refund");
+    until(&world, &back, "parked").await;
+    is_refused("parked").await;
+    let repairs = world.get("/operator/v1/sagas?definition=repair").await;
+    assert_eq!(repairs.body["sagas"], json!([]));
+
+    world.participants.state().broken.clear();
+    let seq = world.get(&format!("/operator/v1/sagas/{back}")).await.body["seq"].clone();
+    let resumed = json!({"reason": "the service is whole again", "seq": seq});
+    assert_eq!(post(&world, &format!("/operator/v1/sagas/{back}/resume"), &resumed).await.status, 200);
+    until(&world, &back, "completed").await;
+    world.participants.hold("take_back_object");
+    let started = repair(&world, &object(Some(checkout))).await;
+    assert_eq!(started.status, 202, "{}", started.body);
+    // One repair at a time; the same one is found while it is under way.
+    let mut held = object(Some(checkout));
+    held["state"] = json!("authorized");
+    repair(&world, &held).await.is_problem(409, "not-settled", "/saga_id");
+    let again = repair(&world, &object(Some(checkout))).await;
+    assert_eq!(again.text("/saga_id"), started.text("/saga_id"), "{}", again.body);
+    world.participants.release("take_back_object");
+    until(&world, started.text("/saga_id"), "completed").await;
+}
+
 #[tokio::test]
 async fn a_repair_that_cannot_be_is_named() {
     let world = World::new().await;

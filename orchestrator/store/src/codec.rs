@@ -3,7 +3,7 @@
 //! Both directions name every variant, so that a record which the core learns does not compile until it can be
 //! stored. Decoding believes nothing: what the core could not have written is an error, never a default.
 
-use backstitch_core::{Cause, Entry, ParkedBy, Record, Refusal, Start, StepId, Timestamp};
+use backstitch_core::{Cause, Entry, Instructions, ParkedBy, Record, Refusal, Start, StepId, Timestamp};
 use backstitch_proto::journal::{self as wire, record::Kind, turned_back};
 use bytes::Bytes;
 use prost::Message;
@@ -40,6 +40,7 @@ pub fn encode(entry: &Entry) -> Bytes {
             called,
         }),
         Record::StepWaiting { step, next_action, until } => {
+            let Instructions(next_action) = next_action;
             Kind::StepWaiting(wire::StepWaiting { step: number(step), next_action, until_unix_ms: until.0 })
         }
         Record::PivotIntent => Kind::PivotIntent(wire::PivotIntent {}),
@@ -119,7 +120,8 @@ fn read(record: &Bytes) -> Result<Entry, String> {
             Record::StepRefused { step: id(step)?, refusal, attempts, called }
         }
         Kind::StepWaiting(wire::StepWaiting { step, next_action, until_unix_ms }) => {
-            Record::StepWaiting { step: id(step)?, next_action, until: Timestamp(until_unix_ms) }
+            let (next_action, until) = (Instructions(next_action), Timestamp(until_unix_ms));
+            Record::StepWaiting { step: id(step)?, next_action, until }
         }
         Kind::PivotIntent(wire::PivotIntent {}) => Record::PivotIntent,
         Kind::CloseIntent(wire::CloseIntent { step }) => Record::CloseIntent { step: id(step)? },
@@ -265,7 +267,7 @@ mod tests {
             ),
             (steps(), bytes(), any::<i64>()).prop_map(|(step, next_action, until)| Record::StepWaiting {
                 step,
-                next_action,
+                next_action: Instructions(next_action),
                 until: Timestamp(until)
             }),
             Just(Record::PivotIntent),

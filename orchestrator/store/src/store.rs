@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, StoreError, StoredSaga, Switch, Switched, Tended, Verdict,
+    OutboxRow, Page, Purge, Purged, SagaRow, StoreError, StoredSaga, Switch, Switched, Tended, Verdict,
 };
 
 /// The largest record that is accepted, in bytes. Larger ones are [`Verdict::Refused`].
@@ -115,6 +115,13 @@ pub trait Store: Send + Sync + 'static {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError>;
+
+    /// What of the family of `root` has not ended (parked is not ended), but for the root itself, ascending by id, as of one
+    /// instant.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError>;
 
     /// Who has the key, if anybody.
     ///

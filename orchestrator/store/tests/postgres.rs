@@ -572,6 +572,7 @@ async fn every_read_is_served_by_the_index_that_is_meant_for_it() {
     for (sql, parameters, index) in [
         (include_str!("../src/postgres/sql/load.sql"), "NULL", "journal_pkey"),
         (include_str!("../src/postgres/sql/unfinished.sql"), "NULL, NULL, NULL", "sagas_by_status"),
+        (include_str!("../src/postgres/sql/family.sql"), "NULL", "sagas_of_family"),
         (include_str!("../src/postgres/sql/list.sql"), "0, 0, 0, NULL, NULL, 1", "sagas_by_start"),
         (
             include_str!("../src/postgres/sql/list_status.sql"),

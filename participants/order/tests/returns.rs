@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use backstitch_proto::common::{Item, PricedItem};
 use backstitch_proto::contract::{Refusal, Verdict};
 use backstitch_proto::events::OrderReturned;
@@ -65,6 +67,15 @@ async fn kinds(house: &House) -> Vec<String> {
     house.served.events().await.into_iter().map(|row| row.event.kind).collect()
 }
 
+/// How many of each product there are in some lines.
+fn bought(items: &[PricedItem]) -> Vec<Item> {
+    let mut all = BTreeMap::<String, i64>::new();
+    for item in items {
+        *all.entry(item.sku.clone()).or_default() += item.quantity;
+    }
+    all.into_iter().map(|(sku, quantity)| Item { sku, quantity }).collect()
+}
+
 async fn a_return_claims_what_comes_back_and_says_what_it_is_worth(on: On) {
     let (house, root) = house(on).await;
     house.clock.advance(5);
@@ -79,6 +90,8 @@ async fn a_return_claims_what_comes_back_and_says_what_it_is_worth(on: On) {
         whole: false,
         email: "ada@example.com".into(),
         name: "Ada Lovelace".into(),
+        // A line for each product, however many prices it was bought at.
+        ordered: bought(&order(root).items),
     };
     assert_eq!(claimed, expected);
 

@@ -3,14 +3,19 @@
 
 use async_trait::async_trait;
 use backstitch_failpoint::hit_of;
-use participant_kit::{Background, CallMeta, Kit, OpError, Progress, Tx};
+use participant_kit::{Background, CallMeta, Kit, OpError, Progress, Tx, patiently};
+use sqlx::{AnyConnection, Row as _};
 
-use crate::desk::{Desk, key};
+use crate::desk::{Desk, Trouble, key};
 use crate::gateway::GatewayError;
 
 const BEGIN: &str = include_str!("sql/attempts/begin.sql");
 const END: &str = include_str!("sql/attempts/end.sql");
+const OF_VERB: &str = include_str!("sql/attempts/of_verb.sql");
 const PURGE: [&str; 2] = [include_str!("sql/attempts/purge.sql"), include_str!("sql/webhooks/purge.sql")];
+
+/// The result of a call that surely had no effect.
+const NOT_EXECUTED: &str = "unavailable";
 
 /// The most rows of a table that one tick forgets.
 const MOST: i64 = 1_000;
@@ -78,6 +83,25 @@ pub(crate) async fn settled(tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpEr
     write(tx, call, "", "settled", "").await
 }
 
+/// Whether the provider surely executed none of the calls of this verb that the step has made, and there was one: each
+/// ended with that very answer. Such a call may be made again under its key; one that has no result may not.
+pub(crate) async fn none_executed(
+    conn: &mut AnyConnection,
+    call: &CallMeta,
+    verb: Verb,
+) -> Result<bool, OpError> {
+    let query = sqlx::query(OF_VERB).bind(call.saga.to_string()).bind(&call.step).bind(verb.as_str());
+    let mut made = false;
+    for row in query.fetch_all(conn).await? {
+        let result: &str = row.try_get("result")?;
+        if result != NOT_EXECUTED {
+            return Ok(false);
+        }
+        made = true;
+    }
+    Ok(made)
+}
+
 async fn write(tx: &mut Tx<'_>, call: &CallMeta, verb: &str, result: &str, why: &str) -> Result<(), OpError> {
     let now_ms = tx.now_ms();
     sqlx::query(END)
@@ -130,6 +154,15 @@ impl Desk {
         }
     }
 
+    /// As [`none_executed`], as it is committed now.
+    pub(crate) async fn none_executed(&self, call: &CallMeta, verb: Verb) -> Result<bool, Trouble> {
+        let asked = patiently(|| async {
+            let mut conn = self.kit.reads().acquire().await?;
+            none_executed(&mut conn, call, verb).await
+        });
+        Ok(asked.await?)
+    }
+
     async fn on_record<T>(
         &self,
         call: &CallMeta,
@@ -158,7 +191,7 @@ impl Desk {
 fn result(error: &GatewayError) -> &'static str {
     match error {
         GatewayError::Refused(_) => "refused",
-        GatewayError::Unavailable { .. } => "unavailable",
+        GatewayError::Unavailable { .. } => NOT_EXECUTED,
         GatewayError::Unknown(_) => "unknown",
         GatewayError::Broken(_) => "broken",
     }

@@ -84,11 +84,8 @@ impl Authorize {
         Ok(Self { method: None, fingerprint, ..parsed })
     }
 
-    /// Create, store the id, confirm.
-    async fn confirm(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
-        let Some(method) = &self.method else {
-            return Err(Trouble::Broken("an authorization cannot begin without its token".into()));
-        };
+    /// Makes an object that holds nothing and stores its id: the payment with that; or the provider's no.
+    async fn create(&self, call: &CallMeta) -> Result<Result<Payment, Refusal>, Trouble> {
         let new = NewPayment {
             reference: self.payment,
             amount: self.amount,
@@ -100,7 +97,7 @@ impl Authorize {
         let created = self.desk.gateway.create(&create_key, &new);
         let created = match self.desk.asked(call, Verb::Create, created).await {
             Ok(created) => created,
-            Err(GatewayError::Refused(decline)) => return Ok(Reached::Refused(no(&decline))),
+            Err(GatewayError::Refused(decline)) => return Ok(Err(no(&decline))),
             Err(error) => return Err(error.into()),
         };
         hit("payment.created");
@@ -114,10 +111,32 @@ impl Authorize {
             let _ = self.desk.attempt(call, Verb::Cancel, (&ours, ""), cancelled).await;
             return Err(Trouble::Later("the payment was closed before it was confirmed".into()));
         }
-
         hit("payment.attached");
+        Ok(Ok(Payment { provider_id: Some(created.id), ..payment }))
+    }
+
+    /// Create, store the id, confirm.
+    async fn hold(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        if self.method.is_none() {
+            return Err(Trouble::Broken("an authorization cannot begin without its token".into()));
+        }
+        match self.create(call).await? {
+            Ok(payment) => self.confirm(call, payment).await,
+            Err(refusal) => Ok(Reached::Refused(refusal)),
+        }
+    }
+
+    /// Confirms the object whose id is stored.
+    async fn confirm(
+        &self,
+        call: &CallMeta,
+        payment: Payment,
+    ) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        let (Some(method), Some(object)) = (&self.method, payment.provider_id.clone()) else {
+            return Err(Trouble::Broken("nothing is confirmed without its token and its object".into()));
+        };
         let confirm_key = key(call, Verb::Confirm);
-        let confirmed = self.desk.gateway.confirm(&confirm_key, &created.id, method);
+        let confirmed = self.desk.gateway.confirm(&confirm_key, &object, method);
         let confirmed = self.desk.asked(call, Verb::Confirm, confirmed).await;
         hit("payment.confirmed");
         let seen = match confirmed {
@@ -126,7 +145,7 @@ impl Authorize {
                 seen
             }
             // Somebody ended it in between, and how it ended is read; or it is as it was, and will not be confirmed again.
-            Err(GatewayError::Refused(decline)) => match self.desk.gateway.read(&created.id).await? {
+            Err(GatewayError::Refused(decline)) => match self.desk.gateway.read(&object).await? {
                 seen if seen.state == ProviderState::Created => {
                     ProviderPayment { state: ProviderState::Declined(decline), ..seen }
                 }
@@ -134,13 +153,52 @@ impl Authorize {
             },
             Err(error) => return Err(error.into()),
         };
-        // Checked against the id that is stored by now, not against the row read before.
-        let payment = Payment { provider_id: Some(created.id), ..payment };
         verify(&payment, &seen)?;
         match seen.state {
             ProviderState::Declined(_) => self.end(call, &payment, seen).await,
             _ => self.conclude(seen),
         }
+    }
+
+    /// Asks again for what the provider surely has not executed, under the same key: it was busy, or not reached, and a good
+    /// customer is not given up for that. None: nothing of that kind. Without the token it is left to the saga, which
+    /// asks again or undoes it.
+    async fn again(
+        &self,
+        call: &CallMeta,
+        payment: &Payment,
+    ) -> Result<Option<Reached<AuthorizeResponse>>, Trouble> {
+        let verb = if payment.provider_id.is_none() { Verb::Create } else { Verb::Confirm };
+        if payment.status != Status::Authorizing || !self.desk.none_executed(call, verb).await? {
+            return Ok(None);
+        }
+        if self.method.is_none() || !self.begin_again(call, verb).await? {
+            return Err(Trouble::Later("the provider has not executed it yet".into()));
+        }
+        match verb {
+            Verb::Create => self.hold(call).await.map(Some),
+            _ => self.confirm(call, payment.clone()).await.map(Some),
+        }
+    }
+
+    /// Puts on record that the call is made once more, if the hold is still wanted and nobody else makes it.
+    async fn begin_again(&self, call: &CallMeta, verb: Verb) -> Result<bool, Trouble> {
+        let (id, call) = (self.payment, call.clone());
+        let begun = self.desk.write(id, move |tx| {
+            let call = call.clone();
+            Box::pin(async move {
+                let wanted = ledger::load(tx.conn(), id).await?.is_some_and(|payment| {
+                    payment.status == Status::Authorizing
+                        && payment.provider_id.is_some() == (verb == Verb::Confirm)
+                });
+                if !wanted || !attempts::none_executed(tx.conn(), &call, verb).await? {
+                    return Ok(false);
+                }
+                attempts::begin(tx, &call, verb, &id.to_string(), "").await?;
+                Ok(true)
+            })
+        });
+        begun.await
     }
 
     /// Stores the object's id, if the hold is still wanted, and that it is about to be confirmed.
@@ -207,13 +265,18 @@ impl Authorize {
         }
     }
 
-    /// Reads the object. One that was declined, or is not confirmed and whose task is gone, is ended at once: it is never
-    /// confirmed a second time, so waiting longer would only keep the customer from trying again.
+    /// Reads the object. One that was declined, or is not confirmed and whose task is gone, is ended at once: what may have
+    /// been executed is never asked a second time, so waiting longer would only keep the customer from trying again.
     async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
         let payment = self.desk.payment(self.payment).await?;
         let seen = self.desk.sight(&payment).await?;
         let ends = match seen.as_ref().map(|seen| &seen.state) {
-            None | Some(ProviderState::Created) => self.desk.is_left(&payment),
+            None | Some(ProviderState::Created) => {
+                if let Some(reached) = self.again(call, &payment).await? {
+                    return Ok(reached);
+                }
+                self.desk.is_left(&payment)
+            }
             Some(ProviderState::Declined(_)) => true,
             Some(_) => false,
         };
@@ -311,7 +374,7 @@ impl OutsideAction for Authorize {
     }
 
     async fn reach(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {
-        self.confirm(call).await.unwrap_or_else(Reached::from)
+        self.hold(call).await.unwrap_or_else(Reached::from)
     }
 
     async fn read(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {

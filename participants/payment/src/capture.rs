@@ -1,7 +1,8 @@
 //! Capture: takes what was authorized, or a part of it and lets go of the rest. The pivot of a checkout.
 //!
 //! Our ledger decides first: a payment is capturing by compare-and-swap from authorized, or no capture is sent. A
-//! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended.
+//! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended; one
+//! that the provider surely did not execute is asked for again under its key, for as long as nobody settles it.
 
 use async_trait::async_trait;
 use backstitch_failpoint::hit;
@@ -91,6 +92,35 @@ impl Capture {
             }
             (ProviderState::Cancelled, None) => Ok(Reached::Refused(interrupted())),
             (other, _) => Err(Trouble::Broken(format!("the provider shows {other:?} where a hold was"))),
+        }
+    }
+
+    /// Asks again for a capture that the provider surely has not executed, under the same key; None: nothing of that kind.
+    async fn again(&self, call: &CallMeta) -> Result<Option<Reached<CaptureResponse>>, Trouble> {
+        if !self.desk.none_executed(call, Verb::Capture).await? {
+            return Ok(None);
+        }
+        let (id, owner) = (self.payment, call.clone());
+        let begun = self.desk.write(id, move |tx| {
+            let call = owner.clone();
+            Box::pin(async move {
+                let payment = ledger::load(tx.conn(), id).await?;
+                let wanted = payment.is_some_and(|payment| payment.status == Status::Capturing);
+                if !wanted || !attempts::none_executed(tx.conn(), &call, Verb::Capture).await? {
+                    return Ok(false);
+                }
+                attempts::begin(tx, &call, Verb::Capture, &id.to_string(), "").await?;
+                Ok(true)
+            })
+        });
+        if begun.await? { self.take(call).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Reads the object; or asks again, where that is certain to do no harm.
+    async fn see(&self, call: &CallMeta) -> Result<Reached<CaptureResponse>, Trouble> {
+        match self.again(call).await? {
+            Some(reached) => Ok(reached),
+            None => self.look(call, |payment| self.desk.is_orphan(payment)).await,
         }
     }
 
@@ -185,10 +215,10 @@ impl OutsideAction for Capture {
         self.take(call).await.unwrap_or_else(Reached::from)
     }
 
-    /// A capture that the provider does not show is never sent again. While it may be on the way it is waited for: the
-    /// customer has paid as far as they know, and ending the hold would end the checkout.
+    /// A capture that may have been executed is never sent again. While it may be on the way it is waited for: the customer
+    /// has paid as far as they know, and ending the hold would end the checkout.
     async fn read(&self, call: &CallMeta) -> Reached<CaptureResponse> {
-        self.look(call, |payment| self.desk.is_orphan(payment)).await.unwrap_or_else(Reached::from)
+        self.see(call).await.unwrap_or_else(Reached::from)
     }
 
     async fn make_impossible(&self, call: &CallMeta) -> Reached<CaptureResponse> {

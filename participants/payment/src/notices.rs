@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backstitch_proto::checkout::GetCheckoutRequest;
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
-use backstitch_proto::operator::OpenCaseRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
+use backstitch_proto::operator::{OpenCaseRequest, WakeSagaRequest};
 use metrics::counter;
 use participant_kit::{Background, Kit, OpError, Progress, Tx};
 use sqlx::Row as _;
@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::metrics::NOTICES;
-use crate::pauses;
+use crate::{SERVICE, pauses};
 
 const RAISE: &str = include_str!("sql/notices/raise.sql");
 const DUE: &str = include_str!("sql/notices/due.sql");
@@ -78,8 +78,15 @@ impl Remote {
 #[async_trait]
 impl Orchestrator for Remote {
     async fn wake(&self, saga: Uuid) -> Result<(), Status> {
-        let request = GetCheckoutRequest { checkout_id: saga.to_string() };
-        CheckoutsClient::new(self.0.clone()).wake(request).await.map(drop)
+        let request = WakeSagaRequest { saga_id: saga.to_string(), participant: SERVICE.to_owned() };
+        match OperatorClient::new(self.0.clone()).wake_saga(request).await {
+            // One of before there was this verb: checkouts wait for customers there too.
+            Err(status) if status.code() == Code::Unimplemented => {
+                let request = GetCheckoutRequest { checkout_id: saga.to_string() };
+                CheckoutsClient::new(self.0.clone()).wake(request).await.map(drop)
+            }
+            told => told.map(drop),
+        }
     }
 
     async fn open_case(&self, case: Uuid, root: Uuid) -> Result<(), Status> {

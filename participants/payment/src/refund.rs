@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::desk::{Desk, Sight, Trouble, refusal};
 use crate::giving::{Ask, Given};
 use crate::refunds::{self, End};
-use crate::{attempts, ledger};
+use crate::{attempts, ledger, notices};
 
 pub(crate) const KIND: &str = "refund";
 
@@ -22,6 +22,8 @@ pub(crate) const KIND: &str = "refund";
 pub(crate) struct Refund {
     desk: Desk,
     end: Sight<End>,
+    /// It had been asked for before: whoever finds its end now, the saga may wait for it.
+    waited_for: Sight<()>,
     refund: Uuid,
     payment: Uuid,
     amount: Money,
@@ -36,7 +38,8 @@ impl Refund {
         if amount.minor <= 0 {
             return Err(format!("amount must be positive, not {amount}"));
         }
-        Ok(Self { desk: desk.clone(), end: Sight::default(), refund, payment, amount })
+        let (end, waited_for) = (Sight::default(), Sight::default());
+        Ok(Self { desk: desk.clone(), end, waited_for, refund, payment, amount })
     }
 
     /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
@@ -46,6 +49,9 @@ impl Refund {
 
     /// Finds the refund or asks for it; `first`: nobody can have asked before.
     async fn give(&self, call: &CallMeta, first: bool) -> Result<Reached<RefundResponse>, Trouble> {
+        if !first {
+            self.waited_for.set(());
+        }
         let payment = self.desk.payment(self.payment).await?;
         let Some(object) = &payment.provider_id else {
             return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
@@ -164,6 +170,9 @@ impl OutsideAction for Refund {
             return Err(OpError::broken("a refund that ended without the provider's word"));
         };
         attempts::settled(tx, call).await?;
+        if self.waited_for.get().is_some() {
+            notices::wake(tx, call.saga, call.root).await?;
+        }
         refunds::settle(tx, call, self.refund, &end).await
     }
 }

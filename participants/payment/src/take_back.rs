@@ -19,6 +19,7 @@ use crate::gateway::{GatewayError, ProviderId, ProviderPayment, ProviderState};
 use crate::giving::{Ask, Given};
 use crate::learn::learn;
 use crate::ledger::{self, SOON};
+use crate::notices;
 use crate::payment::{Payment, Status};
 use crate::refunds::{self, End};
 use crate::repairs::{self, Repair, Taking};
@@ -33,6 +34,8 @@ pub(crate) struct TakeBack {
     desk: Desk,
     sight: Sight,
     end: Sight<End>,
+    /// It had been begun before: whoever finds its end now, the saga may wait for it.
+    waited_for: Sight<()>,
     object: ProviderId,
     /// As the provider showed it when the repair was decided on.
     captured: bool,
@@ -57,6 +60,7 @@ impl TakeBack {
             desk: desk.clone(),
             sight: Sight::default(),
             end: Sight::default(),
+            waited_for: Sight::default(),
             object: ProviderId::new(request.provider_id.clone()),
             captured,
             refund,
@@ -70,14 +74,11 @@ impl TakeBack {
 
     /// Looks at the object and takes back what is there; `first`: nobody can have begun before.
     async fn take(&self, call: &CallMeta, first: bool) -> Result<Reached<TakeBackObjectResponse>, Trouble> {
-        let seen = match self.desk.gateway.read(&self.object).await {
-            Ok(seen) => seen,
-            Err(GatewayError::Refused(_)) => {
-                let detail = format!("the provider has no object {}", self.object);
-                return Ok(Reached::Refused(Refusal::new("UNKNOWN_OBJECT", detail)));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        if !first {
+            self.waited_for.set(());
+        }
+        // One that it does not know is Broken, as everywhere: a wrong id or a wrong key, which proves nothing about money.
+        let seen = self.desk.gateway.read(&self.object).await?;
         if seen.id != self.object {
             let (found, asked) = (&seen.id, &self.object);
             return Err(Trouble::Broken(format!(
@@ -372,6 +373,9 @@ impl OutsideAction for TakeBack {
             refunds::settle(tx, call, id, &end).await?;
         }
         attempts::settled(tx, call).await?;
+        if self.waited_for.get().is_some() {
+            notices::wake(tx, call.saga, call.root).await?;
+        }
         repairs::settle(tx, call, outcome).await
     }
 }

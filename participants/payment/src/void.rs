@@ -17,6 +17,7 @@ use crate::desk::{Desk, Sight, Trouble};
 use crate::gateway::ProviderState;
 use crate::giving::{Ask, Given};
 use crate::ledger::{self, SOON};
+use crate::notices;
 use crate::payment::{Payment, Status};
 use crate::refunds::{self, End, Refund};
 
@@ -108,7 +109,13 @@ impl Void {
         let (call, settled) = (call.clone(), end.clone());
         let settle = self.desk.write(self.payment, move |tx| {
             let (call, end) = (call.clone(), settled.clone());
-            Box::pin(async move { refunds::settle(tx, &call, id, &end).await })
+            Box::pin(async move {
+                // It had been asked for before: whoever finds its end now, the saga may wait for it.
+                if !first {
+                    notices::wake(tx, call.saga, call.root).await?;
+                }
+                refunds::settle(tx, &call, id, &end).await
+            })
         });
         settle.await?;
         match end {

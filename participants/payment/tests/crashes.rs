@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use backstitch_proto::contract::Op::{Close, Do};
+use backstitch_proto::contract::Op::{Close, Do, Undo};
 use backstitch_services::{On, each_database};
 use common::Fault::{HangAfter, HangBefore, LoseAnswer, LoseRequest, Pass, Unavailable};
 use common::{Fault, Said, Shop};
@@ -23,6 +23,8 @@ each_database!(blocking:
     a_refund_that_the_provider_never_heard_of_is_asked_for_again_under_its_key,
     an_answer_that_is_lost_without_a_crash_is_read,
     a_capture_whose_request_was_lost_is_waited_for_and_then_settled,
+    what_the_provider_surely_did_not_execute_is_asked_again_and_given_up_for_nobody,
+    what_is_being_closed_or_may_have_been_executed_is_never_asked_again,
     a_dropped_request_cancels_nothing,
     an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed,
     an_undo_that_begins_while_the_hold_is_made_ends_it,
@@ -236,18 +238,70 @@ fn an_answer_that_is_lost_without_a_crash_is_read(on: On) {
 }
 
 fn a_capture_whose_request_was_lost_is_waited_for_and_then_settled(on: On) {
-    for fault in [LoseRequest, Unavailable] {
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    shop.faults(&[LoseRequest]);
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    shop.tick(Duration::from_secs(6));
+    assert_eq!(shop.capture(Do), Said::Unknown, "it may yet arrive");
+    agree(&shop, HELD, "nobody has touched it");
+    shop.tick(Duration::from_secs(61));
+    assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED"));
+    agree(&shop, VOIDED, "ended");
+}
+
+fn what_the_provider_surely_did_not_execute_is_asked_again_and_given_up_for_nobody(on: On) {
+    let mut shop = Shop::open(on);
+    shop.faults(&[Unavailable]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "no object was made");
+    shop.tick(Duration::from_secs(61));
+    assert_eq!(shop.status(), "authorizing", "without the token it is left to the saga");
+    shop.faults(&[Pass, Unavailable]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "made, and not confirmed");
+    shop.tick(Duration::from_secs(61));
+    shop.faults(&[Pass, Unavailable]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "read, and still not confirmed");
+    shop.crash();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    agree(&shop, HELD, "once");
+
+    shop.faults(&[Unavailable]);
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    shop.faults(&[Unavailable]);
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    shop.crash();
+    assert_eq!(shop.capture(Do), Said::Done);
+    agree(&shop, CAPTURED, "once");
+    let made: Vec<_> = shop.asked().into_iter().filter(|asked| !asked.starts_with("read")).collect();
+    assert_eq!(made, ["create:ok", "confirm:ok", "capture:ok"]);
+}
+
+fn what_is_being_closed_or_may_have_been_executed_is_never_asked_again(on: On) {
+    for ends in [Close, Undo] {
         let shop = Shop::open(on);
-        shop.authorize(Do, "tok_ok");
-        shop.faults(&[fault]);
-        assert_eq!(shop.capture(Do), Said::Unknown);
-        shop.tick(Duration::from_secs(6));
-        assert_eq!(shop.capture(Do), Said::Unknown, "it may yet arrive");
-        agree(&shop, HELD, "nobody has touched it");
-        shop.tick(Duration::from_secs(61));
-        assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED"));
-        agree(&shop, VOIDED, "ended");
+        shop.faults(&[Pass, Unavailable]);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown);
+        let (said, after) = match ends {
+            Close => (shop.authorize(Close, "tok_ok"), Said::refused("PAYMENT_INTERRUPTED")),
+            _ => (shop.void(), Said::Done),
+        };
+        assert_eq!(said, after);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Superseded);
+        agree(&shop, NOTHING, "never held");
     }
+    // Executed or not, then surely not: the one before decides.
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    shop.faults(&[Unavailable, LoseRequest]);
+    for _ in 0..3 {
+        assert_eq!(shop.capture(Do), Said::Unknown);
+    }
+    assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED"));
+    agree(&shop, VOIDED, "ended");
+    assert!(
+        shop.asked().iter().all(|asked| !asked.starts_with("capture")),
+        "sent and lost, and not sent again"
+    );
 }
 
 fn a_dropped_request_cancels_nothing(on: On) {

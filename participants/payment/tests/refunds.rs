@@ -87,6 +87,8 @@ fn a_pending_refund_is_waited_for_and_stays_claimed(on: On) {
         shop.tick(Duration::from_secs(61));
     }
     assert_eq!(shop.get().unwrap().refunds[0].status, "done");
+    shop.tick(Duration::from_secs(1));
+    assert_eq!(shop.told.heard(), [format!("wake {}", shop.saga)], "whoever waits for it asks at once");
     assert_eq!(shop.refund(Do, 1, 600), Said::Done);
     assert_eq!(shop.asked().iter().filter(|asked| *asked == "refund:ok").count(), 1, "asked for once");
     assert_eq!(shop.bank(), shop.ours());

@@ -20,6 +20,7 @@ each_database!(blocking:
     a_capture_that_stripe_did_not_execute_is_never_made_whatever_it_answered,
     a_hold_that_stripe_made_is_found_whatever_it_answered,
     a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered,
+    what_stripe_was_too_busy_for_is_asked_again_under_its_key,
     a_void_goes_on_whatever_stripe_answered,
     a_refund_that_stripe_made_is_found_whatever_it_answered,
     a_hold_that_stripe_has_let_go_is_refused_by_name,
@@ -152,6 +153,22 @@ fn a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered(on: O
             agree(&shop, NOTHING, "never held");
         }
     }
+}
+
+fn what_stripe_was_too_busy_for_is_asked_again_under_its_key(on: On) {
+    for operation in [Operation::CreateIntent, Operation::ConfirmIntent] {
+        let shop = Shop::open(on);
+        shop.stripe().goes_wrong(operation, Kind::RateLimited(7));
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{operation:?}");
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done, "{operation:?}");
+        agree(&shop, HELD, "once");
+    }
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    shop.stripe().goes_wrong(Operation::CaptureIntent, Kind::RateLimited(7));
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    assert_eq!(shop.capture(Do), Said::Done);
+    agree(&shop, CAPTURED, "once");
 }
 
 fn a_void_goes_on_whatever_stripe_answered(on: On) {

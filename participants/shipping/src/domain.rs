@@ -10,6 +10,7 @@ pub(crate) mod tracking;
 use std::collections::BTreeMap;
 
 use backstitch_proto::address::PostalAddress;
+use backstitch_proto::common::Item;
 use backstitch_proto::money::Currency;
 use backstitch_proto::shipping::{CreateShipmentRequest, QuoteRequest, TakeBackRequest};
 use participant_kit::text;
@@ -85,6 +86,8 @@ pub(crate) struct NewReceipt {
     pub(crate) whole: bool,
     /// By product.
     pub(crate) items: BTreeMap<String, i64>,
+    /// Everything that was bought, by product; empty where that was not told.
+    pub(crate) ordered: BTreeMap<String, i64>,
 }
 
 impl NewReceipt {
@@ -93,24 +96,46 @@ impl NewReceipt {
             let why = format!("must be 1 to {MAX_LINES}, not {}", request.items.len());
             return Err(Invalid::new("items", why));
         }
-        let mut items = BTreeMap::<String, i64>::new();
-        for (index, item) in request.items.iter().enumerate() {
-            let field = |name: &str| format!("items[{index}].{name}");
-            let sku = text::required(&item.sku, 100).map_err(|e| Invalid::new(field("sku"), e))?;
-            if !(1..=1_000_000).contains(&item.quantity) {
-                return Err(Invalid::new(field("quantity"), "must be from 1 to 1 000 000"));
-            }
-            // 1000 lines of a million each fit many times over.
-            *items.entry(sku.to_owned()).or_default() += item.quantity;
+        if request.ordered.len() > MAX_LINES {
+            let why = format!("must be at most {MAX_LINES}, not {}", request.ordered.len());
+            return Err(Invalid::new("ordered", why));
         }
         Ok(Self {
             id: id("receipt_id", &request.receipt_id)?,
             shipment: id("shipment_id", &request.shipment_id)?,
             order: id("order_id", &request.order_id)?,
             whole: request.whole,
-            items,
+            items: quantities("items", &request.items, 1_000_000)?,
+            // Lines of one product are one line here.
+            ordered: quantities("ordered", &request.ordered, 1_000_000_000)?,
         })
     }
+
+    /// Whether everything of the parcel has come back with this: `before`, what came back by receipts before it, by product.
+    pub(crate) fn is_the_rest(&self, before: &BTreeMap<String, i64>) -> bool {
+        if self.ordered.is_empty() {
+            return self.whole;
+        }
+        let back = |of: &BTreeMap<String, i64>, sku: &str| of.get(sku).copied().unwrap_or_default();
+        self.ordered
+            .iter()
+            .all(|(sku, bought)| back(before, sku).saturating_add(back(&self.items, sku)) >= *bought)
+    }
+}
+
+/// Lines by product, each of at most `most`.
+fn quantities(name: &str, lines: &[Item], most: i64) -> Result<BTreeMap<String, i64>, Invalid> {
+    let mut quantities = BTreeMap::<String, i64>::new();
+    for (index, line) in lines.iter().enumerate() {
+        let field = |member: &str| format!("{name}[{index}].{member}");
+        let sku = text::required(&line.sku, 100).map_err(|e| Invalid::new(field("sku"), e))?;
+        if !(1..=most).contains(&line.quantity) {
+            return Err(Invalid::new(field("quantity"), format!("must be from 1 to {most}")));
+        }
+        // 1000 lines of that each fit many times over.
+        *quantities.entry(sku.to_owned()).or_default() += line.quantity;
+    }
+    Ok(quantities)
 }
 
 /// What taking back came to.

@@ -18,10 +18,10 @@ impl TakeBack {
         NewReceipt::parse(request).map(Self)
     }
 
-    /// What becomes of a parcel.
-    fn of(&self, parcel: &Departing) -> Outcome {
+    /// What becomes of a parcel of which `rest`, everything, or not everything has come back.
+    fn of(parcel: &Departing, rest: bool) -> Outcome {
         let cancelled = parcel.status == store::CANCELLED;
-        if cancelled || (self.0.whole && !parcel.shipped) { Outcome::Cancelled } else { Outcome::Received }
+        if cancelled || (rest && !parcel.shipped) { Outcome::Cancelled } else { Outcome::Received }
     }
 }
 
@@ -30,7 +30,8 @@ impl Action for TakeBack {
     type Answer = TakeBackResponse;
 
     fn identity(&self) -> Identity {
-        let NewReceipt { id, shipment, order, whole, items } = &self.0;
+        // What was ordered is of the order, not of the wish: not everybody tells it.
+        let NewReceipt { id, shipment, order, whole, items, ordered: _ } = &self.0;
         let head = Identity::new("TakeBack")
             .text("receipt_id", &id.to_string())
             .text("shipment_id", &shipment.to_string())
@@ -48,6 +49,8 @@ impl Action for TakeBack {
     async fn perform(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<Self::Answer, OpError> {
         let TakeBack(receipt) = self;
         let parcel = store::departing(tx.conn(), receipt.shipment).await?;
+        // A return that has claimed what is left does not make it come back: its refund may be refused.
+        let rest = receipt.is_the_rest(&store::received(tx.conn(), receipt.shipment).await?);
         let outcome = match &parcel {
             Some(parcel)
                 if parcel.saga != call.root.to_string() || parcel.order != receipt.order.to_string() =>
@@ -56,8 +59,8 @@ impl Action for TakeBack {
                 let why = format!("shipment {id} is of checkout {saga} and order {order}, not of these");
                 return Err(OpError::broken(why));
             }
-            Some(parcel) => self.of(parcel),
-            None if receipt.whole => Outcome::None,
+            Some(parcel) => Self::of(parcel, rest),
+            None if rest => Outcome::None,
             // Part of a parcel that is still to come: it is taken back from that one.
             None => {
                 let why =

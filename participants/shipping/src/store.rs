@@ -1,5 +1,7 @@
 //! The shipping tables. Every function is one step inside the caller's transaction and knows nothing of sagas' rules.
 
+use std::collections::BTreeMap;
+
 use backstitch_proto::money::Money;
 use backstitch_proto::shipping::{Method, Shipment, TrackingEvent};
 use participant_kit::columns::currency;
@@ -156,6 +158,16 @@ pub(crate) async fn is_taken_back(conn: &mut AnyConnection, shipment: Uuid) -> R
             .fetch_optional(conn)
             .await?;
     Ok(row.is_some())
+}
+
+/// What came back of a shipment so far, by product.
+pub(crate) async fn received(
+    conn: &mut AnyConnection,
+    shipment: Uuid,
+) -> Result<BTreeMap<String, i64>, sqlx::Error> {
+    let query = sqlx::query(include_str!("sql/received.sql")).bind(shipment.to_string());
+    let rows = query.fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.try_get("sku")?, row.try_get("quantity")?))).collect()
 }
 
 /// Writes down what a return gives back. `false`, and nothing written, if there is a receipt under its id.

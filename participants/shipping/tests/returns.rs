@@ -30,6 +30,8 @@ each_database!(
     what_comes_back_of_a_parcel_that_has_left_is_received,
     what_comes_back_in_part_is_received_and_the_rest_leaves,
     a_part_that_comes_back_after_the_parcel_was_called_back_finds_it_so,
+    a_parcel_is_called_back_only_when_everything_of_it_has_come_back,
+    whichever_return_comes_last_calls_the_parcel_back,
     a_parcel_that_is_taken_back_before_it_was_created_never_leaves,
     a_part_of_a_parcel_that_is_not_there_yet_waits_for_it,
     a_repeated_call_has_its_effect_once_and_the_same_answer,
@@ -68,7 +70,14 @@ impl Back {
             order_id: ids::derived(self.root, "order").to_string(),
             whole,
             items: vec![Item { sku: "A".into(), quantity: 2 }],
+            ordered: Vec::new(),
         }
+    }
+
+    /// Of an order of three `A`.
+    fn of_three(self, whole: bool, quantity: i64) -> TakeBackRequest {
+        let item = |quantity| vec![Item { sku: "A".into(), quantity }];
+        TakeBackRequest { items: item(quantity), ordered: item(3), ..self.wish(whole) }
     }
 
     #[track_caller]
@@ -193,6 +202,46 @@ async fn a_part_that_comes_back_after_the_parcel_was_called_back_finds_it_so(on:
     assert_eq!(house.told(root).await, ["created", "cancelled"]);
 }
 
+async fn a_parcel_is_called_back_only_when_everything_of_it_has_come_back(on: On) {
+    let house = House::open(on).await;
+    let root = house.parcel().await;
+    // Another return has claimed the third one, and its refund is refused afterwards: that one is still bought.
+    let rest = Back::of(root);
+    assert_eq!(house.take_back(rest, rest.of_three(true, 2)).await.unwrap(), "received");
+    assert_eq!(house.story(root).await.0, "created");
+    assert_eq!(house.leave(root).await.unwrap().status, "shipped");
+    assert_eq!(house.told(root).await, ["created", "received", "shipped"]);
+
+    // One return of everything, of a parcel and of one that is not there yet.
+    let root = house.parcel().await;
+    let whole = Back::of(root);
+    assert_eq!(house.take_back(whole, whole.of_three(true, 3)).await.unwrap(), "cancelled");
+    let early = Back::of(Uuid::now_v7());
+    assert_eq!(house.take_back(early, early.of_three(true, 3)).await.unwrap(), "none");
+    let part = Back::of(Uuid::now_v7());
+    let waits = house.take_back(part, part.of_three(true, 2)).await.unwrap_err();
+    assert!(matches!(part.call().verdict(&waits, "shipping"), Verdict::NotNow { .. }), "{waits:?}");
+}
+
+async fn whichever_return_comes_last_calls_the_parcel_back(on: On) {
+    let house = House::open(on).await;
+    for order in [[(true, 2), (false, 1)], [(false, 1), (true, 2)]] {
+        let root = house.parcel().await;
+        for ((whole, quantity), outcome) in order.into_iter().zip(["received", "cancelled"]) {
+            let back = Back::of(root);
+            for _ in 0..2 {
+                let said = house.take_back(back, back.of_three(whole, quantity)).await.unwrap();
+                assert_eq!(said, outcome, "{whole} {quantity}");
+            }
+            // A caller that does not say what was ordered asks the same.
+            let untold = TakeBackRequest { ordered: Vec::new(), ..back.of_three(whole, quantity) };
+            assert_eq!(house.take_back(back, untold).await.unwrap(), outcome);
+        }
+        assert_eq!(house.leave(root).await.unwrap_err().code(), Code::FailedPrecondition);
+        assert_eq!(house.told(root).await, ["created", "received", "cancelled"]);
+    }
+}
+
 async fn a_parcel_that_is_taken_back_before_it_was_created_never_leaves(on: On) {
     let house = House::open(on).await;
     let root = Uuid::now_v7();
@@ -254,7 +303,9 @@ async fn a_request_that_cannot_be_is_broken_and_names_the_field(on: On) {
     let house = House::open(on).await;
     let root = house.parcel().await;
     type Edit = fn(&mut TakeBackRequest);
-    let bad: [(&str, Edit); 7] = [
+    let bad: [(&str, Edit); 9] = [
+        ("ordered", |r| r.ordered = vec![r.items[0].clone(); 1001]),
+        ("ordered[0].quantity", |r| r.ordered = vec![Item { sku: "A".into(), quantity: 0 }]),
         ("receipt_id", |r| r.receipt_id = "1".into()),
         ("shipment_id", |r| r.shipment_id.clear()),
         ("order_id", |r| r.order_id = "BS-000001".into()),

@@ -44,6 +44,11 @@ pub(super) async fn confirm(world: &mut World, call: &Call) -> Result<Value, Ref
                        Payment Intents.";
         return Err(Refusal::invalid("return_url", message));
     }
+    // Stripe's documentation does not say that it takes a way back where nobody may be sent away; nobody is to rely on it.
+    if !intent.may_redirect && intent.types.is_empty() && return_url.is_some() {
+        let message = "You cannot provide a `return_url` for a PaymentIntent that does not allow redirects.";
+        return Err(Refusal::invalid("return_url", message));
+    }
     if status == "requires_action" && new.is_none() {
         world.intent_mut(id)?.return_url = return_url;
         return read::intent(world, call);

@@ -25,6 +25,12 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
             "You provided `return_url`, but that can only be set if you are also confirming the payment.";
         return Err(Refusal::invalid("return_url", message));
     }
+    if !form.list("payment_method_types").is_empty() {
+        let message =
+            "payment_method_types can no longer be specified. Use allowed_payment_method_types instead.";
+        let code = "payment_method_types_no_longer_supported";
+        return Err(Refusal::parameter("payment_method_types", code, message));
+    }
     let metadata = metadata(form)?;
     let method = form.text("capture_method").unwrap_or("automatic_async");
     if !["automatic", "automatic_async", "manual"].contains(&method) {
@@ -34,6 +40,12 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
     if let Some(other) = types.iter().find(|t| *t != "card") {
         let message =
             format!("The payment method type provided: {other} is invalid. Here there are cards only.");
+        return Err(Refusal::invalid("allowed_payment_method_types", message));
+    }
+    let automatic = form.map("automatic_payment_methods");
+    if !types.is_empty() && !automatic.is_empty() {
+        let message = "You may only specify one of these parameters: allowed_payment_method_types, \
+                       automatic_payment_methods.";
         return Err(Refusal::invalid("allowed_payment_method_types", message));
     }
     let card = match form.text("payment_method") {
@@ -48,7 +60,6 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
     let made = world.upstream.post("/v1/payment_intents", &body).await?;
     let id = made["id"].as_str().unwrap_or_default().to_owned();
     world.statement.open(&id, amount, &currency, metadata.clone());
-    let automatic = form.map("automatic_payment_methods");
     world.book.intents.push(Intent {
         upstream: made,
         page: format!("{}/3ds/{id}", world.url),

@@ -45,6 +45,10 @@ pub(super) async fn create(world: &mut World, call: &Call) -> Result<Value, Refu
         return Err(Refusal::state("payment_intent_unexpected_state", message));
     };
     let fate = intent.card.map(|card| card.fate);
+    if fate == Some(Fate::Disputed) {
+        let message = format!("Charge {charge} is disputed, and cannot be refunded.");
+        return Err(Refusal::state("charge_disputed", message));
+    }
     let amount = form.integer("amount")?.unwrap_or(rest);
     if rest == 0 {
         let message = format!("Charge {charge} has already been refunded.");

@@ -90,6 +90,34 @@ async fn an_intent_that_may_lead_elsewhere_needs_a_way_back() {
     let id = shop.post("/v1/payment_intents", &form).await.id().to_owned();
     let answer = shop.confirm(&id, "pm_card_visa").await;
     assert_eq!((answer.status, &answer.body["error"]["param"]), (400, &"return_url".into()));
-    let form = [("payment_method", "pm_card_visa"), ("return_url", "https://shop.example/")];
-    assert!(shop.act(&id, "confirm", &form).await.is("succeeded"));
+    let back = [("payment_method", "pm_card_visa"), ("return_url", "https://shop.example/")];
+    assert!(shop.act(&id, "confirm", &back).await.is("succeeded"));
+
+    // Where nobody may be sent away, no way back is taken; of cards alone a challenge may do so.
+    let never = [
+        ("automatic_payment_methods[enabled]", "true"),
+        ("automatic_payment_methods[allow_redirects]", "never"),
+    ];
+    let id = shop.post("/v1/payment_intents", &[&form[..], &never].concat()).await.id().to_owned();
+    let answer = shop.act(&id, "confirm", &back).await;
+    assert_eq!((answer.status, &answer.body["error"]["param"]), (400, &"return_url".into()));
+    assert!(shop.confirm(&id, "pm_card_visa").await.is("succeeded"));
+    let cards = [("allowed_payment_method_types[0]", "card")];
+    let id = shop.post("/v1/payment_intents", &[&form[..], &cards].concat()).await.id().to_owned();
+    assert!(shop.act(&id, "confirm", &back).await.is("succeeded"));
+}
+
+#[tokio::test]
+async fn an_intent_says_in_one_way_what_it_takes() {
+    let shop = Shop::open().await;
+    let form = [("amount", "700"), ("currency", "eur"), ("allowed_payment_method_types[0]", "card")];
+    let both = [&form[..], &[("automatic_payment_methods[enabled]", "true")]].concat();
+    let answer = shop.post("/v1/payment_intents", &both).await;
+    assert_eq!(
+        (answer.status, &answer.body["error"]["param"]),
+        (400, &"allowed_payment_method_types".into())
+    );
+    let old = [("amount", "700"), ("currency", "eur"), ("payment_method_types[0]", "card")];
+    let answer = shop.post("/v1/payment_intents", &old).await;
+    assert_eq!(answer.refused(), (400, "payment_method_types_no_longer_supported"));
 }

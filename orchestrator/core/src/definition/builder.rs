@@ -15,6 +15,7 @@ use super::facts::{Context, Facts, Guarded, Invalid, Reads};
 use super::set::{StepId, StepSet};
 use super::validate::{self, DefinitionError};
 use super::{Class, Definition, Operation, Publication, Remedy, Replay, Step, Undo};
+use crate::hidden::Instructions;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::retry::RetryPolicy;
@@ -332,7 +333,7 @@ where
             Err(e) => Outcome::Broken(format!("the answer does not decode: {e}")),
             Ok(answer) => match check.as_ref().map_or(Ok(None), |check| check(facts, &answer)) {
                 Ok(None) => Outcome::Done(bytes),
-                Ok(Some(next_action)) => Outcome::Pending { next_action },
+                Ok(Some(next_action)) => Outcome::Pending { next_action: Instructions(next_action) },
                 Err(Invalid(why)) => Outcome::Broken(why),
             },
         };

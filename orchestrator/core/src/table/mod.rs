@@ -22,7 +22,8 @@
 //! | waiting for the customer | `Wake` | asked again now |
 //! | parked | `Resume` | what was parked is called again |
 //! | parked by silence at a participant | `Available` | that is called again |
-//! | not ended | `Note` | noted; the same text again: nothing |
+//! | called again later, at a participant | `Available` | that is called again now |
+//! | not ended | `Note` | noted; the same text again: nothing; one more than [`MAX_NOTES`]: refused with [`Illegal::FullOfNotes`] |
 //! | parked, pivot done, nothing being called | `MakeGood` | no call is made any more: a return makes it good |
 //! | made good | `Resume`, `MakeGood` | refused with [`Illegal::BeingMadeGood`] |
 //! | made good | `Returned` | its return is completed: completed; it turned back: parked as a whole |
@@ -89,7 +90,8 @@ pub enum Event {
         /// Who and why.
         why: String,
     },
-    /// A participant answers again: what is parked only because it was silent is tried again.
+    /// A participant answers again, or has come to know more: what is parked only because it was silent is tried again, and
+    /// what is to be called again later is called now.
     Available {
         /// Which.
         participant: String,
@@ -142,6 +144,9 @@ pub struct Call {
 
 /// The largest request that is sent: what every participant can be relied on to take. A larger one parks its step.
 pub const MAX_REQUEST_BYTES: usize = 1 << 20;
+
+/// The most notes on one saga: whoever notes something new of it again and again does not make its journal long.
+pub const MAX_NOTES: usize = 100;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -208,6 +213,9 @@ pub enum Illegal {
     /// Made good while something of it is being called: whatever that comes to would come on top of the return.
     #[error("step {0} is being called right now; decide again when it is answered")]
     InFlight(usize),
+    /// Noted once more than is kept.
+    #[error("it has {MAX_NOTES} notes already")]
+    FullOfNotes,
     /// Resumed or made good while a return makes it good.
     #[error("return {0} makes it good; nothing else is done about it meanwhile")]
     BeingMadeGood(Uuid),
@@ -373,15 +381,27 @@ impl Turn<'_> {
             self.record(Record::Resumed { why: format!("{participant} answers again"), only });
             self.advance();
         }
+        // After the record of what is resumed, for which every call from now on waits.
+        for id in self.definition.step_ids() {
+            if self.definition.step(id).participant == participant
+                && let Activity::BackingOff { op, .. } = self.saga.step(id).activity
+            {
+                self.retry(id, op);
+            }
+        }
     }
 
     fn note(&mut self, text: String) -> Result<(), Illegal> {
         if let Some(end) = self.saga.end {
             return Err(Illegal::Ended(end));
         }
-        if self.saga.notes.iter().all(|note| note.text != text) {
-            self.record(Record::Noted { text });
+        if self.saga.notes.iter().any(|note| note.text == text) {
+            return Ok(());
         }
+        if self.saga.notes.len() >= MAX_NOTES {
+            return Err(Illegal::FullOfNotes);
+        }
+        self.record(Record::Noted { text });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Effect, Turn};
 use crate::definition::{Class, StepId};
+use crate::hidden::Instructions;
 use crate::outcome::{Op, Outcome, Refusal};
 use crate::record::{Cause, ParkedBy, Record};
 use crate::saga::{Activity, Settled, Waiting};
@@ -154,7 +155,7 @@ impl Turn<'_> {
 
     /// The participant waits for the customer: asked again at growing intervals until the wait's deadline. Each such
     /// answer is a sign of life, so that the budget of failed attempts begins anew.
-    fn pending(&mut self, id: StepId, next_action: Bytes) {
+    fn pending(&mut self, id: StepId, next_action: Instructions) {
         let step = self.definition.step(id);
         let until = match &self.saga.step(id).waiting {
             Some(waiting) => waiting.until,

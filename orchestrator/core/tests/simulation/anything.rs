@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use backstitch_core::{End, Event, Op, Outcome, Refusal, Saga, StepId, Timestamp, begin, next};
+use backstitch_core::{End, Event, Instructions, Op, Outcome, Refusal, Saga, StepId, Timestamp, begin, next};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
@@ -28,7 +28,7 @@ fn an_outcome(tape: &mut Tape) -> Outcome {
         2 => Outcome::Done(Bytes::from_static(&[0xff])),
         3 => Outcome::Refused(Refusal::new("NO", "because")),
         4 => Outcome::NotNow { after: Duration::from_millis([0, 1_000, u64::MAX][tape.pick(3)]), why: why() },
-        5 => Outcome::Pending { next_action: Bytes::from_static(b"act") },
+        5 => Outcome::Pending { next_action: Instructions(Bytes::from_static(b"act")) },
         6 => Outcome::Unknown(why()),
         7 => Outcome::Broken(why()),
         _ => Outcome::Superseded(why()),

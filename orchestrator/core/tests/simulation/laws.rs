@@ -24,6 +24,7 @@ pub(crate) fn illegal(before: &Saga, after: &Saga, event: &Event, illegal: &Ille
         Illegal::NotParked | Illegal::BeingMadeGood(_) => {
             matches!(event, Event::Resume { .. } | Event::MakeGood { .. })
         }
+        Illegal::FullOfNotes => matches!(event, Event::Note { .. }),
         Illegal::PivotNotDone | Illegal::InFlight(_) => matches!(event, Event::MakeGood { .. }),
         // Only of a reply that was for somebody else.
         Illegal::NeverCalled { .. } => matches!(event, Event::Replied { .. }),

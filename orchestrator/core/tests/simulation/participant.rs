@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backstitch_core::{Op, Outcome, Refusal, StepId};
+use backstitch_core::{Instructions, Op, Outcome, Refusal, StepId};
 use bytes::Bytes;
 use prost::Message;
 
@@ -111,7 +111,7 @@ impl Participant {
                     self.books[step.index()].row = Row::Done;
                     return Some(self.done(step));
                 }
-                let pending = Outcome::Pending { next_action: Bytes::from_static(b"confirm") };
+                let pending = Outcome::Pending { next_action: Instructions(Bytes::from_static(b"confirm")) };
                 return Some(if plan.customer == Customer::None { in_progress() } else { pending });
             }
             Row::Done => return Some(self.done(step)),
@@ -148,7 +148,7 @@ impl Participant {
             if reached {
                 self.books[step.index()].effects += 1;
             }
-            let pending = Outcome::Pending { next_action: Bytes::from_static(b"confirm") };
+            let pending = Outcome::Pending { next_action: Instructions(Bytes::from_static(b"confirm")) };
             return Some(if plan.customer == Customer::None { in_progress() } else { pending });
         }
         self.run(step);

@@ -153,6 +153,7 @@ impl World {
                     Illegal::Ended(_) => "cancelled after the end",
                     Illegal::NeverCalled { .. } => "a reply to another owner's call",
                     Illegal::NoSuchStep(_) | Illegal::NoReturn | Illegal::NotParked => "resumed for nothing",
+                    Illegal::FullOfNotes => "noted too often",
                     Illegal::PivotNotDone => "made good too early",
                     Illegal::InFlight(_) => "made good while something was being called",
                     Illegal::BeingMadeGood(_) => "resumed while it was made good",

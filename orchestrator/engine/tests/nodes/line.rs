@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use backstitch_store::testing::MemoryStore;
 use backstitch_store::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched, Tended, Verdict,
+    OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched, Tended,
+    Verdict,
 };
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -94,6 +95,10 @@ impl Store for Line {
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError> {
         self.through().await?.unfinished(shards, after, limit).await
+    }
+
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+        self.through().await?.family(root).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {

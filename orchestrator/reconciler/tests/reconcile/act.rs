@@ -67,6 +67,17 @@ async fn what_cannot_be_done_is_told_and_stays_a_finding() {
     assert!(report.to_string().contains(note), "{report}");
 }
 
+#[tokio::test]
+async fn a_saga_that_takes_no_more_notes_keeps_its_finding_and_stops_nothing() {
+    let double = Double::of(facts()).await;
+    double.breaks("NoteSaga", Code::ResourceExhausted);
+    let report = run_with(&double, repairing()).await;
+    assert_eq!((told(&report), report.is_anything_at_risk()), (FOUND.to_vec(), true));
+    let failed = Done::Failed("no note could be left: ResourceExhausted broken on purpose".to_owned());
+    assert_eq!(report.findings[2].done, failed);
+    assert!(matches!(&report.findings[1].done, Done::Repairing(_)), "{report}");
+}
+
 /// An unknown saga's hold is taken back only when its id is older than any deadline and retention.
 #[tokio::test]
 async fn a_saga_that_nobody_knows_has_to_be_old_enough_to_be_forgotten() {

@@ -71,6 +71,7 @@ pub(super) fn take_back(c: &Return, created: CreateReturnResponse) -> Result<Tak
         order_id: c.input.order_id.clone(),
         whole: created.whole,
         items: items(&created)?,
+        ordered: created.ordered,
     })
 }
 

@@ -675,6 +675,7 @@ impl order::orders_server::Orders for Participants {
             whole: false,
             email: order.email.clone(),
             name: "Ada".into(),
+            ordered: order.items.iter().map(plain).collect(),
         }))
     }
 

@@ -28,8 +28,8 @@ pub use self::open::{PostgresError, PostgresOptions};
 use self::{open::Server, pool::Pool, session::Session, writer::Writer};
 use crate::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched, Tended, Verdict, door,
-    lanes::Bells,
+    OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched, Tended,
+    Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a database that this process shares with others.
@@ -148,6 +148,10 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError> {
         reads::unfinished(&self.pool, shards, after, limit).await
+    }
+
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+        reads::family(&self.pool, root).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {

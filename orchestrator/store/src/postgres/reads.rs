@@ -43,6 +43,17 @@ pub(super) async fn unfinished(
     rows.iter().map(|row| uuid(row, 0)).collect()
 }
 
+pub(super) async fn family(pool: &Pool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+    let mut values = Values::default();
+    values.add(Id(root));
+    let rows = pool.read(include_str!("sql/family.sql"), values).await?;
+    let row = |row: &PgRow| {
+        let saga = uuid(row, 7)?;
+        saga_row(saga, row).map_err(|why| StoreError::Corrupt { saga, why })
+    };
+    rows.iter().map(row).collect()
+}
+
 pub(super) async fn key(pool: &Pool, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
     let mut values = Values::default();
     values.add(scope);

@@ -27,8 +27,8 @@ pub use self::open::{DATABASE_FILE, OpenError, SqliteOptions};
 use self::{lookup::key_row, outbox::counted, reads::limit_of, rows::Binds, writer::Writer};
 use crate::{
     Announced, Announcement, Append, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
-    ListFilter, Member, OutboxRow, Page, Purge, Purged, Store, StoreError, StoredSaga, Switch, Switched,
-    Tended, Verdict, door, lanes::Bells,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
+    Switched, Tended, Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a data directory that belongs to this process.
@@ -134,6 +134,10 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError> {
         reads::unfinished(&self.readers, shards, after, limit).await
+    }
+
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+        reads::family(&self.readers, root).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {

@@ -50,6 +50,19 @@ pub(super) async fn unfinished(
     rows.iter().map(|row| uuid(row, 0)).collect()
 }
 
+pub(super) async fn family(readers: &SqlitePool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+    let rows = sqlx::query(include_str!("sql/family.sql"))
+        .bind(root.as_bytes().as_slice())
+        .fetch_all(readers)
+        .await
+        .map_err(|error| Fault::of_read(&error))?;
+    let row = |row: &SqliteRow| {
+        let saga = uuid(row, 7)?;
+        saga_row(saga, row).map_err(|why| StoreError::Corrupt { saga, why })
+    };
+    rows.iter().map(row).collect()
+}
+
 pub(super) async fn key(readers: &SqlitePool, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
     let row = sqlx::query("SELECT saga, request_hash, created_at_ms FROM keys WHERE scope = ?1 AND key = ?2")
         .bind(scope)

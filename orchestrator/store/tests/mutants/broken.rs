@@ -183,6 +183,16 @@ impl Store for Broken {
         Ok(sagas)
     }
 
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+        let mut sagas = self.sound.family(root).await?;
+        match self.kind {
+            Kind::ParkedNotOfFamily => sagas.retain(|row| row.status != Status::Parked),
+            Kind::FamilyWithItsRoot => sagas.extend(self.sound.load(root).await?.map(|stored| stored.row)),
+            _ => {}
+        }
+        Ok(sagas)
+    }
+
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
         let name = self.name(scope, key);
         if self.notes().forgotten.contains(&name) {

@@ -77,6 +77,10 @@ pub(crate) enum Kind {
     RestartForgets,
     /// Recovery does not find sagas that wait.
     WaitingNotRecovered,
+    /// What of a family is parked is not found.
+    ParkedNotOfFamily,
+    /// A family is found with its root.
+    FamilyWithItsRoot,
     /// Recovery takes up parked sagas.
     ParkedRecovered,
     /// The last row of a page is lost when another page follows.

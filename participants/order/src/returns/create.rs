@@ -1,10 +1,13 @@
 //! CreateReturn: claims the quantities that come back, and says what they are worth.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use backstitch_proto::common::Item;
 use backstitch_proto::order::{CreateReturnRequest, CreateReturnResponse};
 use participant_kit::{Action, CallMeta, Identity, LockKey, OpError, Refusal, Tx};
 
-use crate::domain::returns::{NewReturn, Wanted, claim};
+use crate::domain::returns::{Bought, NewReturn, Wanted, claim};
 use crate::domain::{InvalidOrder, OrderStatus};
 use crate::store::returns::{self, Returnable};
 
@@ -101,6 +104,16 @@ impl Action for CreateReturn {
             whole: claim.whole,
             email: order.email,
             name: order.name,
+            ordered: ordered(&bought),
         })
     }
+}
+
+/// What was bought, one line a product.
+fn ordered(bought: &[Bought]) -> Vec<Item> {
+    let mut quantities = BTreeMap::<&str, i64>::new();
+    for Bought { line, .. } in bought {
+        *quantities.entry(&line.sku).or_default() += line.quantity;
+    }
+    quantities.into_iter().map(|(sku, quantity)| Item { sku: sku.to_owned(), quantity }).collect()
 }

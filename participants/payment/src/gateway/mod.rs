@@ -324,7 +324,8 @@ pub trait PaymentGateway: Send + Sync + 'static {
         amount: Money,
     ) -> Result<ProviderRefund, GatewayError>;
 
-    /// The object now. Changes nothing.
+    /// The object now. Changes nothing, and is never refused: one that the provider does not know is
+    /// [`GatewayError::Broken`], because a wrong id or key proves nothing about money.
     async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError>;
 
     /// Every refund of the object, oldest first. Changes nothing.

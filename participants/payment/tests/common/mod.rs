@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 pub use self::hooks::{SECRET, Told, signature};
 pub use self::stripe::Stripe;
-pub use self::wire::{Fault, Lie, Wire};
+pub use self::wire::{Fault, Lie, LieOfRefunds, Wire};
 
 pub const AMOUNT: i64 = 1_000;
 
@@ -90,6 +90,7 @@ pub struct Shop {
     pub clock: ManualClock,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     lie: Arc<Mutex<Option<Lie>>>,
+    lie_of_refunds: Arc<Mutex<Option<LieOfRefunds>>>,
     asked: Arc<Mutex<Vec<String>>>,
     /// The orchestrator that is told.
     pub told: Told,
@@ -124,6 +125,7 @@ impl Shop {
             clock: ManualClock::new(1_700_000_000_000),
             faults: Arc::default(),
             lie: Arc::default(),
+            lie_of_refunds: Arc::default(),
             asked: Arc::default(),
             told: Told::default(),
             process: None,
@@ -155,6 +157,7 @@ impl Shop {
                 },
                 faults: self.faults.clone(),
                 lie: self.lie.clone(),
+                lie_of_refunds: self.lie_of_refunds.clone(),
                 asked: self.asked.clone(),
                 hung: Arc::default(),
                 release: Arc::default(),
@@ -226,6 +229,10 @@ impl Shop {
 
     pub fn lie(&self, lie: Lie) {
         *self.lie.lock().unwrap() = Some(lie);
+    }
+
+    pub fn lie_of_refunds(&self, lie: Option<LieOfRefunds>) {
+        *self.lie_of_refunds.lock().unwrap() = lie;
     }
 
     /// `verb:outcome` of every call that reached the provider since this was last asked.

@@ -7,7 +7,8 @@ use participant_payment::gateway::stripe::{BaseUrl, SecretKey, Settings, Stripe 
 use tokio::runtime::{Builder, Runtime};
 
 /// Whether the tests of this binary pay with Stripe.
-pub const CHOSEN: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"on_stripe" | b"stripe_stories");
+pub const CHOSEN: bool =
+    matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"on_stripe" | b"amounts_on_stripe" | b"stripe_stories");
 
 /// Stripe, until it is dropped.
 pub struct Stripe {

@@ -33,11 +33,15 @@ pub enum Fault {
 /// A change of what the provider says about a payment, by verb.
 pub type Lie = fn(&'static str, &mut ProviderPayment);
 
+/// The same of a refund.
+pub type LieOfRefunds = fn(&mut ProviderRefund);
+
 /// The wire between the participant and the provider.
 #[derive(Clone)]
 pub struct Wire {
     pub faults: Arc<Mutex<VecDeque<Fault>>>,
     pub lie: Arc<Mutex<Option<Lie>>>,
+    pub lie_of_refunds: Arc<Mutex<Option<LieOfRefunds>>>,
     /// `verb:outcome` of every call that reached the provider.
     pub asked: Arc<Mutex<Vec<String>>>,
     pub hung: Arc<Notify>,
@@ -144,7 +148,11 @@ impl PaymentGateway for Wire {
         reference: Uuid,
         amount: Money,
     ) -> Result<ProviderRefund, GatewayError> {
-        self.send("refund", self.gateway.refund(key, id, reference, amount)).await
+        let mut shown = self.send("refund", self.gateway.refund(key, id, reference, amount)).await?;
+        if let Some(lie) = *self.lie_of_refunds.lock().unwrap() {
+            lie(&mut shown);
+        }
+        Ok(shown)
     }
 
     async fn read(&self, id: &ProviderId) -> Result<ProviderPayment, GatewayError> {
@@ -153,7 +161,11 @@ impl PaymentGateway for Wire {
     }
 
     async fn refunds(&self, id: &ProviderId) -> Result<Vec<ProviderRefund>, GatewayError> {
-        self.send("refunds", self.gateway.refunds(id)).await
+        let mut shown = self.send("refunds", self.gateway.refunds(id)).await?;
+        if let Some(lie) = *self.lie_of_refunds.lock().unwrap() {
+            shown.iter_mut().for_each(lie);
+        }
+        Ok(shown)
     }
 
     async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError> {

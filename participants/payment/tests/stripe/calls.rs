@@ -101,9 +101,7 @@ async fn an_intent_is_made_unconfirmed_to_be_captured_by_hand_with_our_ids() {
     let ids = ids
         .into_iter()
         .chain([("root", Uuid::from_u128(2).to_string()), ("saga", Uuid::from_u128(1).to_string())]);
-    let mut wanted = vec!["amount=1000".to_owned()];
-    wanted.push("automatic_payment_methods[allow_redirects]=never".into());
-    wanted.push("automatic_payment_methods[enabled]=true".into());
+    let mut wanted = vec!["allowed_payment_method_types[0]=card".to_owned(), "amount=1000".to_owned()];
     wanted.extend(["capture_method=manual".into(), "currency=gbp".into(), "expand[0]=latest_charge".into()]);
     wanted.extend(ids.map(|(name, id)| format!("metadata[backstitch_{name}]={id}")));
     assert_eq!(form(&scripted.asked()[0].body), wanted);

@@ -1,5 +1,6 @@
 //! What cannot be delivered is made good by a return; and notes, which change nothing.
 
+use super::super::MAX_NOTES;
 use super::script::{World, check};
 use super::shop::{graph, shop};
 use crate::explain;
@@ -115,6 +116,20 @@ fn a_note_is_written_once_on_whatever_has_not_ended_and_changes_nothing() {
         ("own; note seen",                "hold done",  "step_done(hold)"),
         (&format!("{TAKING}; note seen"), "take done",  "step_done(take), do ship#1@1, do mail#1@4"),
     ]);
+}
+
+#[test]
+fn a_saga_has_so_many_notes_and_not_one_more() {
+    let mut world = World::new(shop());
+    world.run("own");
+    for nth in 1..MAX_NOTES {
+        world.run(&format!("note n{nth}"));
+    }
+    assert_eq!(world.when("note last"), "noted(last)");
+    assert_eq!(world.saga.notes.len(), MAX_NOTES);
+    assert_eq!(world.when("note more"), "! it has 100 notes already");
+    assert_eq!(world.when("note n1"), "", "what is noted is noted");
+    assert_eq!(world.when("hold done"), "step_done(hold)", "and it goes on");
 }
 
 #[test]

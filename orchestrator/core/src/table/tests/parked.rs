@@ -32,6 +32,23 @@ fn a_participant_that_answers_again_sets_going_what_its_silence_parked_and_nothi
 }
 
 #[test]
+fn what_is_to_be_asked_again_later_is_asked_when_its_participant_knows_more() {
+    let back = "own; hold done; stock refused; hold unknown";
+    check(
+        shop,
+        &[
+            ("own; hold unknown", "available somebody", "do hold#2@1"),
+            ("own; hold unknown", "available nobody", ""),
+            ("own; hold unknown; available somebody", "due hold#2 do", ""),
+            ("own; hold unknown; available somebody", "available somebody", ""),
+            ("own; hold unknown; poison", "available somebody", ""),
+            (back, "available somebody", "undo hold#2@4"),
+            (&format!("{SHIPPING}; ship unknown"), "available somebody", "do ship#2@1"),
+        ],
+    );
+}
+
+#[test]
 fn what_a_fault_parked_stays_parked_when_its_neighbour_goes_on() {
     let mut world = World::new(shop());
     world.run("own; hold done; stock done; quote done; pay refused; hold broken");

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::super::{Call, Effect, Event, Illegal, Transition, begin, next};
 use super::shop::{Answer, Ask};
 use crate::definition::{Definition, StepId};
+use crate::hidden::Instructions;
 use crate::outcome::{Op, Outcome, Refusal};
 use crate::record::{Cause, Entry, Record};
 use crate::saga::{Activity, End, Saga};
@@ -254,7 +255,7 @@ fn outcome(word: &str) -> Outcome {
         "refused" => Outcome::Refused(Refusal::new("NO", "because")),
         "notnow" if inside.is_empty() => Outcome::NotNow { after: Duration::ZERO, why: "not now".into() },
         "notnow" => Outcome::NotNow { after: duration(inside), why: "not now".into() },
-        "pending" => Outcome::Pending { next_action: Bytes::from_static(b"act") },
+        "pending" => Outcome::Pending { next_action: Instructions(Bytes::from_static(b"act")) },
         "unknown" => Outcome::Unknown("silence".into()),
         "broken" => Outcome::Broken("a bug".into()),
         "superseded" => Outcome::Superseded("settled".into()),

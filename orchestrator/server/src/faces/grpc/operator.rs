@@ -7,7 +7,7 @@ use backstitch_proto::operator::{
     DefinitionNode, DefinitionVersion, GetSagaRequest, ListDefinitionsRequest, ListDefinitionsResponse,
     ListSagasRequest, ListSagasResponse, MakeGoodRequest, Note, NoteSagaRequest, OpenCaseRequest, ParkedStep,
     RecordDetail, RepairObjectRequest, ResumeSagaRequest, SagaDetail, SagaSummary, StepDetail,
-    SwitchDefinitionRequest,
+    SwitchDefinitionRequest, WakeSagaRequest, WakeSagaResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -80,6 +80,17 @@ impl Operator for OperatorFace {
         let NoteSagaRequest { saga_id, text } = request.into_inner();
         let id = fields::id("saga_id", &saga_id)?;
         Ok(Response::new(detail(sagas::note(&self.0, id, &text, asker).await?)?))
+    }
+
+    async fn wake_saga(
+        &self,
+        request: Request<WakeSagaRequest>,
+    ) -> Result<Response<WakeSagaResponse>, Status> {
+        let asker = Asker::of(request.metadata());
+        let WakeSagaRequest { saga_id, participant } = request.into_inner();
+        let id = fields::id("saga_id", &saga_id)?;
+        sagas::wake(&self.0, id, &participant, asker).await?;
+        Ok(Response::new(WakeSagaResponse {}))
     }
 
     async fn make_good(&self, request: Request<MakeGoodRequest>) -> Result<Response<SagaDetail>, Status> {

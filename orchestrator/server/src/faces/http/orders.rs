@@ -6,8 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use backstitch_proto::common::{Address, Item, Money, PricedItem};
+use backstitch_proto::ids::derived;
 use backstitch_proto::order::{GetOrderRequest, Order, OrderReturn};
+use backstitch_proto::payment::{GetPaymentRequest, RefundDocument};
+use backstitch_sagas::return_thing;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::parse::Segment;
 use super::reply;
@@ -48,6 +52,10 @@ struct Returned {
     reason: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     credit_note_number: String,
+    /// `pending | done | failed`: where the money is that it gives back. One that was done may fail after all. Absent
+    /// where nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_status: Option<String>,
     created_at_unix_ms: i64,
 }
 
@@ -60,6 +68,7 @@ impl From<OrderReturn> for Returned {
             refund: back.refund,
             reason: back.reason,
             credit_note_number: back.credit_note_number,
+            refund_status: None,
             created_at_unix_ms: back.created_at_unix_ms,
         }
     }
@@ -103,5 +112,25 @@ pub(super) async fn get(State(app): State<Arc<App>>, order_id: Segment) -> Resul
         async move { orders.get(request).await }
     });
     let order = got.await.map_err(|e| refusals::problem(e, &kind::UNKNOWN_ORDER, "order_id"))?;
-    Ok(reply::json(StatusCode::OK, &Document::from(order)))
+    let mut document = Document::from(order);
+    if !document.returns.is_empty() {
+        let refunds = refunds(&app, &document.payment_id).await;
+        for back in &mut document.returns {
+            back.refund_status = back.return_id.parse().ok().and_then(|id: Uuid| {
+                let refund = derived(id, return_thing::REFUND).to_string();
+                refunds.iter().find(|shown| shown.refund_id == refund).map(|shown| shown.status.clone())
+            });
+        }
+    }
+    Ok(reply::json(StatusCode::OK, &document))
+}
+
+/// The refunds of a payment; none while nobody can say: an order is shown without them rather than not at all.
+async fn refunds(app: &App, payment: &str) -> Vec<RefundDocument> {
+    let payments = app.clients.payments();
+    let got = app.clients.read("payment", GetPaymentRequest { payment_id: payment.to_owned() }, |request| {
+        let mut payments = payments.clone();
+        async move { payments.get_payment(request).await }
+    });
+    got.await.map(|payment| payment.refunds).unwrap_or_default()
 }

@@ -225,3 +225,23 @@ pub async fn recovery_finds_sagas_of_every_shard(t: &mut Trial) {
     t.accept(&[t.start(a), t.in_shard(1, t.start(b))]).await;
     assert_eq!(t.unfinished(None, 100).await, [a, b]);
 }
+
+/// Of a family is found what has not ended, parked included, in any shard, without its root and without other families.
+pub async fn what_of_a_family_has_not_ended_is_found(t: &mut Trial) {
+    let (root, other) = (t.saga(1).await, t.saga(1).await);
+    assert!(good(t.store().family(root).await).is_empty(), "a root alone is no family");
+    let mut wanted = Vec::new();
+    for status in Status::ALL {
+        let saga = t.id();
+        t.accept(&[t.start(saga).root(root).status(status)]).await;
+        if !status.is_final() {
+            wanted.push(t.row(saga).await);
+        }
+    }
+    let (there, theirs) = (t.id(), t.id());
+    t.accept(&[t.in_shard(1, t.start(there).root(root)), t.start(theirs).root(other)]).await;
+    wanted.push(t.row(there).await);
+    assert_eq!(good(t.store().family(root).await), wanted);
+    assert_eq!(good(t.store().family(other).await), [t.row(theirs).await]);
+    assert!(good(t.store().family(there).await).is_empty(), "nobody's root");
+}

@@ -190,6 +190,15 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
+        let state = self.state();
+        let sagas = state.sagas.values().map(|saga| &saga.row);
+        Ok(sagas
+            .filter(|row| row.root == root && row.id != root && !row.status.is_final())
+            .cloned()
+            .collect())
+    }
+
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
         Ok(self.state().keys.get(&(scope.to_owned(), key.to_owned())).copied())
     }

@@ -17,12 +17,11 @@ use backstitch_proto::money::Money;
 use futures::{StreamExt as _, TryStreamExt as _};
 use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_core::payment_intent::{
-    CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent,
-    CreatePaymentIntentAutomaticPaymentMethods, CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects,
-    ListPaymentIntent, RetrievePaymentIntent,
+    CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, ListPaymentIntent,
+    RetrievePaymentIntent,
 };
 use stripe_core::refund::{CreateRefund, ListRefund};
-use stripe_shared::{PaymentIntent, PaymentIntentCaptureMethod};
+use stripe_shared::{PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentCaptureMethod};
 use stripe_types::RangeQueryTs;
 use uuid::Uuid;
 
@@ -110,13 +109,9 @@ impl Stripe {
     }
 }
 
-/// What a shop takes by its settings at Stripe, as far as the customer need not leave for it: cards and wallets. A
-/// challenge may redirect all the same.
-fn cards() -> CreatePaymentIntentAutomaticPaymentMethods {
-    let mut cards = CreatePaymentIntentAutomaticPaymentMethods::new(true);
-    cards.allow_redirects = Some(CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects::Never);
-    cards
-}
+/// Cards, and with them the wallets that hold cards. Not what the account takes as far as nobody is redirected for it: a
+/// challenge may redirect, and a way back would be named where no redirect is allowed.
+const TAKEN: [PaymentIntentAllowedPaymentMethodTypes; 1] = [PaymentIntentAllowedPaymentMethodTypes::Card];
 
 /// Shows the charge with its intent.
 fn charge() -> Vec<String> {
@@ -165,7 +160,7 @@ impl PaymentGateway for Stripe {
         let currency = new.amount.currency.as_str().to_ascii_lowercase();
         let request = CreatePaymentIntent::new(units(new.amount)?, stripe_currency(&currency))
             .capture_method(PaymentIntentCaptureMethod::Manual)
-            .automatic_payment_methods(cards())
+            .allowed_payment_method_types(TAKEN)
             .metadata(show::metadata(new))
             .expand(charge());
         show::payment(&self.change(Ask::Create, key, request).await?)

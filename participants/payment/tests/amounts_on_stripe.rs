@@ -1,0 +1,4 @@
+//! The amounts once more, with Stripe as the bank.
+
+#[path = "amounts.rs"]
+mod amounts;
