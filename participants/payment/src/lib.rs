@@ -174,7 +174,7 @@ pub async fn open_with(
     }
     let participant = Participant::new(&kit, Routes::new(server))
         .beside(resolver)
-        .beside(Inbox { desk: desk.clone() })
+        .beside(Inbox::new(desk.clone()))
         .beside(Teller { kit: kit.clone(), orchestrator })
         .beside(watch::Refunds { desk: desk.clone() })
         .beside(watch::Holds { desk })

@@ -7,8 +7,13 @@ const LONGEST_MS: i64 = 60 * 60 * 1_000;
 
 /// The pause after so many tries before this one, in milliseconds: twice as long every time.
 pub(crate) fn after(tries: i64) -> i64 {
-    let doublings = u32::try_from(tries.clamp(0, 16)).unwrap_or(16);
-    (FIRST_MS << doublings).min(LONGEST_MS)
+    up_to(tries, LONGEST_MS)
+}
+
+/// The same with a longest pause of one's own.
+pub(crate) fn up_to(tries: i64, longest_ms: i64) -> i64 {
+    let doublings = u32::try_from(tries.clamp(0, 32)).unwrap_or(32);
+    (FIRST_MS << doublings).min(longest_ms)
 }
 
 #[cfg(test)]

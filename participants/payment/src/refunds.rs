@@ -119,7 +119,7 @@ pub(crate) async fn due(conn: &mut AnyConnection, now_ms: i64, limit: i64) -> Re
     query.fetch_all(conn).await?.iter().map(refund).collect()
 }
 
-/// It was looked at and has not failed: when it is looked at again.
+/// It was looked at and has not failed, or could not be looked at: when it is looked at again.
 pub(crate) async fn look_again(tx: &mut Tx<'_>, refund: &Refund) -> Result<(), OpError> {
     let next_ms = next_look_ms(refund.updated_at_ms, tx.now_ms());
     let query = sqlx::query(include_str!("sql/refunds/look_again.sql"));

@@ -16,6 +16,11 @@ const MOST: i64 = 64;
 /// How long before its end a hold is warned about: a day, in which somebody can still capture it.
 pub const WARNED_BEFORE_MS: i64 = 24 * 60 * 60 * 1_000;
 
+/// How long a hold that has ended here and not yet at the provider is left alone, at the least and at the most: in
+/// between it is looked at each time twice as long after its end as the last time.
+const SHORTEST_PAUSE_MS: i64 = 60 * 1_000;
+const LONGEST_PAUSE_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// The loop over done refunds.
 pub(crate) struct Refunds {
     pub(crate) desk: Desk,
@@ -28,11 +33,7 @@ impl Refunds {
         drop(conn);
         let mut progress = Progress::done(0, i64::try_from(due.len()).is_ok_and(|count| count == MOST));
         for refund in due {
-            let looked = async {
-                let payment = self.desk.payment(refund.payment).await?;
-                look::done_refunds(&self.desk, &payment).await
-            };
-            match looked.await {
+            match self.look(&refund).await {
                 Ok(()) => progress.done += 1,
                 Err(Trouble::Later(why) | Trouble::Broken(why)) => {
                     progress.problem = Some(format!("refund {}: {why}", refund.id));
@@ -40,6 +41,26 @@ impl Refunds {
             }
         }
         Ok(progress)
+    }
+
+    /// Looks at a refund that is due. Whatever comes of it, it is not due any more: what cannot be looked at would be asked
+    /// for every time, and keep younger ones from being looked at.
+    async fn look(&self, refund: &refunds::Refund) -> Result<(), Trouble> {
+        let payment = self.desk.payment(refund.payment).await?;
+        let looked = if payment.provider == self.desk.gateway.name() {
+            look::done_refunds(&self.desk, &payment).await
+        } else {
+            // Another provider knows nothing of it.
+            Ok(())
+        };
+        let due = refund.clone();
+        let moved = self.desk.write(payment.id, move |tx| {
+            let due = due.clone();
+            Box::pin(async move { refunds::look_again(tx, &due).await })
+        });
+        // Nothing, if the look has moved it already.
+        moved.await?;
+        looked
     }
 }
 
@@ -61,29 +82,41 @@ pub(crate) struct Holds {
 
 impl Holds {
     async fn tick(&self, now_ms: i64) -> Result<Progress, Trouble> {
-        let query = sqlx::query(include_str!("sql/holds_ending.sql"));
-        let soon_ms = now_ms.saturating_add(WARNED_BEFORE_MS);
-        let rows = query.bind(now_ms).bind(soon_ms).bind(MOST).fetch_all(self.desk.kit.reads()).await;
-        let rows = rows.map_err(OpError::from)?;
+        let query = sqlx::query(include_str!("sql/holds_ending.sql"))
+            .bind(now_ms)
+            .bind(now_ms.saturating_add(WARNED_BEFORE_MS))
+            .bind(MOST)
+            .bind(self.desk.gateway.name())
+            .bind(now_ms.saturating_sub(SHORTEST_PAUSE_MS))
+            .bind(now_ms.saturating_sub(LONGEST_PAUSE_MS));
+        let rows = query.fetch_all(self.desk.kit.reads()).await.map_err(OpError::from)?;
         let mut progress = Progress::done(0, i64::try_from(rows.len()).is_ok_and(|count| count == MOST));
         for row in &rows {
             let id: String = row.try_get("payment_id").map_err(OpError::from)?;
             let id: Uuid = id.parse().map_err(|_| Trouble::Broken(format!("`{id}` is no payment id")))?;
-            self.warn(id, now_ms).await?;
-            progress.done += 1;
+            let warned_at_ms: i64 = row.try_get("warned_at_ms").map_err(OpError::from)?;
+            match self.warn(id, warned_at_ms, now_ms).await {
+                Ok(()) => progress.done += 1,
+                Err(Trouble::Later(why) | Trouble::Broken(why)) => {
+                    progress.problem = Some(format!("hold of payment {id}: {why}"));
+                }
+            }
         }
         Ok(progress)
     }
 
-    /// Warns once that a hold is about to end, and once more that it has ended: then the provider is asked.
-    async fn warn(&self, id: Uuid, now_ms: i64) -> Result<(), Trouble> {
-        let warned = self.desk.write(id, move |tx| {
+    /// Warns once that a hold is about to end, and once more that it has ended. From then on the provider is asked until
+    /// its object shows the end, which is what takes the payment out of the selection; that it was asked is written
+    /// first, so that what cannot be asked for does not keep others from it.
+    async fn warn(&self, id: Uuid, warned_at_ms: i64, now_ms: i64) -> Result<(), Trouble> {
+        let first = self.desk.write(id, move |tx| {
             Box::pin(async move {
-                let query = sqlx::query(include_str!("sql/warned.sql")).bind(id.to_string()).bind(now_ms);
+                let query = sqlx::query(include_str!("sql/warned.sql"));
+                let query = query.bind(id.to_string()).bind(warned_at_ms).bind(now_ms);
                 Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
             })
         });
-        if !warned.await? {
+        if !first.await? {
             return Ok(());
         }
         let payment = self.desk.payment(id).await?;
@@ -93,7 +126,12 @@ impl Holds {
             tracing::warn!(payment = %id, saga = %payment.saga, %amount, until_ms, "a hold ends soon and is not captured");
             return Ok(());
         }
-        tracing::warn!(payment = %id, saga = %payment.saga, %amount, until_ms, "a hold has ended without being captured");
+        if warned_at_ms < until_ms {
+            tracing::warn!(payment = %id, saga = %payment.saga, %amount, until_ms, "a hold has ended without being captured");
+        }
+        if payment.provider != self.desk.gateway.name() {
+            return Ok(());
+        }
         look::at(&self.desk, &payment).await
     }
 }

@@ -24,6 +24,7 @@ each_database!(blocking:
     a_capture_in_doubt_is_settled_before_a_repair_touches_it,
     a_repair_that_cannot_be_read_is_broken,
     a_hold_is_warned_about_once_and_learned_to_have_ended,
+    a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it,
 );
 
 const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
@@ -250,6 +251,38 @@ fn a_hold_is_warned_about_once_and_learned_to_have_ended(on: On) {
     to(until);
     assert_eq!(shop.status(), "voided", "without a webhook");
     assert_eq!(shop.bank(), shop.ours());
+}
+
+fn a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it(on: On) {
+    let mut shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    let until = shop.get().unwrap().capture_before_unix_ms;
+    let now_ms = participant_kit::Clock::now_ms(&shop.clock);
+    shop.tick(Duration::from_millis((until - 1 - now_ms).unsigned_abs()));
+    shop.asked();
+    let minute = Duration::from_secs(60);
+    // The provider lets go of it later than it said.
+    shop.tick_only("holds", Duration::from_millis(1));
+    assert_eq!((shop.asked(), shop.status().as_str()), (strings(&["read:ok"]), "authorized"));
+    shop.tick_only("holds", minute - Duration::from_millis(1));
+    assert_eq!(shop.asked(), [""; 0], "not all the time");
+    shop.at_the_bank(async |bank, object| bank.cancel("ran out", &object).await).unwrap();
+    shop.faults(&[LoseAnswer]);
+    shop.tick_only("holds", Duration::from_millis(1));
+    assert_eq!((shop.asked(), shop.status().as_str()), (strings(&["read:ok"]), "authorized"), "lost");
+    shop.crash();
+    shop.asked();
+    shop.tick_only("holds", minute);
+    assert_eq!(shop.status(), "voided");
+    assert_eq!(shop.bank(), shop.ours());
+}
+
+#[test]
+fn holds_that_end_are_searched_by_their_time_on_both_sides() {
+    let plan = concat!("EXPLAIN QUERY PLAN\n", include_str!("../src/sql/holds_ending.sql"));
+    let plan = Shop::open(On::Sqlite).rows("payment", plan).join("\n");
+    let bounds = "USING INDEX payments_held (capture_before_ms>? AND capture_before_ms<?)";
+    assert!(plan.contains(bounds), "{plan}");
 }
 
 fn strings(texts: &[&str]) -> Vec<String> {

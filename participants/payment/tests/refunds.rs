@@ -19,6 +19,8 @@ each_database!(blocking:
     a_refund_that_fails_after_it_was_done_is_reversed_and_opens_a_case,
     a_refund_that_failed_leaves_its_amount_to_another_one,
     a_done_refund_is_looked_at_for_weeks_and_then_no_more,
+    a_done_refund_that_cannot_be_looked_at_is_left_alone_as_long_and_comes_to_the_same_end,
+    a_done_refund_of_another_provider_is_asked_of_nobody,
     a_case_is_settled_once_a_person_has_said_how,
     cases_are_listed_a_page_at_a_time_and_none_is_missed,
     what_was_asked_of_the_provider_is_on_record_with_what_is_unknown,
@@ -152,6 +154,40 @@ fn a_done_refund_is_looked_at_for_weeks_and_then_no_more(on: On) {
     shop.tick(100 * DAY);
     assert_eq!(shop.asked(), [""; 0]);
     assert_eq!(shop.get().unwrap().refunds[0].status, "done");
+}
+
+fn a_done_refund_that_cannot_be_looked_at_is_left_alone_as_long_and_comes_to_the_same_end(on: On) {
+    let shop = captured(on, "tok_ok");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    shop.asked();
+    shop.faults(&[LoseAnswer; 100]);
+    shop.tick(HOUR);
+    assert_eq!(shop.asked().len(), 1);
+    shop.tick(Duration::ZERO);
+    shop.tick(HOUR - MINUTE);
+    assert_eq!(shop.asked(), [""; 0], "not before its time");
+    for _ in 0..40 {
+        shop.tick(DAY);
+    }
+    let looks = shop.asked().len();
+    assert!((30..45).contains(&looks), "{looks}");
+    shop.tick(100 * DAY);
+    assert_eq!(shop.asked(), [""; 0], "nor for ever");
+    assert_eq!(shop.rows("payment", "SELECT look_at_ms FROM refunds"), ["0"]);
+}
+
+fn a_done_refund_of_another_provider_is_asked_of_nobody(on: On) {
+    let shop = captured(on, "tok_ok");
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    shop.asked();
+    shop.rows("payment", "UPDATE payments SET provider = 'another'");
+    shop.tick(2 * HOUR);
+    assert_eq!(shop.asked(), [""; 0]);
+    let due = shop.rows("payment", "SELECT look_at_ms FROM refunds").remove(0).parse::<i64>().unwrap();
+    assert!(due > participant_kit::Clock::now_ms(&shop.clock), "and is not due any more");
+    shop.rows("payment", "UPDATE payments SET provider = 'sandbox'");
+    shop.tick(DAY);
+    assert_eq!(shop.asked(), ["refunds:ok"], "once its own provider is back");
 }
 
 fn a_case_is_settled_once_a_person_has_said_how(on: On) {

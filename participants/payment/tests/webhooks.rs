@@ -23,6 +23,8 @@ each_database!(blocking:
     the_customer_the_webhook_and_the_saga_may_come_in_any_order_and_number,
     an_event_before_our_own_commit_is_parked_and_done_when_that_comes,
     an_event_about_nobody_s_object_is_parked_and_listed_and_never_dropped,
+    what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment_comes,
+    what_is_new_comes_before_what_is_parked,
     a_capture_in_doubt_is_found_by_its_webhook,
     a_hold_that_was_ended_at_the_provider_is_learned,
     a_refund_that_fails_later_is_learned_by_its_webhook,
@@ -194,6 +196,54 @@ fn an_event_about_nobody_s_object_is_parked_and_listed_and_never_dropped(on: On)
     let parked = &listed[0];
     assert_eq!((parked.event_id.as_str(), parked.provider_id.as_str()), ("evt_1", "pi_of_somebody_else"));
     assert!(parked.why.contains("no payment here") && parked.tries > 20, "{parked:?}");
+}
+
+fn what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment_comes(on: On) {
+    let mut shop = Shop::open(on);
+    shop.faults(&[HangAfter]);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None, "the object is made and nobody here knows it");
+    assert_eq!(shop.webhook("evt_1", &shop.object()), 200);
+    let tries =
+        |shop: &Shop| shop.rows("payment", "SELECT tries FROM webhooks").remove(0).parse::<i64>().unwrap();
+    let hour = Duration::from_secs(60 * 60);
+    for _ in 0..29 * 24 {
+        shop.tick_only("webhooks", hour);
+    }
+    let month = tries(&shop);
+    assert!((29..60).contains(&month), "in the end once a day: {month}");
+    for _ in 0..2 {
+        shop.tick_only("webhooks", 24 * hour);
+    }
+    let end = tries(&shop);
+    assert!(end > month);
+    for _ in 0..40 {
+        shop.tick_only("webhooks", 24 * hour);
+    }
+    assert_eq!((tries(&shop), shop.events_kept()), (end, vec!["evt_1 parked".to_owned()]), "kept");
+    shop.release();
+    let said = (0..1_000).map(|_| shop.authorize(Do, "tok_ok")).find(|said| *said != Said::Unknown);
+    assert_eq!(said, Some(Said::Done));
+    shop.tick_only("webhooks", Duration::ZERO);
+    assert_eq!(shop.events_kept(), ["evt_1 done"]);
+    shop.crash();
+    assert_eq!(shop.ours(), HELD);
+}
+
+fn what_is_new_comes_before_what_is_parked(on: On) {
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    // More than one tick takes.
+    for number in 0..40 {
+        assert_eq!(shop.webhook(&format!("evt_{number:02}"), "pi_of_somebody_else"), 200);
+    }
+    tick(&shop);
+    let parked = "SELECT event_id FROM webhooks WHERE status = 'parked'";
+    assert_eq!(shop.rows("payment", parked).len(), 40);
+    shop.clock.advance(60_000);
+    assert_eq!(shop.webhook("evt_ours", &shop.object()), 200);
+    shop.tick_only("webhooks", Duration::ZERO);
+    let ours = "SELECT status FROM webhooks WHERE event_id = 'evt_ours'";
+    assert_eq!(shop.rows("payment", ours), ["done"]);
 }
 
 fn a_capture_in_doubt_is_found_by_its_webhook(on: On) {

@@ -1,7 +1,10 @@
 //! Events as they are kept, and the loop that works through them.
 //!
 //! An event that cannot be finished is kept and tried again at growing intervals: one about an object that is of no
-//! payment here is parked, and is due at once when a payment gets that object ([`arrived`]).
+//! payment here is parked, and is due at once when a payment gets that object ([`arrived`]). Whoever shares an account
+//! parks every event of the others, so what is parked comes after what is new, and is not tried for ever.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use metrics::gauge;
@@ -24,6 +27,14 @@ const COUNT_PARKED: &str = "SELECT COUNT(*) FROM webhooks WHERE status = 'parked
 
 /// The most events that one tick works through.
 const MOST: i64 = 32;
+
+/// The longest pause of a parked event, how long it is tried, and when it is due after that: never by itself.
+const PARKED_PAUSE_MS: i64 = 24 * 60 * 60 * 1_000;
+const PARKED_TRIED_FOR_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+const NEVER_MS: i64 = i64::MAX;
+
+/// How often what is parked is counted, at the most.
+const COUNTED_EVERY_MS: i64 = 60 * 1_000;
 
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +80,7 @@ pub(crate) async fn store(
     .await
 }
 
-/// A payment has this object from now on: what was parked about it is due.
+/// A payment has this object from now on: what was parked about it is due, also what is being tried at this moment.
 pub(crate) async fn arrived(tx: &mut Tx<'_>, provider: &str, object: &ProviderId) -> Result<(), OpError> {
     let now_ms = tx.now_ms();
     sqlx::query(ARRIVED).bind(provider).bind(object.as_str()).bind(now_ms).execute(tx.conn()).await?;
@@ -107,10 +118,16 @@ fn kept(row: &AnyRow) -> Result<Kept, sqlx::Error> {
 
 /// The loop that works through what was kept.
 pub(crate) struct Inbox {
-    pub(crate) desk: Desk,
+    desk: Desk,
+    /// When what is parked was last counted; 0: not since the start.
+    counted_at_ms: AtomicI64,
 }
 
 impl Inbox {
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self { desk, counted_at_ms: AtomicI64::new(0) }
+    }
+
     /// Looks at what the event is about. How it stands then, and why it is not done.
     async fn take_up(&self, event: &Kept) -> Result<(Status, String), Trouble> {
         if event.object.is_empty() {
@@ -134,7 +151,7 @@ impl Inbox {
     async fn settle(&self, event: &Kept, now_ms: i64, to: Status, why: &str) -> Result<(), OpError> {
         let provider = self.desk.gateway.name();
         let (id, why, tries) = (event.event_id.clone(), why.to_owned(), event.tries);
-        let next_at_ms = now_ms.saturating_add(pauses::after(event.tries));
+        let next_at_ms = next_at_ms(event, now_ms, to);
         self.desk
             .kit
             .run(Vec::new(), move |tx| {
@@ -176,15 +193,35 @@ impl Inbox {
             self.settle(&event, now_ms, to, &why).await?;
             done += usize::from(to == Status::Done);
         }
-        if !rows.is_empty() {
-            let parked: i64 = sqlx::query(COUNT_PARKED).fetch_one(kit.reads()).await?.try_get(0)?;
-            // As a gauge has it.
-            #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-            gauge!(PARKED).set(parked as f64);
-        }
+        self.count(now_ms).await?;
         let more = i64::try_from(rows.len()).is_ok_and(|count| count == MOST);
         Ok(Progress { done, more, problem })
     }
+
+    /// Counting reads every parked event, so it is not done each time.
+    async fn count(&self, now_ms: i64) -> Result<(), OpError> {
+        let counted_at_ms = self.counted_at_ms.load(Ordering::Relaxed);
+        if counted_at_ms > 0 && now_ms.saturating_sub(counted_at_ms) < COUNTED_EVERY_MS {
+            return Ok(());
+        }
+        let parked: i64 = sqlx::query(COUNT_PARKED).fetch_one(self.desk.kit.reads()).await?.try_get(0)?;
+        // As a gauge has it.
+        #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+        gauge!(PARKED).set(parked as f64);
+        self.counted_at_ms.store(now_ms, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// When an event that was just tried is due again.
+fn next_at_ms(event: &Kept, now_ms: i64, to: Status) -> i64 {
+    if to != Status::Parked {
+        return now_ms.saturating_add(pauses::after(event.tries));
+    }
+    if now_ms.saturating_sub(event.received_at_ms) >= PARKED_TRIED_FOR_MS {
+        return NEVER_MS;
+    }
+    now_ms.saturating_add(pauses::up_to(event.tries, PARKED_PAUSE_MS))
 }
 
 #[async_trait]
