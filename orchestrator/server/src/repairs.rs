@@ -53,9 +53,11 @@ impl Repair {
         Ok(Self { message, saga })
     }
 
-    /// The same object in the same state is the same repair, whatever the reason.
+    /// The same object in the same state, of the same saga, is the same repair, whatever the reason. Another saga makes
+    /// another one: that of the wrong saga is refused.
     fn key(&self) -> String {
-        format!("{}/{}", self.message.state, self.message.provider_id)
+        let object = format!("{}/{}", self.message.state, self.message.provider_id);
+        self.saga.map_or(object.clone(), |saga| format!("{object}/{saga}"))
     }
 
     fn run(&self) -> NewRun {
@@ -192,7 +194,8 @@ mod tests {
             let problem = Repair::check(message).map(drop).unwrap_err();
             assert_eq!(problem.field(), Some(field));
         }
-        let most = RepairObjectRequest { provider_id: "x".repeat(200), ..asked() };
+        let saga_id = Uuid::now_v7().to_string();
+        let most = RepairObjectRequest { provider_id: "x".repeat(200), saga_id, ..asked() };
         assert!(Repair::check(most).unwrap().key().len() <= 255);
     }
 
@@ -203,6 +206,8 @@ mod tests {
         assert_eq!((&one.key, one.request_hash), (&other.key, other.request_hash));
         let held = run(RepairObjectRequest { state: "authorized".into(), ..asked() });
         assert_ne!(one.key, held.key);
+        let of_a_saga = run(RepairObjectRequest { saga_id: Uuid::from_u128(7).to_string(), ..asked() });
+        assert_ne!(one.key, of_a_saga.key);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl TakeBack {
         let taking = (seen.clone(), Verb::Cancel, None);
         let ours = match self.begin(call, taking).await? {
             Begun::Payment(ours) => ours,
-            Begun::Captured => return Ok(Reached::Refused(changed(seen))),
+            Begun::Refused(why) => return Ok(Reached::Refused(why)),
         };
         let provider_key = key(call, Verb::Cancel);
         let asked = self.desk.gateway.cancel(&provider_key, &self.object);
@@ -131,16 +131,20 @@ impl TakeBack {
     ) -> Result<Begun, Trouble> {
         let (call, object, provider) = (call.clone(), self.object.clone(), self.desk.gateway.name());
         let begun = self.desk.kit.run(Vec::new(), move |tx| {
-            let (call, object, amount) = (call.clone(), object.clone(), held(&seen));
+            let (call, object, seen) = (call.clone(), object.clone(), seen.clone());
+            let amount = held(&seen);
             Box::pin(async move {
-                let payment = owner(tx, provider, &object).await?;
+                let payment = match owned(tx, &call, provider, &seen).await? {
+                    Ok(payment) => payment,
+                    Err(another) => return Ok(Begun::Refused(another)),
+                };
                 if let Some(payment) = &payment {
                     match payment.status {
                         Status::Authorizing | Status::Waiting | Status::Authorized => {
                             ledger::shift(tx, payment, Status::Voiding).await?;
                         }
                         Status::Capturing => return Err(OpError::not_now(SOON, "a capture is under way")),
-                        Status::Captured => return Ok(Begun::Captured),
+                        Status::Captured => return Ok(Begun::Refused(changed(&seen))),
                         Status::Voiding | Status::Voided | Status::Refused => {}
                     }
                 }
@@ -160,8 +164,10 @@ impl TakeBack {
         seen: &ProviderPayment,
         id: Uuid,
     ) -> Result<Reached<TakeBackObjectResponse>, Trouble> {
-        let promised = self.promise(call, seen.clone(), id).await?;
-        let Promise { repair, payment, first } = promised;
+        let Promise { repair, payment, first } = match self.promise(call, seen.clone(), id).await? {
+            Ok(promised) => promised,
+            Err(another) => return Ok(Reached::Refused(another)),
+        };
         let amount = Money::new(repair.amount_minor, seen.amount.currency);
         if amount.minor == 0 {
             return Ok(done("nothing", amount));
@@ -197,19 +203,24 @@ impl TakeBack {
     }
 
     /// Writes the intent to refund what is left, or finds it.
-    async fn promise(&self, call: &CallMeta, seen: ProviderPayment, id: Uuid) -> Result<Promise, Trouble> {
+    async fn promise(
+        &self,
+        call: &CallMeta,
+        seen: ProviderPayment,
+        id: Uuid,
+    ) -> Result<Result<Promise, Refusal>, Trouble> {
         let (call, object, provider) = (call.clone(), self.object.clone(), self.desk.gateway.name());
         let promise = self.desk.kit.run(Vec::new(), move |tx| {
             let (call, object, seen) = (call.clone(), object.clone(), seen.clone());
             Box::pin(async move {
-                let payment = owner(tx, provider, &object).await?;
-                let payment = match payment {
-                    Some(payment) => captured(tx, &call, payment, &seen).await?,
-                    None => None,
+                let payment = match owned(tx, &call, provider, &seen).await? {
+                    Ok(Some(payment)) => captured(tx, &call, payment, &seen).await?,
+                    Ok(None) => None,
+                    Err(another) => return Ok(Err(another)),
                 };
                 let name = payment.as_ref().map(|payment| payment.id.to_string()).unwrap_or_default();
                 if let Some(repair) = repairs::load(tx, &call).await? {
-                    return Ok(Promise { repair, payment: name, first: false });
+                    return Ok(Ok(Promise { repair, payment: name, first: false }));
                 }
                 let left = seen.captured_minor.saturating_sub(seen.refunded_minor).max(0);
                 let left = match &payment {
@@ -237,7 +248,7 @@ impl TakeBack {
                 };
                 repairs::open(tx, &call, &taking).await?;
                 let repair = Repair { amount_minor: left, key_from_ms: tx.now_ms() };
-                Ok(Promise { repair, payment: name, first: true })
+                Ok(Ok(Promise { repair, payment: name, first: true }))
             })
         });
         Ok(promise.await?)
@@ -248,8 +259,8 @@ impl TakeBack {
 enum Begun {
     /// It may; the payment that has it, or nothing.
     Payment(String),
-    /// Our ledger knows better: it was captured.
-    Captured,
+    /// Our ledger knows better: it was captured, or is another saga's.
+    Refused(Refusal),
 }
 
 /// What a repair has promised to give back.
@@ -267,6 +278,30 @@ async fn owner(tx: &mut Tx<'_>, provider: &str, object: &ProviderId) -> Result<O
         tx.lock([ledger::lock(payment.id)])?;
     }
     Ok(payment)
+}
+
+/// The payment that has the object, if it is of the family that the repair is of: whoever asked for it has made sure of
+/// that family alone, and another's money may be wanted yet. An object that no payment has, but that bears the id of
+/// one, is of that one's family.
+async fn owned(
+    tx: &mut Tx<'_>,
+    call: &CallMeta,
+    provider: &str,
+    seen: &ProviderPayment,
+) -> Result<Result<Option<Payment>, Refusal>, OpError> {
+    let owner = owner(tx, provider, &seen.id).await?;
+    let named = match (&owner, seen.reference) {
+        (None, Some(reference)) => ledger::load(tx.conn(), reference).await?,
+        _ => None,
+    };
+    match owner.as_ref().or(named.as_ref()) {
+        Some(payment) if payment.root != call.root => {
+            let detail = "the object is of another saga than the repair was asked for; name that one";
+            let saga = payment.saga.to_string();
+            Ok(Err(Refusal::new("OBJECT_OF_ANOTHER_SAGA", detail).with("saga_id", saga)))
+        }
+        _ => Ok(Ok(owner)),
+    }
 }
 
 /// The payment as captured, booked now if that was not known; None where the ledger says that it cannot be.

@@ -23,6 +23,7 @@ each_database!(blocking:
     killed_anywhere_a_repair_takes_back_once,
     a_capture_in_doubt_is_settled_before_a_repair_touches_it,
     a_repair_that_cannot_be_read_is_broken,
+    a_repair_of_another_saga_touches_nothing,
     a_hold_is_warned_about_once_and_learned_to_have_ended,
     a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it,
 );
@@ -31,10 +32,15 @@ const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
 
 /// An object at the provider that nobody here has on record; held, or captured.
 fn orphan(shop: &Shop, captured: bool) -> String {
+    orphan_of(shop, Uuid::now_v7(), captured)
+}
+
+/// One that bears this payment's id.
+fn orphan_of(shop: &Shop, reference: Uuid, captured: bool) -> String {
     let wire = shop.bank_itself();
     shop.block_on(async move {
         let new = NewPayment {
-            reference: Uuid::now_v7(),
+            reference,
             amount: gbp(500),
             saga: Uuid::now_v7(),
             root: Uuid::now_v7(),
@@ -217,6 +223,26 @@ fn a_capture_in_doubt_is_settled_before_a_repair_touches_it(on: On) {
     shop.tick(Duration::from_secs(6));
     shop.settle();
     assert_eq!((shop.bank(), shop.ours()), (strings(VOIDED), strings(VOIDED)));
+}
+
+fn a_repair_of_another_saga_touches_nothing(on: On) {
+    let shop = Shop::open(on);
+    let of_another = |number, object: &str, state| {
+        let said = shop.take_back_of(Uuid::now_v7(), number, object, state).unwrap_err();
+        assert_eq!(said, Said::refused("OBJECT_OF_ANOTHER_SAGA"), "{object} {state}");
+    };
+    shop.authorize(Do, "tok_ok");
+    of_another(1, &shop.object(), "authorized");
+    assert_eq!(shop.status(), "authorized");
+    // What the ledger does not know, but bears the id of what it knows.
+    let second = orphan_of(&shop, shop.payment, false);
+    of_another(2, &second, "authorized");
+    shop.capture(Do);
+    of_another(3, &shop.object(), "captured");
+    assert_eq!((shop.status().as_str(), shop.get().unwrap().refunds.len()), ("captured", 0));
+    assert_eq!(left(&shop), [AMOUNT.to_string(), "500".into()]);
+    assert!(shop.rows("payment", "SELECT saga_id FROM repairs").is_empty());
+    assert_eq!(shop.take_back(Do, 4, &second, "authorized"), Ok(("voided".into(), 500)), "by its own name");
 }
 
 fn a_repair_that_cannot_be_read_is_broken(on: On) {

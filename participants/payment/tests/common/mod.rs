@@ -382,13 +382,34 @@ impl Shop {
         object: &str,
         state: &str,
     ) -> Option<Result<(String, i64), Said>> {
-        let meta = self.meta(&format!("repair_{number}"), op);
+        self.ask_back(&self.meta(&format!("repair_{number}"), op), number, object, state)
+    }
+
+    /// A repair in the family of another root.
+    pub fn take_back_of(
+        &self,
+        root: Uuid,
+        number: u8,
+        object: &str,
+        state: &str,
+    ) -> Result<(String, i64), Said> {
+        let meta = CallMeta { root, ..self.meta(&format!("repair_{number}"), Op::Do) };
+        self.ask_back(&meta, number, object, state).unwrap()
+    }
+
+    fn ask_back(
+        &self,
+        meta: &CallMeta,
+        number: u8,
+        object: &str,
+        state: &str,
+    ) -> Option<Result<(String, i64), Said>> {
         let request = TakeBackObjectRequest {
             provider_id: object.into(),
             state: state.into(),
             refund_id: self.refund_id(number).to_string(),
         };
-        let answer = self.call(&meta, request, |mut c, r| async move { c.take_back_object(r).await })?;
+        let answer = self.call(meta, request, |mut c, r| async move { c.take_back_object(r).await })?;
         Some(answer.map(|answer| (answer.outcome, answer.amount.unwrap().amount_minor)))
     }
 
