@@ -58,14 +58,14 @@ async fn two_parts_add_up_to_the_whole() {
     scene.close().await;
 }
 
-/// A return whose bank takes its time, once it is asked so rarely that the next time is six seconds away.
+/// A return whose bank takes its time, once it is asked so rarely that the next time is ten seconds away.
 async fn waited_for(scene: &mut Scene, order: &Answer, key: &str) -> Answer {
     let begun = scene.begin_return(order, key, &json!({})).await;
-    until("the refund has been asked for seven times", async || {
+    until("the refund has been asked for eight times", async || {
         let saga = scene.shop.saga(begun.text("/return_id")).await;
         let steps = saga.body["steps"].as_array().unwrap();
         let step = steps.iter().find(|step| step["name"] == "refund_payment").unwrap();
-        (step["attempts"].as_u64().unwrap() >= 7 && step["forward"] == "backing off").then_some(())
+        (step["attempts"].as_u64().unwrap() >= 8 && step["forward"] == "backing off").then_some(())
     })
     .await;
     begun
@@ -84,7 +84,7 @@ async fn a_refund_that_its_bank_decides_later_ends_its_return_when_the_webhook_s
         let at = Instant::now();
         scene.deliver(&[&told]).await;
         let ended = scene.returned(&order, &begun, &["completed", "compensated", "parked"]).await;
-        assert!(at.elapsed() < Duration::from_secs(6), "it was not woken: {:?}", at.elapsed());
+        assert!(at.elapsed() < Duration::from_secs(10), "it was not woken: {:?}", at.elapsed());
         if succeeds {
             assert_eq!(ended.text("/status"), "completed", "{ended:?}");
             assert_eq!(kept(&scene, &order).await, 0);
