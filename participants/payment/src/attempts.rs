@@ -148,6 +148,9 @@ impl Desk {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
+                if let GatewayError::Unavailable { after: Some(after), .. } = &error {
+                    self.not_before.set(call, self.kit.clock().now_ms(), *after);
+                }
                 self.note(call, verb, result(&error), &error.to_string()).await;
                 Err(error)
             }

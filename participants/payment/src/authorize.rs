@@ -194,6 +194,7 @@ impl Authorize {
                 if !wanted || !attempts::none_executed(tx.conn(), &call, verb).await? {
                     return Ok(false);
                 }
+                ledger::touch(tx, id).await?;
                 attempts::begin(tx, &call, verb, &id.to_string(), "").await?;
                 Ok(true)
             })
@@ -268,6 +269,7 @@ impl Authorize {
     /// Reads the object. One that was declined, or is not confirmed and whose task is gone, is ended at once: what may have
     /// been executed is never asked a second time, so waiting longer would only keep the customer from trying again.
     async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
+        self.desk.not_early(call)?;
         let payment = self.desk.payment(self.payment).await?;
         let seen = self.desk.sight(&payment).await?;
         let ends = match seen.as_ref().map(|seen| &seen.state) {

@@ -2,7 +2,9 @@
 //!
 //! Our ledger decides first: a payment is capturing by compare-and-swap from authorized, or no capture is sent. A
 //! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended; one
-//! that the provider surely did not execute is asked for again under its key, for as long as nobody settles it.
+//! that the provider surely did not execute is asked for again under its key, for as long as nobody settles it. Who ends
+//! the object says so in the ledger first, voiding by compare-and-swap from capturing: a capture after a cancel would rest
+//! on the provider's no alone.
 
 use async_trait::async_trait;
 use backstitch_failpoint::hit;
@@ -49,6 +51,9 @@ impl Capture {
         let Some(id) = payment.provider_id.clone() else {
             return Err(Trouble::Broken("an authorized payment without an object of the provider".into()));
         };
+        if matches!(payment.status, Status::Voiding | Status::Voided) {
+            return Err(Trouble::Later("the hold is being ended; it is not captured any more".into()));
+        }
         let provider_key = key(call, Verb::Capture);
         let captured = self.desk.gateway.capture(&provider_key, &id, self.amount);
         let captured = self.desk.asked(call, Verb::Capture, captured).await;
@@ -109,6 +114,7 @@ impl Capture {
                 if !wanted || !attempts::none_executed(tx.conn(), &call, Verb::Capture).await? {
                     return Ok(false);
                 }
+                ledger::touch(tx, id).await?;
                 attempts::begin(tx, &call, Verb::Capture, &id.to_string(), "").await?;
                 Ok(true)
             })
@@ -118,13 +124,32 @@ impl Capture {
 
     /// Reads the object; or asks again, where that is certain to do no harm.
     async fn see(&self, call: &CallMeta) -> Result<Reached<CaptureResponse>, Trouble> {
+        self.desk.not_early(call)?;
         match self.again(call).await? {
             Some(reached) => Ok(reached),
             None => self.look(call, |payment| self.desk.is_orphan(payment)).await,
         }
     }
 
-    /// Finds the capture; if it is not there and `settle` says so, makes it impossible by ending the hold.
+    /// Puts in the ledger that the hold ends, after which no capture is begun. False: the payment has moved on.
+    async fn give_up(&self) -> Result<bool, Trouble> {
+        let id = self.payment;
+        let given_up = self.desk.write(id, move |tx| {
+            Box::pin(async move {
+                match ledger::load(tx.conn(), id).await? {
+                    Some(payment) if payment.status == Status::Capturing => {
+                        ledger::shift(tx, &payment, Status::Voiding).await.map(|()| true)
+                    }
+                    Some(payment) => Ok(payment.status == Status::Voiding),
+                    None => Err(OpError::broken(format!("there is no payment {id}"))),
+                }
+            })
+        });
+        given_up.await
+    }
+
+    /// Finds the capture; if it is not there and `settle` says so, makes it impossible by ending the hold. An end that was
+    /// begun is gone on with.
     async fn look(
         &self,
         call: &CallMeta,
@@ -135,7 +160,10 @@ impl Capture {
             return Err(Trouble::Broken("an authorized payment without an object of the provider".into()));
         };
         match seen.state {
-            ProviderState::Authorized { .. } if settle(&payment) => {
+            ProviderState::Authorized { .. } if payment.status == Status::Voiding || settle(&payment) => {
+                if !self.give_up().await? {
+                    return Err(Trouble::Later("the payment has moved on meanwhile".into()));
+                }
                 let ended = self.desk.cancel(call, &payment, &seen.id).await?;
                 self.conclude(ended, None)
             }
@@ -243,6 +271,13 @@ impl OutsideAction for Capture {
         attempts::settled(tx, call).await?;
         match reached {
             Reached::Unknown(_) | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
+            // Somebody ends the hold meanwhile, and that end is not recorded as a hold that is at rest.
+            Reached::Refused(_)
+                if matches!(seen.state, ProviderState::Authorized { .. })
+                    && payment.status == Status::Voiding =>
+            {
+                Err(OpError::not_now(SOON, "the hold is being ended"))
+            }
             // Declined with the hold still there: it can be voided, and this step never captures it.
             Reached::Refused(_) if matches!(seen.state, ProviderState::Authorized { .. }) => {
                 ledger::shift(tx, &payment, Status::Authorized).await

@@ -13,6 +13,7 @@ use crate::gateway::{
 };
 use crate::learn::{Nonsense, verify};
 use crate::ledger;
+use crate::not_before::NotBefore;
 use crate::payment::Payment;
 
 /// How long an intent may be without a result before its task is held to be gone. Longer than any gateway waits for
@@ -29,6 +30,8 @@ pub(crate) struct Desk {
     opened_at_ms: i64,
     /// How long the provider remembers a key.
     pub(crate) key_window_ms: i64,
+    /// When a busy provider wants to be asked again.
+    pub(crate) not_before: NotBefore,
 }
 
 /// Why an action could not find out how things stand. Nothing follows from it about money.
@@ -79,7 +82,15 @@ impl Desk {
     /// `alone`: no other process works on the kit's database.
     pub(crate) fn new(kit: Kit, gateway: Arc<dyn PaymentGateway>, alone: bool, key_window_ms: i64) -> Self {
         let opened_at_ms = kit.clock().now_ms();
-        Self { kit, gateway, alone, opened_at_ms, key_window_ms }
+        Self { kit, gateway, alone, opened_at_ms, key_window_ms, not_before: NotBefore::default() }
+    }
+
+    /// Whether a step may ask the provider again yet; if not, its answer is that it is still unknown.
+    pub(crate) fn not_early(&self, call: &CallMeta) -> Result<(), Trouble> {
+        match self.not_before.is_early(call, self.kit.clock().now_ms()) {
+            true => Err(Trouble::Later("the provider is busy and wants to be asked later".into())),
+            false => Ok(()),
+        }
     }
 
     /// Whether no task is at the provider for `payment` any more, asked by who has the kit's claim on the step. Its

@@ -107,6 +107,15 @@ pub(crate) async fn shift(tx: &mut Tx<'_>, payment: &Payment, to: Status) -> Res
     write(tx, payment, &lesson).await
 }
 
+/// Counts the payment's age from now: a call about it is about to be sent once more, and may be on the way as long as the
+/// first.
+pub(crate) async fn touch(tx: &mut Tx<'_>, id: Uuid) -> Result<(), OpError> {
+    let now_ms = tx.now_ms();
+    let query = sqlx::query(include_str!("sql/touch_payment.sql")).bind(id.to_string()).bind(now_ms);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Brings the payment to what the provider's object shows: status, entries, events. Nothing new writes nothing.
 /// What cannot be is Broken and writes nothing either.
 pub(crate) async fn absorb(

@@ -24,6 +24,7 @@ mod learn;
 mod ledger;
 mod look;
 mod metrics;
+mod not_before;
 mod notices;
 mod pauses;
 mod payment;

@@ -112,6 +112,6 @@ pub(crate) struct Payment {
     pub(crate) refunded_minor: i64,
     pub(crate) released_minor: i64,
     pub(crate) created_at_ms: i64,
-    /// When the status was entered, or the provider's id stored, Unix milliseconds.
+    /// When the status was entered, the provider's id stored, or a call begun once more, Unix milliseconds.
     pub(crate) updated_at_ms: i64,
 }

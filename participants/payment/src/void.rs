@@ -1,7 +1,7 @@
 //! Void, the undo of Authorize: by money state a cancel, a refund, or nothing.
 //!
 //! The payment is voiding by compare-and-swap before anything is asked, and never from capturing: a capture that is
-//! under way is settled first, by its own step. Done only when the provider's object has ended, or everything that was
+//! under way is settled first, by its own step, or given up by it, which leaves the payment voiding. Done only when the provider's object has ended, or everything that was
 //! taken is given back; or at once where no object was ever stored, for then nothing can be confirmed any more.
 
 use async_trait::async_trait;

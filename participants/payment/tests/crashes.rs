@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do, Undo};
 use backstitch_services::{On, each_database};
-use common::Fault::{HangAfter, HangBefore, LoseAnswer, LoseRequest, Pass, Unavailable};
-use common::{Fault, Said, Shop};
+use common::Fault::{HangAfter, HangBefore, LoseAnswer, LoseRequest, Pass, RateLimited, Unavailable};
+use common::{Fault, GONE_AFTER_MS, Said, Shop};
 
 each_database!(blocking:
     killed_in_authorize_the_close_finds_the_hold_or_makes_it_impossible,
@@ -25,6 +25,9 @@ each_database!(blocking:
     a_capture_whose_request_was_lost_is_waited_for_and_then_settled,
     what_the_provider_surely_did_not_execute_is_asked_again_and_given_up_for_nobody,
     what_is_being_closed_or_may_have_been_executed_is_never_asked_again,
+    a_busy_provider_is_not_asked_again_before_it_wants_to_be,
+    a_capture_that_is_sent_again_after_a_long_time_is_waited_for_as_long_as_the_first,
+    killed_in_the_end_of_a_capture_the_next_process_goes_on_with_it,
     a_dropped_request_cancels_nothing,
     an_undo_that_begins_while_the_object_is_created_lets_nothing_be_confirmed,
     an_undo_that_begins_while_the_hold_is_made_ends_it,
@@ -302,6 +305,68 @@ fn what_is_being_closed_or_may_have_been_executed_is_never_asked_again(on: On) {
         shop.asked().iter().all(|asked| !asked.starts_with("capture")),
         "sent and lost, and not sent again"
     );
+}
+
+fn a_busy_provider_is_not_asked_again_before_it_wants_to_be(on: On) {
+    let shop = Shop::open(on);
+    let waits = |call: &dyn Fn() -> Said, asked: &[&str]| {
+        assert_eq!(call(), Said::Unknown, "it is busy");
+        shop.asked();
+        for pause_ms in [0, 6_999] {
+            shop.clock.advance(pause_ms);
+            assert_eq!(call(), Said::Unknown, "{asked:?} after {pause_ms} ms");
+            assert_eq!(shop.asked(), [""; 0], "not even read");
+        }
+        shop.clock.advance(1);
+        let said = call();
+        assert_eq!(shop.asked(), asked);
+        said
+    };
+    shop.faults(&[RateLimited(7), Pass, RateLimited(7)]);
+    let authorize = || shop.authorize(Do, "tok_ok");
+    assert_eq!(waits(&authorize, &["create:ok"]), Said::Unknown, "made, and too busy to confirm it");
+    // That busy answer was the first one of the next wait.
+    shop.clock.advance(6_999);
+    assert_eq!(authorize(), Said::Unknown);
+    assert_eq!(shop.asked(), [""; 0], "not even read");
+    shop.clock.advance(1);
+    assert_eq!(authorize(), Said::Done);
+    assert_eq!(shop.asked(), ["read:ok", "confirm:ok"]);
+    shop.faults(&[RateLimited(7)]);
+    assert_eq!(waits(&|| shop.capture(Do), &["capture:ok"]), Said::Done);
+    agree(&shop, CAPTURED, "once");
+}
+
+fn a_capture_that_is_sent_again_after_a_long_time_is_waited_for_as_long_as_the_first(on: On) {
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    shop.faults(&[Unavailable]);
+    assert_eq!(shop.capture(Do), Said::Unknown);
+    shop.clock.advance(GONE_AFTER_MS + 1);
+    shop.faults(&[LoseRequest]);
+    assert_eq!(shop.capture(Do), Said::Unknown, "sent again, and not heard of");
+    shop.clock.advance(GONE_AFTER_MS);
+    assert_eq!(shop.capture(Do), Said::Unknown, "it may yet arrive");
+    agree(&shop, HELD, "nobody has touched it");
+    shop.clock.advance(1);
+    assert_eq!(shop.capture(Do), Said::refused("PAYMENT_INTERRUPTED"));
+    agree(&shop, VOIDED, "ended");
+}
+
+fn killed_in_the_end_of_a_capture_the_next_process_goes_on_with_it(on: On) {
+    for fault in [HangBefore, HangAfter] {
+        for ends in [Do, Close] {
+            let mut shop = killed_in_capture(on, HangBefore);
+            shop.faults(&[Pass, fault]);
+            assert_eq!(shop.try_capture(ends, common::gbp(common::AMOUNT)), None, "it hangs at the provider");
+            assert_eq!(shop.status(), "voiding", "the ledger says so before the provider is told");
+            shop.crash();
+            shop.settle();
+            assert_eq!(shop.status(), "voided", "{fault:?} {ends:?}");
+            assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED"), "{fault:?} {ends:?}");
+            agree(&shop, VOIDED, "ended");
+        }
+    }
 }
 
 fn a_dropped_request_cancels_nothing(on: On) {

@@ -160,6 +160,9 @@ fn what_stripe_was_too_busy_for_is_asked_again_under_its_key(on: On) {
         let shop = Shop::open(on);
         shop.stripe().goes_wrong(operation, Kind::RateLimited(7));
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{operation:?}");
+        shop.clock.advance(6_999);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{operation:?}: too early");
+        shop.clock.advance(1);
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done, "{operation:?}");
         agree(&shop, HELD, "once");
     }
@@ -167,6 +170,9 @@ fn what_stripe_was_too_busy_for_is_asked_again_under_its_key(on: On) {
     shop.authorize(Do, "tok_ok");
     shop.stripe().goes_wrong(Operation::CaptureIntent, Kind::RateLimited(7));
     assert_eq!(shop.capture(Do), Said::Unknown);
+    shop.clock.advance(6_999);
+    assert_eq!(shop.capture(Do), Said::Unknown, "too early");
+    shop.clock.advance(1);
     assert_eq!(shop.capture(Do), Said::Done);
     agree(&shop, CAPTURED, "once");
 }

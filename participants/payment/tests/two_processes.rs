@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
-use common::Fault::{HangAfter, HangBefore, Pass};
+use common::Fault::{HangAfter, HangBefore, HangUnavailable, Pass, Unavailable};
 use common::{AMOUNT, Fault, GONE_AFTER_MS, Said, Shop, gbp};
 
 const HELD: &[&str] = &["authorized:1000"];
@@ -141,6 +141,47 @@ fn a_capture_that_another_process_is_in_is_not_made_twice() {
     shop.other();
     assert_eq!(shop.capture(Do), Said::Done);
     agree(&shop, &["authorized:1000", "captured:1000"], "captured");
+}
+
+#[test]
+fn no_capture_is_sent_after_another_process_has_sent_the_cancel() {
+    let mut shop = Shop::with_two_processes();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[HangUnavailable]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None, "it hangs at the provider");
+    shop.clock.advance(GONE_AFTER_MS + 1);
+    // The other one holds it to be gone and cancels; it has not heard of that yet.
+    shop.other();
+    shop.faults(&[Pass, HangAfter]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None, "it hangs at the provider");
+    assert_eq!(shop.status(), "voiding", "the ledger says so before the provider is told");
+    // Now the first one hears that the provider was only busy, and would ask again.
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.capture(Do)), Said::refused("PAYMENT_INTERRUPTED"));
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.capture(Do)), Said::refused("PAYMENT_INTERRUPTED"));
+    agree(&shop, &["authorized:1000", "voided:1000"], "ended");
+    let asked = shop.asked();
+    assert!(!asked.iter().any(|call| call.starts_with("capture")), "{asked:?}");
+}
+
+#[test]
+fn a_hold_that_is_asked_for_again_after_a_long_time_is_left_alone_as_long_as_the_first() {
+    let mut shop = Shop::with_two_processes();
+    shop.faults(&[Pass, Unavailable]);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "made, and not confirmed");
+    shop.clock.advance(GONE_AFTER_MS + 1);
+    shop.faults(&[Pass, HangBefore]);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None, "it hangs at the provider");
+    shop.other();
+    shop.clock.advance(GONE_AFTER_MS);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "it may be on its way");
+    shop.other();
+    shop.release();
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Done);
+    agree(&shop, HELD, "held");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_proto::money::Money;
@@ -24,6 +25,10 @@ pub enum Fault {
     LoseAnswer,
     /// The provider says that it cannot now.
     Unavailable,
+    /// The provider says that it is busy, and after how many seconds it wants to be asked again.
+    RateLimited(u64),
+    /// As `Unavailable`, and the answer is on its way until it is released, or everything stops.
+    HangUnavailable,
     /// The call has not left until it is released, or everything stops.
     HangBefore,
     /// The provider has executed it, and the answer is on its way until it is released, or everything stops.
@@ -62,6 +67,14 @@ impl Wire {
         match fault {
             Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
             Fault::Unavailable => return Err(GatewayError::unavailable("try again")),
+            Fault::RateLimited(seconds) => {
+                let after = Some(Duration::from_secs(seconds));
+                return Err(GatewayError::Unavailable { why: "busy".into(), after });
+            }
+            Fault::HangUnavailable => {
+                self.hang().await;
+                return Err(GatewayError::unavailable("try again"));
+            }
             Fault::HangBefore => self.hang().await,
             Fault::Pass | Fault::LoseAnswer | Fault::HangAfter => {}
         }
