@@ -402,8 +402,13 @@ impl OutsideAction for Authorize {
         if matches!(reached, Reached::Done(_) | Reached::Refused(_)) {
             attempts::settled(tx, call).await?;
         }
-        // Whoever found it out, the saga is told in the same commit.
-        if payment.status == Status::Waiting && !matches!(reached, Reached::Pending(_)) {
+        // Whoever found out what the customer did, and what was found out while nobody's call waited for it: the saga is
+        // told in the same commit.
+        let ended = matches!(reached, Reached::Done(_) | Reached::Refused(_));
+        let is_unattended = self.method.is_none();
+        if payment.status == Status::Waiting && !matches!(reached, Reached::Pending(_))
+            || is_unattended && ended
+        {
             notices::wake(tx, call.saga, call.root).await?;
         }
         match (self.sight.get(), reached) {

@@ -19,6 +19,7 @@ use crate::desk::{Desk, Sight, Trouble, interrupted, key, refusal};
 use crate::gateway::{Decline, GatewayError, ProviderPayment, ProviderState};
 use crate::learn::verify;
 use crate::ledger::{self, SOON};
+use crate::notices;
 use crate::payment::{Payment, Status};
 
 pub(crate) const KIND: &str = "capture";
@@ -29,6 +30,8 @@ pub(crate) struct Capture {
     sight: Sight,
     /// The provider has answered the capture itself.
     heard: Sight<()>,
+    /// Built again from its row: nobody's call is answered by it, so the saga is told when it has come to its end.
+    is_unattended: bool,
     payment: Uuid,
     amount: Money,
 }
@@ -38,12 +41,14 @@ impl Capture {
     pub(crate) fn parse(desk: &Desk, request: CaptureRequest) -> Result<Self, String> {
         let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
         let amount = Money::parse(request.amount.as_ref()).map_err(|e| format!("amount: {e}"))?;
-        Ok(Self { desk: desk.clone(), sight: Sight::default(), heard: Sight::default(), payment, amount })
+        let (sight, heard) = (Sight::default(), Sight::default());
+        Ok(Self { desk: desk.clone(), sight, heard, is_unattended: false, payment, amount })
     }
 
     /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
     pub(crate) fn decode(desk: &Desk, bytes: &[u8]) -> Result<Self, String> {
-        Self::parse(desk, CaptureRequest::decode(bytes).map_err(|e| e.to_string())?)
+        let parsed = Self::parse(desk, CaptureRequest::decode(bytes).map_err(|e| e.to_string())?)?;
+        Ok(Self { is_unattended: true, ..parsed })
     }
 
     async fn take(&self, call: &CallMeta) -> Result<Reached<CaptureResponse>, Trouble> {
@@ -269,6 +274,9 @@ impl OutsideAction for Capture {
             attempts::end(tx, call, Verb::Capture, "ok", "").await?;
         }
         attempts::settled(tx, call).await?;
+        if self.is_unattended && matches!(reached, Reached::Done(_) | Reached::Refused(_)) {
+            notices::wake(tx, call.saga, call.root).await?;
+        }
         match reached {
             Reached::Unknown(_) | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
             // Somebody ends the hold meanwhile, and that end is not recorded as a hold that is at rest.

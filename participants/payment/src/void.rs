@@ -1,8 +1,9 @@
 //! Void, the undo of Authorize: by money state a cancel, a refund, or nothing.
 //!
 //! The payment is voiding by compare-and-swap before anything is asked, and never from capturing: a capture that is
-//! under way is settled first, by its own step, or given up by it, which leaves the payment voiding. Done only when the provider's object has ended, or everything that was
-//! taken is given back; or at once where no object was ever stored, for then nothing can be confirmed any more.
+//! under way is settled first, by its own step, or given up by it, which leaves the payment voiding. Done only when the
+//! provider's object has ended, or everything that was taken is given back; or at once where no object was ever stored,
+//! for then nothing can be confirmed any more.
 
 use async_trait::async_trait;
 use backstitch_proto::ids;
@@ -27,6 +28,8 @@ pub(crate) const KIND: &str = "void";
 pub(crate) struct Void {
     desk: Desk,
     sight: Sight,
+    /// Built again from its row: nobody's call is answered by it, so the saga is told when it is done.
+    is_unattended: bool,
     payment: Uuid,
 }
 
@@ -34,12 +37,13 @@ impl Void {
     /// Parses a request; the words say which field is wrong.
     pub(crate) fn parse(desk: &Desk, request: &VoidRequest) -> Result<Self, String> {
         let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
-        Ok(Self { desk: desk.clone(), sight: Sight::default(), payment })
+        Ok(Self { desk: desk.clone(), sight: Sight::default(), is_unattended: false, payment })
     }
 
     /// Builds the undo again from what [`encode`](OutsideUndo::encode) stored.
     pub(crate) fn decode(desk: &Desk, bytes: &[u8]) -> Result<Self, String> {
-        Self::parse(desk, &VoidRequest::decode(bytes).map_err(|e| e.to_string())?)
+        let parsed = Self::parse(desk, &VoidRequest::decode(bytes).map_err(|e| e.to_string())?)?;
+        Ok(Self { is_unattended: true, ..parsed })
     }
 
     async fn end(&self, call: &CallMeta) -> Result<(), Trouble> {
@@ -204,6 +208,9 @@ impl OutsideUndo for Void {
             return Err(OpError::broken(format!("there is no payment {}", self.payment)));
         };
         attempts::settled(tx, call).await?;
+        if self.is_unattended {
+            notices::wake(tx, call.saga, call.root).await?;
+        }
         if payment.status != Status::Voiding {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backstitch_proto::contract::Op::Do;
 use backstitch_services::{On, each_database};
-use common::Fault::HangAfter;
+use common::Fault::{HangAfter, Pass};
 use common::{AMOUNT, SECRET, Said, Shop, gbp, signature};
 use participant_kit::Clock as _;
 use participant_payment::MOST_BYTES;
@@ -26,6 +26,7 @@ each_database!(blocking:
     what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment_comes,
     what_is_new_comes_before_what_is_parked,
     a_capture_in_doubt_is_found_by_its_webhook,
+    what_ends_while_nobody_s_call_waits_for_it_wakes_its_saga,
     a_hold_that_was_ended_at_the_provider_is_learned,
     a_refund_that_fails_later_is_learned_by_its_webhook,
     a_provider_that_makes_no_sense_parks_the_event_with_the_reason,
@@ -256,8 +257,38 @@ fn a_capture_in_doubt_is_found_by_its_webhook(on: On) {
     assert_eq!(shop.webhook("evt_1", &shop.object()), 200);
     tick(&shop);
     assert_eq!(shop.status(), "captured");
+    assert_eq!(shop.told.heard(), [format!("wake {}", shop.saga)]);
     assert_eq!(shop.capture(Do), Said::Done);
     assert_eq!(shop.bank(), shop.ours());
+}
+
+fn what_ends_while_nobody_s_call_waits_for_it_wakes_its_saga(on: On) {
+    let wakes = |shop: &Shop, why: &str| {
+        assert_eq!(shop.told.heard(), [""; 0], "{why}: whoever calls is answered, and needs no waking");
+        shop.tick(Duration::from_secs(6));
+        shop.settle();
+        tick(shop);
+        assert_eq!(shop.told.heard(), [format!("wake {}", shop.saga)], "{why}");
+    };
+    let mut shop = Shop::open(on);
+    shop.faults(&[Pass, HangAfter]);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
+    shop.crash();
+    wakes(&shop, "a hold");
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[HangAfter]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None);
+    shop.crash();
+    wakes(&shop, "a capture");
+    assert_eq!(shop.status(), "captured");
+
+    let mut shop = Shop::open(on);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[Pass, HangAfter]);
+    assert_eq!(shop.try_void(), None);
+    shop.crash();
+    wakes(&shop, "a void");
+    assert_eq!(shop.status(), "voided");
 }
 
 fn a_hold_that_was_ended_at_the_provider_is_learned(on: On) {
