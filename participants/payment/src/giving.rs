@@ -87,6 +87,7 @@ impl Desk {
         renew: impl AsyncFnOnce() -> Result<bool, Trouble>,
     ) -> Result<Given, Trouble> {
         if !ask.first {
+            self.not_early(call)?;
             let refunds = self.gateway.refunds(ask.object).await?;
             if let Some(found) = refunds.into_iter().find(|refund| refund.reference == Some(ask.refund)) {
                 return ask.checked(found);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
-use common::Fault::{HangBefore, LoseAnswer, Pass};
+use common::Fault::{HangBefore, LoseAnswer, Pass, Unavailable};
 use common::{AMOUNT, Said, Shop, gbp};
 use proptest::prelude::*;
 
@@ -279,6 +279,17 @@ fn what_was_asked_of_the_provider_is_on_record_with_what_is_unknown(on: On) {
     shop.refund(Do, 1, AMOUNT);
     shop.tick(Duration::ZERO);
     assert_eq!(results(&shop), ["create:ok", "confirm:ok", "capture:ok", "refund:ok"]);
+
+    // What a killed process may have sent is not known by what came of the next one's.
+    let mut shop = captured(on, "tok_ok");
+    shop.faults(&[HangBefore]);
+    assert_eq!(shop.try_refund(Do, 1, gbp(AMOUNT)), None);
+    shop.crash();
+    shop.faults(&[Pass, Unavailable]);
+    assert_eq!(shop.refund(Do, 1, AMOUNT), Said::Unknown);
+    assert_eq!(results(&shop)[3..], ["refund:", "refund:unavailable"]);
+    assert_eq!(shop.refund(Do, 1, AMOUNT), Said::Done);
+    assert_eq!(results(&shop)[3..], ["refund:settled", "refund:unavailable", "refund:ok"]);
 }
 
 proptest! {
