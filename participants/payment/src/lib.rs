@@ -1,11 +1,11 @@
 //! The payment participant: money at a payment provider, held, taken, let go and given back exactly as often as a saga
 //! says.
 //!
-//! [`gateway`] is the door to a provider and knows nothing of us; `learn` is the pure table of what may be learned
-//! about a payment; `ledger`, `refunds`, `attempts`, `repairs` and `cases` are our own books; `authorize`, `void`, `capture`,
-//! `refund` and `take_back` are the moves, each run behind the kit's barrier. `webhooks` is what the provider tells by
-//! itself, `watch` what is looked at because time has passed, `notices` what the orchestrator is told. Knows of an
-//! orchestrator only where to tell it, and no other participant.
+//! [`gateway`] is the door to a provider and knows nothing of us; `bank` is the other side of the sandbox's door. `learn` is
+//! the pure table of what may be learned about a payment; `ledger`, `refunds`, `attempts`, `repairs` and `cases` are our own
+//! books; `authorize`, `void`, `capture`, `refund` and `take_back` are the moves, each run behind the kit's barrier.
+//! `webhooks` is what the provider tells by itself, `watch` what is looked at because time has passed, `notices` what the
+//! orchestrator is told. Knows of an orchestrator only where to tell it, and no other participant.
 //!
 //! Two things hold whatever crashes: money moves only on an object of the provider whose id is stored here first, and
 //! a payment is capturing or voiding by a compare-and-swap from authorized, never both.
@@ -14,6 +14,7 @@
 
 mod attempts;
 mod authorize;
+mod bank;
 mod capture;
 mod cases;
 mod desk;

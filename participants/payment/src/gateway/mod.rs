@@ -3,10 +3,10 @@
 //! A gateway translates and nothing else. It knows no saga, no barrier, no ledger of ours and decides no retry;
 //! which call is made when, and what may be believed, is the business of the actions.
 //!
-//! One provider is one file (or folder) beside this one. A new one implements [`PaymentGateway`]: seven calls by id and a
-//! list, keys that are the provider's own idempotency keys, limits after which no call is waited for, and each way in
-//! which a call goes wrong as one of [`GatewayError`]'s four. It is held to the laws in `tests/gateways`, to which it
-//! gives its test cards and the other side of its counter.
+//! One provider is one file beside this one, like `sandbox.rs` (or a folder, where there is much to translate). A new one
+//! implements [`PaymentGateway`]: seven calls by id and a list, keys that are the provider's own idempotency keys, limits
+//! after which no call is waited for, and each way in which a call goes wrong as one of [`GatewayError`]'s four. It is held
+//! to the laws in `tests/gateways`, to which it gives its test cards and the other side of its counter.
 //!
 //! Money moves only by calls on an id that the caller has already stored: [`create`](PaymentGateway::create) makes an
 //! object that holds nothing, every other call names it. Card data never enters: a [`PaymentMethod`] is a token.

@@ -1,4 +1,4 @@
-//! One payment object of the sandbox as a pure state machine: what a call changes, what is booked, what is answered.
+//! One account as a pure state machine: what a call changes, what is booked, what is answered.
 //!
 //! Knows no database, no keys and no time but the value it is given. Created -> (challenged ->) authorized ->
 //! captured | voided, or refused on the way to authorized. What is not in these functions cannot happen to money here,
@@ -8,8 +8,7 @@ use backstitch_proto::money::Money;
 use uuid::Uuid;
 
 use super::cards::Card;
-use super::ruling::{Delivery, Entry, Kind, Ruling, Said, State};
-use crate::gateway::{Decline, DeclineReason, RefundState};
+use super::ruling::{Decline, Delivery, Entry, Kind, Reason, RefundState, Ruling, Said, State};
 
 /// How long a hold lasts: 7 days, as with most card networks.
 pub const HOLD_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -23,10 +22,10 @@ const REFUND_LOOKS: i64 = 2;
 /// The read at which a customer who finishes a challenge at all has finished it.
 const CHALLENGE_READS: i64 = 2;
 
-/// A payment object.
+/// What a merchant can hold, take and give back of one customer's money.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
-    /// The sandbox's id.
+    /// The bank's id.
     pub(super) id: String,
     /// The merchant's id.
     pub(super) reference: Uuid,
@@ -74,18 +73,18 @@ impl Account {
     /// The customer's card is asked for the hold.
     pub(super) fn confirm(&mut self, token: &str, now_ms: i64) -> Ruling {
         if self.state != State::Created {
-            return Ruling::no(DeclineReason::WrongState, "payment_unexpected_state");
+            return Ruling::no(Reason::WrongState, "payment_unexpected_state");
         }
         let Some(card) = Card::of(token) else {
-            return self.refuse(DeclineReason::UnknownPaymentMethod, "no_such_payment_method");
+            return self.refuse(Reason::UnknownPaymentMethod, "no_such_payment_method");
         };
         if card == Card::LostRequest {
             return Ruling::yes(Vec::new()).delivered(Delivery::Lost);
         }
         self.card = Some(card);
         match card {
-            Card::Declined => self.refuse(DeclineReason::CardDeclined, "generic_decline"),
-            Card::InsufficientFunds => self.refuse(DeclineReason::InsufficientFunds, "insufficient_funds"),
+            Card::Declined => self.refuse(Reason::CardDeclined, "generic_decline"),
+            Card::InsufficientFunds => self.refuse(Reason::InsufficientFunds, "insufficient_funds"),
             Card::ChallengePassed | Card::ChallengeFailed | Card::ChallengeAbandoned => {
                 self.state = State::Challenged;
                 Ruling::yes(Vec::new())
@@ -113,9 +112,9 @@ impl Account {
         match (self.state, self.card) {
             (State::Challenged, Some(Card::ChallengePassed)) => self.hold(now_ms),
             (State::Challenged, Some(Card::ChallengeFailed)) => {
-                self.refuse(DeclineReason::AuthenticationFailed, "authentication_failed")
+                self.refuse(Reason::AuthenticationFailed, "authentication_failed")
             }
-            _ => Ruling::no(DeclineReason::WrongState, "no_challenge_to_finish"),
+            _ => Ruling::no(Reason::WrongState, "no_challenge_to_finish"),
         }
     }
 
@@ -123,21 +122,18 @@ impl Account {
     pub(super) fn capture(&mut self, amount: Money, now_ms: i64) -> Ruling {
         match self.state {
             State::Authorized => {}
-            State::Captured => return Ruling::no(DeclineReason::WrongState, "already_captured"),
-            _ => return Ruling::no(DeclineReason::WrongState, "payment_unexpected_state"),
+            State::Captured => return Ruling::no(Reason::WrongState, "already_captured"),
+            _ => return Ruling::no(Reason::WrongState, "payment_unexpected_state"),
         }
         if now_ms > self.capture_before_ms {
             let gone = self.void();
-            return Ruling {
-                entries: gone.entries,
-                ..Ruling::no(DeclineReason::Expired, "authorization_expired")
-            };
+            return Ruling { entries: gone.entries, ..Ruling::no(Reason::Expired, "authorization_expired") };
         }
         if matches!(self.card, Some(Card::CaptureDeclined | Card::VoidUnavailable)) {
-            return Ruling::no(DeclineReason::CaptureDeclined, "capture_declined");
+            return Ruling::no(Reason::CaptureDeclined, "capture_declined");
         }
         if amount.currency != self.amount.currency || !(1..=self.authorized_minor).contains(&amount.minor) {
-            return Ruling::no(DeclineReason::AmountNotAllowed, "amount_too_large");
+            return Ruling::no(Reason::AmountNotAllowed, "amount_too_large");
         }
         self.state = State::Captured;
         self.captured_minor = amount.minor;
@@ -148,14 +144,14 @@ impl Account {
     /// Ends the object, hold included. Ended already: so it is.
     pub(super) fn cancel(&mut self) -> Ruling {
         match self.state {
-            State::Captured => Ruling::no(DeclineReason::WrongState, "already_captured"),
+            State::Captured => Ruling::no(Reason::WrongState, "already_captured"),
             State::Voided | State::Refused => Ruling::yes(Vec::new()),
             State::Authorized
                 if self.card == Some(Card::VoidUnavailable) && self.failed_voids < FAILING_VOIDS =>
             {
                 self.failed_voids += 1;
                 Ruling {
-                    said: Said::Unavailable("the sandbox does not cancel this hold yet"),
+                    said: Said::Unavailable("this hold is not cancelled yet"),
                     entries: Vec::new(),
                     delivery: Delivery::Prompt,
                 }
@@ -167,11 +163,11 @@ impl Account {
     /// Gives money back. The state of the refund, or no.
     pub(super) fn refund(&mut self, amount: Money) -> (Ruling, RefundState) {
         if self.state != State::Captured {
-            return (Ruling::no(DeclineReason::WrongState, "nothing_captured"), RefundState::Failed);
+            return (Ruling::no(Reason::WrongState, "nothing_captured"), RefundState::Failed);
         }
         let left = self.captured_minor.saturating_sub(self.refunded_minor);
         if amount.currency != self.amount.currency || !(1..=left).contains(&amount.minor) {
-            let no = Ruling::no(DeclineReason::AmountNotAllowed, "refund_exceeds_captured");
+            let no = Ruling::no(Reason::AmountNotAllowed, "refund_exceeds_captured");
             return (no, RefundState::Failed);
         }
         if self.card == Some(Card::RefundDeclined) {
@@ -209,7 +205,7 @@ impl Account {
         Ruling::yes(vec![Entry { kind: Kind::Authorized, amount_minor: self.amount.minor }])
     }
 
-    fn refuse(&mut self, reason: DeclineReason, code: &str) -> Ruling {
+    fn refuse(&mut self, reason: Reason, code: &str) -> Ruling {
         self.state = State::Refused;
         self.decline = Some(Decline::new(reason, code));
         Ruling::yes(Vec::new())
@@ -336,7 +332,7 @@ mod tests {
         let mut account = account();
         account.confirm("tok_ok", 0);
         let ruling = account.capture(gbp(1_000), HOLD_MS + 1);
-        assert!(matches!(ruling.said, Said::No(Decline { reason: DeclineReason::Expired, .. })));
+        assert!(matches!(ruling.said, Said::No(Decline { reason: Reason::Expired, .. })));
         assert_eq!(ruling.entries, [Entry { kind: Kind::Voided, amount_minor: 1_000 }]);
     }
 

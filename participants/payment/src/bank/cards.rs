@@ -1,8 +1,8 @@
-//! The sandbox's test cards: which token behaves how. Deterministic, so that a story can be told twice.
+//! The bank's test cards: which token behaves how. Deterministic, so that a story can be told twice.
 
 /// What a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Card {
+pub(super) enum Card {
     /// Everything succeeds.
     Good,
     /// The issuer declines the hold.
@@ -34,7 +34,7 @@ pub enum Card {
 }
 
 /// Tokens and what they stand for, in the order of the manual.
-pub const CARDS: [(&str, Card); 14] = [
+pub(super) const CARDS: [(&str, Card); 14] = [
     ("tok_ok", Card::Good),
     ("tok_declined", Card::Declined),
     ("tok_insufficient_funds", Card::InsufficientFunds),
@@ -52,13 +52,13 @@ pub const CARDS: [(&str, Card); 14] = [
 ];
 
 impl Card {
-    /// The card behind a token, if the sandbox issued it.
-    pub fn of(token: &str) -> Option<Self> {
+    /// The card behind a token, if the bank issued it.
+    pub(super) fn of(token: &str) -> Option<Self> {
         CARDS.iter().find(|(name, _)| *name == token).map(|(_, card)| *card)
     }
 
     /// The token; what the ledger stores.
-    pub fn token(self) -> &'static str {
+    pub(super) fn token(self) -> &'static str {
         CARDS.iter().find(|(_, card)| *card == self).map_or("", |(name, _)| name)
     }
 }

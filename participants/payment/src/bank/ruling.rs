@@ -1,10 +1,11 @@
-//! The words in which the sandbox decides about a call: states, lines to book, yes or no, and when the answer leaves.
+//! The words in which the bank decides about a call: states, lines to book, yes or no, and when the answer leaves.
 
-use crate::gateway::{Decline, DeclineReason};
+use serde::{Deserialize, Serialize};
 
 /// Where an account stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
     /// Holds nothing.
     Created,
     /// Waits for the customer.
@@ -37,6 +38,56 @@ impl State {
         use State::{Authorized, Captured, Challenged, Created, Refused, Voided};
         [Created, Challenged, Authorized, Captured, Voided, Refused].into_iter().find(|s| s.as_str() == word)
     }
+}
+
+/// Where a refund stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefundState {
+    /// Accepted, not decided.
+    Pending,
+    /// The money went back.
+    Succeeded,
+    /// The money is here.
+    Failed,
+}
+
+/// A no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Decline {
+    /// Which kind of no.
+    pub(crate) reason: Reason,
+    /// In the bank's jargon.
+    pub(crate) code: String,
+}
+
+impl Decline {
+    /// A no in these words.
+    pub(super) fn new(reason: Reason, code: &str) -> Self {
+        Self { reason, code: code.to_owned() }
+    }
+}
+
+/// The kinds of no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    /// The issuer declined.
+    CardDeclined,
+    /// The account is empty.
+    InsufficientFunds,
+    /// The customer did not prove to be the holder.
+    AuthenticationFailed,
+    /// No card has this token.
+    UnknownPaymentMethod,
+    /// The capture was declined; the hold is there.
+    CaptureDeclined,
+    /// The hold has run out.
+    Expired,
+    /// Not within what the account allows.
+    AmountNotAllowed,
+    /// Not as the account stands.
+    WrongState,
 }
 
 /// What is booked: the lines of the bank's statement.
@@ -79,9 +130,9 @@ pub(super) struct Entry {
     pub(super) amount_minor: i64,
 }
 
-/// When the answer leaves the sandbox, counted from the commit.
+/// When the answer leaves the bank, counted from the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// At once.
     Prompt,
     /// Seconds later.
@@ -119,7 +170,7 @@ impl Ruling {
     }
 
     /// No, for this reason; nothing is booked.
-    pub(super) fn no(reason: DeclineReason, code: &str) -> Self {
+    pub(super) fn no(reason: Reason, code: &str) -> Self {
         Self { said: Said::No(Decline::new(reason, code)), entries: Vec::new(), delivery: Delivery::Prompt }
     }
 

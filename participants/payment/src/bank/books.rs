@@ -7,10 +7,9 @@ use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::account::Account;
-use super::call::{Answer, Call, Shown, ShownListed, ShownRefund};
+use super::call::{Answer, BankError, Call, NewAccount, Shown, ShownListed, ShownRefund};
 use super::cards::Card;
-use super::ruling::{Delivery, Entry, Kind, Ruling, Said, State};
-use crate::gateway::{Decline, DeclineReason, GatewayError, NewPayment, ProviderId, RefundState};
+use super::ruling::{Decline, Delivery, Entry, Kind, Reason, RefundState, Ruling, Said, State};
 
 /// How many accounts a list shows at once.
 pub(super) const PAGE: i64 = 100;
@@ -18,7 +17,7 @@ pub(super) const PAGE: i64 = 100;
 /// Why a call was not executed.
 pub(super) enum BooksError {
     /// An answer to this call; it wrote nothing that must not be committed.
-    Said(GatewayError),
+    Said(BankError),
     /// The transaction is lost, for every call in it.
     Database(sqlx::Error),
 }
@@ -29,8 +28,8 @@ impl From<sqlx::Error> for BooksError {
     }
 }
 
-fn broken(why: impl Into<String>) -> BooksError {
-    BooksError::Said(GatewayError::Broken(why.into()))
+fn nonsense(why: impl Into<String>) -> BooksError {
+    BooksError::Said(BankError::Nonsense(why.into()))
 }
 
 /// The ledger inside a transaction.
@@ -50,7 +49,7 @@ impl Books<'_> {
         let canonical = call.canonical();
         if let Some((stored, answer)) = self.answered(key).await? {
             if stored != canonical {
-                return Err(broken(format!("the key `{key}` was used for another call: {stored}")));
+                return Err(nonsense(format!("the key `{key}` was used for another call: {stored}")));
             }
             return Ok((answer, Delivery::Prompt));
         }
@@ -67,7 +66,7 @@ impl Books<'_> {
         let now_ms = self.now_ms;
         match call {
             Call::Create(new) => self.create(key, new).await,
-            Call::Confirm(id, method) => self.change(id, |a| a.confirm(method.expose(), now_ms)).await,
+            Call::Confirm(id, token) => self.change(id, |a| a.confirm(token, now_ms)).await,
             Call::Capture(id, amount) => self.change(id, |a| a.capture(*amount, now_ms)).await,
             Call::Cancel(id) => self.change(id, Account::cancel).await,
             Call::Refund(id, reference, amount) => self.refund(id, *reference, *amount).await,
@@ -78,9 +77,9 @@ impl Books<'_> {
         }
     }
 
-    async fn create(&mut self, key: &str, new: &NewPayment) -> Result<(Answer, Delivery), BooksError> {
+    async fn create(&mut self, key: &str, new: &NewAccount) -> Result<(Answer, Delivery), BooksError> {
         if new.amount.minor <= 0 {
-            return Err(broken(format!("{} is no amount to hold", new.amount)));
+            return Err(nonsense(format!("{} is no amount to hold", new.amount)));
         }
         // One object per key, whatever else is the same.
         let id = format!("sbx_{}", ids::derived(new.reference, key).simple());
@@ -104,7 +103,7 @@ impl Books<'_> {
     /// Loads an account, lets `rule` decide, and writes what it decided.
     async fn change(
         &mut self,
-        id: &ProviderId,
+        id: &str,
         rule: impl FnOnce(&mut Account) -> Ruling,
     ) -> Result<(Answer, Delivery), BooksError> {
         let before = self.account(id).await?;
@@ -117,14 +116,14 @@ impl Books<'_> {
         let answer = match ruling.said {
             Said::Yes => Answer::Payment(Shown::from(&account)),
             Said::No(decline) => Answer::No(decline),
-            Said::Unavailable(why) => return Err(BooksError::Said(GatewayError::unavailable(why))),
+            Said::Unavailable(why) => return Err(BooksError::Said(BankError::Away(why.to_owned()))),
         };
         Ok((answer, ruling.delivery))
     }
 
     async fn refund(
         &mut self,
-        id: &ProviderId,
+        id: &str,
         reference: Uuid,
         amount: Money,
     ) -> Result<(Answer, Delivery), BooksError> {
@@ -152,15 +151,16 @@ impl Books<'_> {
             .bind(failure)
             .execute(&mut *self.conn)
             .await?;
-        Ok((Answer::Refund(ShownRefund::new(refund, reference, amount, state, failure)), ruling.delivery))
+        let shown = ShownRefund { id: refund, reference, amount, state, failure: failure.to_owned() };
+        Ok((Answer::Refund(shown), ruling.delivery))
     }
 
-    async fn account(&mut self, id: &ProviderId) -> Result<Account, BooksError> {
+    async fn account(&mut self, id: &str) -> Result<Account, BooksError> {
         let row = sqlx::query(include_str!("sql/load_account.sql"))
-            .bind(id.as_str())
+            .bind(id)
             .fetch_optional(&mut *self.conn)
             .await?;
-        account(&row.ok_or_else(|| broken(format!("the sandbox has no account `{id}`")))?)
+        account(&row.ok_or_else(|| nonsense(format!("the bank has no account `{id}`")))?)
     }
 
     async fn store(&mut self, account: &Account) -> Result<(), BooksError> {
@@ -198,11 +198,9 @@ impl Books<'_> {
     }
 
     /// Shows every refund of an account; what happens to one by being looked at happens first.
-    async fn refunds(&mut self, id: &ProviderId) -> Result<Vec<ShownRefund>, BooksError> {
-        let rows = sqlx::query(include_str!("sql/load_refunds.sql"))
-            .bind(id.as_str())
-            .fetch_all(&mut *self.conn)
-            .await?;
+    async fn refunds(&mut self, id: &str) -> Result<Vec<ShownRefund>, BooksError> {
+        let rows =
+            sqlx::query(include_str!("sql/load_refunds.sql")).bind(id).fetch_all(&mut *self.conn).await?;
         let mut shown = Vec::with_capacity(rows.len());
         for row in rows {
             let mut refund = refund(&row)?;
@@ -222,7 +220,8 @@ impl Books<'_> {
                 self.store(&account).await?;
                 self.book(&account.id, &entries).await?;
             }
-            shown.push(ShownRefund::new(refund.id, refund.reference, refund.amount, state, &refund.failure));
+            let Refund { id, reference, amount, failure, .. } = refund;
+            shown.push(ShownRefund { id, reference, amount, state, failure });
         }
         Ok(shown)
     }
@@ -236,10 +235,10 @@ impl Books<'_> {
             .await?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id = ProviderId::new(row.try_get::<String, _>("id")?);
-            let refunds = self.refunds(&id).await?;
+            let id: &str = row.try_get("id")?;
+            let refunds = self.refunds(id).await?;
             page.push(ShownListed {
-                account: Shown::from(&self.account(&id).await?),
+                account: Shown::from(&self.account(id).await?),
                 saga: uuid(row, "saga_id")?,
                 order_id: row.try_get("order_id")?,
                 created_at_ms: row.try_get("created_at_ms")?,
@@ -257,7 +256,7 @@ impl Books<'_> {
             .fetch_optional(&mut *self.conn)
             .await?;
         let Some((call, answer)) = row else { return Ok(None) };
-        let answer = serde_json::from_str(&answer).map_err(|e| broken(format!("a stored answer: {e}")))?;
+        let answer = serde_json::from_str(&answer).map_err(|e| nonsense(format!("a stored answer: {e}")))?;
         Ok(Some((call, answer)))
     }
 
@@ -273,11 +272,11 @@ impl Books<'_> {
 }
 
 fn holds(answer: &Answer) -> bool {
-    matches!(answer, Answer::Payment(shown) if shown.is_authorized())
+    matches!(answer, Answer::Payment(shown) if shown.state == State::Authorized)
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, BooksError> {
-    serde_json::to_string(value).map_err(|e| broken(format!("cannot be stored: {e}")))
+    serde_json::to_string(value).map_err(|e| nonsense(format!("cannot be stored: {e}")))
 }
 
 fn word(state: RefundState) -> &'static str {
@@ -289,13 +288,13 @@ fn word(state: RefundState) -> &'static str {
 }
 
 fn money(row: &SqliteRow) -> Result<Money, BooksError> {
-    let currency = Currency::parse(row.try_get("currency")?).map_err(|e| broken(e.to_string()))?;
+    let currency = Currency::parse(row.try_get("currency")?).map_err(|e| nonsense(e.to_string()))?;
     Ok(Money::new(row.try_get("amount_minor")?, currency))
 }
 
 fn uuid(row: &SqliteRow, column: &'static str) -> Result<Uuid, BooksError> {
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|_| broken(format!("`{text}` is no id")))
+    text.parse().map_err(|_| nonsense(format!("`{text}` is no id")))
 }
 
 fn account(row: &SqliteRow) -> Result<Account, BooksError> {
@@ -305,7 +304,7 @@ fn account(row: &SqliteRow) -> Result<Account, BooksError> {
         "" => None,
         json => Some(serde_json::from_str(json).unwrap_or_else(|_| {
             // The row says refused; which word it was refused with decides nothing about money.
-            Decline::new(DeclineReason::CardDeclined, "unreadable")
+            Decline::new(Reason::CardDeclined, "unreadable")
         })),
     };
     Ok(Account {
@@ -313,7 +312,7 @@ fn account(row: &SqliteRow) -> Result<Account, BooksError> {
         reference: uuid(row, "reference")?,
         amount: money(row)?,
         card: Card::of(row.try_get("card")?),
-        state: State::of(state).ok_or_else(|| broken(format!("unknown account state `{state}`")))?,
+        state: State::of(state).ok_or_else(|| nonsense(format!("unknown account state `{state}`")))?,
         decline,
         capture_before_ms: row.try_get("capture_before_ms")?,
         authorized_minor: row.try_get("authorized_minor")?,
@@ -339,7 +338,7 @@ fn refund(row: &SqliteRow) -> Result<Refund, BooksError> {
         "pending" => RefundState::Pending,
         "succeeded" => RefundState::Succeeded,
         "failed" => RefundState::Failed,
-        other => return Err(broken(format!("unknown refund state `{other}`"))),
+        other => return Err(nonsense(format!("unknown refund state `{other}`"))),
     };
     Ok(Refund {
         id: row.try_get("id")?,

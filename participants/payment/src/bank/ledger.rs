@@ -1,5 +1,5 @@
-//! The sandbox's ledger file and its one writer: calls are executed in the order of their coming, many to a commit, and
-//! answered after it. Knows no gateway trait and no patience; what a call does to money is not decided here either.
+//! The bank's ledger file and its one writer: calls are executed in the order of their coming, many to a commit, and
+//! answered after it. What a call does to money is not decided here.
 //!
 //! Whatever fails before the commit had no effect for any call of the batch; a commit that fails is Unknown for all of
 //! them. Either way the connection is thrown away: what an error leaves behind on it is not to be guessed.
@@ -14,9 +14,8 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::{Books, BooksError};
-use super::call::{Answer, Call};
+use super::call::{Answer, BankError, Call};
 use super::ruling::Delivery;
-use crate::gateway::GatewayError;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sandbox/any");
 
@@ -28,7 +27,7 @@ const BATCH: usize = 128;
 /// The most calls that wait for the writer; more wait outside.
 const QUEUE: usize = 1024;
 
-type Answered = Result<(Answer, Delivery), GatewayError>;
+type Answered = Result<(Answer, Delivery), BankError>;
 
 struct Job {
     /// None for a call that is not replayed.
@@ -37,15 +36,15 @@ struct Job {
     reply: oneshot::Sender<Answered>,
 }
 
-/// A handle on the writer, which ends when the last one is dropped.
+/// The bank's counter: a handle on the writer, which ends when the last one is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Bank {
     queue: mpsc::Sender<Job>,
 }
 
-impl Ledger {
+impl Bank {
     /// Opens or creates the file and migrates it.
-    pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub(crate) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let config = |why: String| OpenError::Config {
             option: "sandbox_ledger_url",
             why: format!("`{url}` is not a URL such as sqlite:/path/sandbox.db: {why}"),
@@ -70,14 +69,14 @@ impl Ledger {
     }
 
     /// Executes a call, or replays what its key was answered. Committed when this returns.
-    pub(super) async fn call(&self, key: Option<&str>, call: Call) -> Answered {
+    pub(crate) async fn call(&self, key: Option<&str>, call: Call) -> Answered {
         let (reply, answer) = oneshot::channel();
         let job = Job { key: key.map(str::to_owned), call, reply };
         if self.queue.send(job).await.is_err() {
-            return Err(GatewayError::unavailable("the sandbox has stopped"));
+            return Err(BankError::Away("it has stopped".into()));
         }
         // Taken by the writer but never answered: it may have been committed.
-        answer.await.unwrap_or_else(|_| Err(GatewayError::Unknown("the sandbox stopped".into())))
+        answer.await.unwrap_or_else(|_| Err(BankError::Silent("it stopped".into())))
     }
 }
 
@@ -126,7 +125,7 @@ impl Writer {
         while jobs.recv_many(&mut batch, BATCH).await > 0 {
             let outcome = self.commit(&batch).await;
             if let Err(error) = &outcome {
-                tracing::warn!(%error, calls = batch.len(), "the sandbox's ledger did not commit");
+                tracing::warn!(%error, calls = batch.len(), "the sandbox bank's ledger did not commit");
                 self.conn = None;
             }
             let answers = outcome.unwrap_or_else(|error| vec![Err(error); batch.len()]);
@@ -138,7 +137,7 @@ impl Writer {
     }
 
     /// Executes a batch in one transaction. An error is everybody's answer.
-    async fn commit(&mut self, batch: &[Job]) -> Result<Vec<Answered>, GatewayError> {
+    async fn commit(&mut self, batch: &[Job]) -> Result<Vec<Answered>, BankError> {
         let now_ms = self.clock.now_ms();
         let conn = match &mut self.conn {
             Some(conn) => conn,
@@ -157,11 +156,11 @@ impl Writer {
         }
         match sqlx::query("COMMIT").execute(&mut *conn).await {
             Ok(_) => Ok(answers),
-            Err(error) => Err(GatewayError::Unknown(format!("the sandbox's commit failed: {error}"))),
+            Err(error) => Err(BankError::Silent(format!("the commit failed: {error}"))),
         }
     }
 }
 
-fn nothing_happened(error: sqlx::Error) -> GatewayError {
-    GatewayError::unavailable(format!("the sandbox's ledger: {error}"))
+fn nothing_happened(error: sqlx::Error) -> BankError {
+    BankError::Away(format!("the ledger: {error}"))
 }
