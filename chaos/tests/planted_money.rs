@@ -272,10 +272,10 @@ async fn a_hold_that_its_entries_do_not_account_for() {
 
 /// A refund of one penny that was done and failed later, with these cases.
 fn bounced(shop: &Shop, cases: &str) -> String {
-    let (saga, id) = (shop.completed[0], payment(shop.completed[0]));
+    let (saga, id, other) = (shop.completed[0], payment(shop.completed[0]), shop.completed[1]);
     format!(
         "INSERT INTO refunds (refund_id, payment_id, saga_id, step, root_id, amount_minor, status,
-             created_at_ms, updated_at_ms) VALUES ('r', '{id}', '{saga}', 's', '{saga}', 1, 'failed', 0, 0);
+             created_at_ms, updated_at_ms) VALUES ('r', '{id}', '{other}', 's', '{saga}', 1, 'failed', 0, 0);
          INSERT INTO entries SELECT payment_id, 8, 'refunded', 1, 'r', at_ms FROM entries
              WHERE payment_id = '{id}' LIMIT 1;
          INSERT INTO entries SELECT payment_id, 9, 'reversed', 1, 'r', at_ms FROM entries
@@ -325,6 +325,20 @@ async fn a_refund_that_failed_later_without_a_case_of_its_own() {
         },
         "a case of a refund that never failed after it was done",
         |_| "r".to_owned(),
+    )
+    .await;
+    planted(
+        Money,
+        "payment",
+        |shop| {
+            let (saga, id) = (shop.cancelled, payment(shop.cancelled));
+            format!(
+                "INSERT INTO refunds (refund_id, payment_id, saga_id, step, root_id, amount_minor, status,
+                     created_at_ms, updated_at_ms) VALUES ('u', '{id}', '{saga}', 's', '{saga}', 1, 'failed', 0, 0)"
+            )
+        },
+        "failed that an undo needs, and there is no case of it",
+        |shop| payment(shop.cancelled),
     )
     .await;
     // As it should be, and nothing of this is found.

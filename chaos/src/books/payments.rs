@@ -52,6 +52,11 @@ impl Payment {
         if kind == "refunded" { of(kind).saturating_sub(of("reversed")) } else { of(kind) }
     }
 
+    /// Refunds that failed of the saga that paid: what its undo was to give back.
+    pub(crate) fn failed_undos(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.saga == self.saga && refund.status == "failed")
+    }
+
     /// What our entries leave of the hold.
     pub(crate) fn held_minor(&self) -> i64 {
         let gone = ["captured", "voided", "released"].map(|kind| self.sum(kind));
@@ -59,7 +64,7 @@ impl Payment {
     }
 }
 
-/// A refund that failed after it had been done, as a person is told of it.
+/// A refund that failed after it had been done, or that an undo needed, as a person is told of it.
 #[derive(Debug)]
 pub(crate) struct Case {
     /// The refund's id.

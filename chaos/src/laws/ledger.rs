@@ -12,7 +12,7 @@ pub(super) fn check(participants: &Participants, found: &mut Findings) {
         own_sums(payment, found);
         hold_is_accounted_for(payment, found);
     }
-    late_failures_have_cases(participants, found);
+    failures_have_cases(participants, found);
 }
 
 /// Our rows are the sums of our entries.
@@ -69,12 +69,16 @@ fn hold_is_accounted_for(payment: &Payment, found: &mut Findings) {
     }
 }
 
-/// The reversal of a refund and its case are one commit: a customer without their money is never without somebody who
-/// is told.
-fn late_failures_have_cases(participants: &Participants, found: &mut Findings) {
+/// The reversal of a refund and its case are one commit, and so are the end of an undo's refund that failed and its case: a
+/// customer without their money is never without somebody who is told.
+fn failures_have_cases(participants: &Participants, found: &mut Findings) {
     let cases = &participants.payments.cases;
     for payment in participants.payments.all.values() {
-        for (refund, minor) in &payment.reversals {
+        let reversed = payment.reversals.iter().map(|(id, minor)| (id, *minor, "after it was done"));
+        let is_reversed = |id: &String| payment.reversals.iter().any(|(reversed, _)| reversed == id);
+        let undone = payment.failed_undos().filter(|refund| !is_reversed(&refund.id));
+        let undone = undone.map(|refund| (&refund.id, refund.amount_minor, "that an undo needs"));
+        for (refund, minor, how) in reversed.chain(undone) {
             let case = cases.iter().find(|case| case.id == *refund);
             let show = |minor| money(minor, &payment.currency);
             let wrong = match case {
@@ -82,25 +86,28 @@ fn late_failures_have_cases(participants: &Participants, found: &mut Findings) {
                 Some(case) if case.payment != payment.id => {
                     format!("its case is about payment {}", case.payment)
                 }
-                Some(case) if case.amount_minor != *minor => {
+                Some(case) if case.amount_minor != minor => {
                     format!("its case is about {}", show(case.amount_minor))
                 }
                 Some(_) => continue,
             };
             found.add(
                 Money,
-                format!("A refund of {} failed after it was done, and {wrong}.", show(*minor)),
+                format!("A refund of {} failed {how}, and {wrong}.", show(minor)),
                 [("refund", refund), ("payment", &payment.id), ("saga", &payment.saga)],
                 "payment: entries with this reference, refunds, cases",
             );
         }
     }
     for case in cases {
-        let payment = participants.payments.all.get(&case.payment);
-        if payment.is_none_or(|payment| payment.reversals.iter().all(|(refund, _)| *refund != case.id)) {
+        let failed = participants.payments.all.get(&case.payment).is_some_and(|payment| {
+            payment.reversals.iter().any(|(refund, _)| *refund == case.id)
+                || payment.failed_undos().any(|refund| refund.id == case.id)
+        });
+        if !failed {
             found.add(
                 Money,
-                "There is a case of a refund that never failed after it was done.",
+                "There is a case of a refund that never failed after it was done, nor is an undo's that failed.",
                 [("refund", &case.id), ("payment", &case.payment)],
                 "payment: cases; entries with this reference",
             );

@@ -167,15 +167,11 @@ fn at_rest(
     }
     let order = participants.orders.of_payment(payment.id);
     let standing_order = order.filter(|order| order.stands());
-    // A refund that failed after its return was completed is money that we have again: a case waits for a person.
-    let failed = |order: &Order| {
-        let of_return = |saga: Uuid| order.completed().any(|one| one.saga == saga);
-        let failed = payment.refunds.iter().filter(|refund| refund.status == "failed");
-        total(failed.filter(|refund| of_return(refund.saga)).map(|refund| refund.amount_minor))
-    };
-    let owed = standing_order.map_or(0, |order| {
-        order.total_minor.saturating_sub(order.credited_minor()).saturating_add(failed(order))
-    });
+    // Money that we have because a refund failed for good is a person's to give back in another way: there is a case.
+    let cases = participants.payments.cases.iter().filter(|case| case.payment == payment.id);
+    let failed = total(cases.map(|case| case.amount_minor));
+    let owed = standing_order.map_or(0, |order| order.total_minor.saturating_sub(order.credited_minor()));
+    let owed = owed.saturating_add(failed);
     // What returns claim that are not through: given back already, or not yet.
     let claims = standing_order.into_iter().flat_map(|order| &order.returns);
     let claims = claims.filter(|one| one.status == ReturnStatus::Claimed && going(one.saga));

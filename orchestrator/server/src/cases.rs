@@ -1,5 +1,6 @@
-//! Refunds that failed after they had been reported as done: each is a saga that stays parked until a person has written
-//! down, at the payment participant, how the customer got their money.
+//! Refunds that failed after they had been reported as done, or that an undo needs: a saga stays parked until a person has
+//! written down, at the payment participant, how the customer got their money. The first have a saga of their own; for
+//! the others it is the one that is being undone.
 
 use backstitch_engine::{NewRun, StartError, Started};
 use backstitch_proto::operator::OpenCaseRequest;
@@ -74,7 +75,7 @@ pub(crate) async fn list(app: &App, request: ListCasesRequest) -> Result<ListCas
     listed.await.map_err(|e| refusals::problem(e, &kind::INVALID_PARAMETER, "cursor"))
 }
 
-/// Writes a person's word about a case down, and has its saga ask again.
+/// Writes a person's word about a case down, and has the saga that waits for it ask again.
 pub(crate) async fn resolve(app: &App, case: Uuid, resolution: &str) -> Result<Case, Problem> {
     fields::words("/resolution", resolution, MAX_REASON)?;
     let asked = ResolveCaseRequest { case_id: case.to_string(), resolution: resolution.to_owned() };
@@ -83,13 +84,14 @@ pub(crate) async fn resolve(app: &App, case: Uuid, resolution: &str) -> Result<C
         app.clients.change(PART, asked, "", |request| async move { payments.resolve_case(request).await });
     let resolved = resolved.await.map_err(problem)?;
     let key = app.engine.store().key(SCOPE, &case.to_string()).await.map_err(failures::store)?;
-    if let Some(saga) = key.and_then(|row| row.saga) {
+    let undone = || resolved.root_id.parse().ok();
+    if let Some(saga) = key.and_then(|row| row.saga).or_else(undone) {
         ask_again(app, saga).await?;
     }
     Ok(resolved)
 }
 
-/// Sets the case's saga going, if it is parked: one that is not asks by itself, or has ended.
+/// Sets the saga going, if it is parked: one that is not asks by itself, or has ended.
 async fn ask_again(app: &App, saga: Uuid) -> Result<(), Problem> {
     // It may move on between the look and the verb; then it is looked at again.
     for _ in 0..5 {

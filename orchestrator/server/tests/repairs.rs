@@ -183,6 +183,28 @@ async fn a_repair_that_cannot_be_is_named() {
 }
 
 #[tokio::test]
+async fn a_case_without_a_saga_of_its_own_sets_the_saga_going_that_is_being_undone() {
+    let world = World::new().await;
+    let case = |id: Uuid, root: String| Case { case_id: id.to_string(), root_id: root, ..Default::default() };
+    // Any saga that is parked will do for the one that is being undone.
+    let (parks, root) = (Uuid::now_v7(), Uuid::now_v7().to_string());
+    world.participants.state().cases.insert(parks.to_string(), case(parks, root.clone()));
+    let mut operator = OperatorClient::new(backstitch_server::channel(&world.grpc).unwrap());
+    let ask = OpenCaseRequest { case_id: parks.to_string(), root_id: root };
+    let saga = operator.open_case(ask).await.unwrap().into_inner().summary.unwrap().saga_id;
+    until(&world, &saga, "parked").await;
+    let undos = Uuid::now_v7();
+    world.participants.state().cases.insert(undos.to_string(), case(undos, saga.clone()));
+    world.participants.state().cases.get_mut(&parks.to_string()).unwrap().resolution = "as that one".into();
+
+    let path = format!("/operator/v1/cases/{undos}/resolution");
+    for _ in 0..2 {
+        assert_eq!(post(&world, &path, &json!({"resolution": "bank transfer 8"})).await.status, 200);
+        until(&world, &saga, "completed").await;
+    }
+}
+
+#[tokio::test]
 async fn a_case_stays_parked_until_a_person_has_written_down_how_it_was_settled() {
     let world = World::new().await;
     let (case, root) = (Uuid::now_v7(), Uuid::now_v7());

@@ -6,16 +6,21 @@ use backstitch_failpoint::hit_of;
 use participant_kit::{Background, CallMeta, Kit, OpError, Progress, Tx, patiently};
 use sqlx::{AnyConnection, Row as _};
 
-use crate::desk::{Desk, Trouble, key};
+use crate::desk::{Desk, GONE_AFTER_MS, Trouble, key};
 use crate::gateway::GatewayError;
 
 const BEGIN: &str = include_str!("sql/attempts/begin.sql");
 const END: &str = include_str!("sql/attempts/end.sql");
 const OF_VERB: &str = include_str!("sql/attempts/of_verb.sql");
+const OPEN_CAPTURE: &str = include_str!("sql/attempts/open_capture.sql");
 const PURGE: [&str; 2] = [include_str!("sql/attempts/purge.sql"), include_str!("sql/webhooks/purge.sql")];
 
 /// The result of a call that surely had no effect.
 const NOT_EXECUTED: &str = "unavailable";
+
+/// How long after it was put on record a call may still leave: together with the longest that a gateway waits for its
+/// provider, no longer than until another process holds it to be gone.
+const LEAVES_WITHIN_MS: i64 = GONE_AFTER_MS / 2;
 
 /// The most rows of a table that one tick forgets.
 const MOST: i64 = 1_000;
@@ -45,14 +50,15 @@ impl Verb {
     }
 }
 
-/// Writes that a call of this step is about to be made. `payment` and `reference` (a refund's id) may be empty.
+/// Writes that a call of this step is about to be made, and answers when. `payment` and `reference` (a refund's id) may be
+/// empty.
 pub(crate) async fn begin(
     tx: &mut Tx<'_>,
     call: &CallMeta,
     verb: Verb,
     payment: &str,
     reference: &str,
-) -> Result<(), OpError> {
+) -> Result<i64, OpError> {
     let now_ms = tx.now_ms();
     sqlx::query(BEGIN)
         .bind(call.saga.to_string())
@@ -64,7 +70,7 @@ pub(crate) async fn begin(
         .bind(now_ms)
         .execute(tx.conn())
         .await?;
-    Ok(())
+    Ok(now_ms)
 }
 
 /// Writes how the call of this step ended that is open.
@@ -102,6 +108,12 @@ pub(crate) async fn none_executed(
     Ok(made)
 }
 
+/// When the newest capture of a payment began that has no result; None: every one has its result.
+pub(crate) async fn open_capture(conn: &mut AnyConnection, payment: &str) -> Result<Option<i64>, OpError> {
+    let query = sqlx::query(OPEN_CAPTURE).bind(payment);
+    Ok(query.fetch_one(conn).await?.try_get("began_at_ms")?)
+}
+
 async fn write(tx: &mut Tx<'_>, call: &CallMeta, verb: &str, result: &str, why: &str) -> Result<(), OpError> {
     let now_ms = tx.now_ms();
     sqlx::query(END)
@@ -130,20 +142,30 @@ impl Desk {
             let (call, payment, reference) = (owner.clone(), payment.clone(), reference.clone());
             Box::pin(async move { begin(tx, &call, verb, &payment, &reference).await })
         });
-        begun.await.map_err(|error| GatewayError::unavailable(format!("not asked: {error}")))?;
-        self.on_record(call, verb, ask).await
+        let began_ms =
+            begun.await.map_err(|error| GatewayError::unavailable(format!("not asked: {error}")))?;
+        let answer = self.asked(call, verb, began_ms, ask).await?;
+        self.note(call, verb, "ok", "").await;
+        Ok(answer)
     }
 
-    /// Makes a call that [`begin`] has put on record already. What went well is written with what it comes to, by whoever
-    /// records that; what did not is written here.
+    /// Makes a call that [`begin`] has put on record at `began_ms`. What went well is written with what it comes to, by
+    /// whoever records that; what did not is written here. A process that stood still in between does not make it:
+    /// another one may hold it to be gone, and end what it is about.
     pub(crate) async fn asked<T>(
         &self,
         call: &CallMeta,
         verb: Verb,
+        began_ms: i64,
         ask: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
         hit_of("payment.on_record", || verb.as_str().to_owned());
-        let answer = ask.await;
+        let answer = match self.kit.clock().now_ms().saturating_sub(began_ms) {
+            age_ms if age_ms > LEAVES_WITHIN_MS => {
+                Err(GatewayError::unavailable(format!("not asked: {age_ms} ms late")))
+            }
+            _ => ask.await,
+        };
         hit_of("payment.answered", || verb.as_str().to_owned());
         match answer {
             Ok(answer) => Ok(answer),
@@ -166,15 +188,18 @@ impl Desk {
         Ok(asked.await?)
     }
 
-    async fn on_record<T>(
-        &self,
-        call: &CallMeta,
-        verb: Verb,
-        ask: impl Future<Output = Result<T, GatewayError>>,
-    ) -> Result<T, GatewayError> {
-        let answer = self.asked(call, verb, ask).await?;
-        self.note(call, verb, "ok", "").await;
-        Ok(answer)
+    /// Whether another process may be about to send a capture of this payment, which a cancel must not overtake. No task of
+    /// this process is: who cancels has the claim of its step, or the ledger's word that none is begun.
+    pub(crate) async fn may_be_captured(&self, payment: &str) -> Result<bool, Trouble> {
+        if self.alone {
+            return Ok(false);
+        }
+        let began = patiently(|| async {
+            let mut conn = self.kit.reads().acquire().await?;
+            open_capture(&mut conn, payment).await
+        });
+        let now_ms = self.kit.clock().now_ms();
+        Ok(began.await?.is_some_and(|began_ms| now_ms.saturating_sub(began_ms) <= GONE_AFTER_MS))
     }
 
     /// A result that cannot be written is not known, which is what the row says then.

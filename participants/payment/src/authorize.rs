@@ -36,6 +36,8 @@ pub(crate) struct Authorize {
     sight: Sight,
     /// The provider has answered the confirmation itself.
     heard: Sight<()>,
+    /// When the call that is to be made next was put on record.
+    began_ms: Sight<i64>,
     payment: Uuid,
     amount: Money,
     /// None in an action that was decoded: a token is not stored, and only `reach` needs it.
@@ -68,6 +70,7 @@ impl Authorize {
             desk: desk.clone(),
             sight: Sight::default(),
             heard: Sight::default(),
+            began_ms: Sight::default(),
             payment,
             amount,
             method: Some(PaymentMethod::new(request.payment_method)),
@@ -95,7 +98,7 @@ impl Authorize {
         };
         let create_key = key(call, Verb::Create);
         let created = self.desk.gateway.create(&create_key, &new);
-        let created = match self.desk.asked(call, Verb::Create, created).await {
+        let created = match self.desk.asked(call, Verb::Create, self.began_ms()?, created).await {
             Ok(created) => created,
             Err(GatewayError::Refused(decline)) => return Ok(Err(no(&decline))),
             Err(error) => return Err(error.into()),
@@ -113,6 +116,11 @@ impl Authorize {
         }
         hit("payment.attached");
         Ok(Ok(Payment { provider_id: Some(created.id), ..payment }))
+    }
+
+    /// What is not on record is not asked.
+    fn began_ms(&self) -> Result<i64, Trouble> {
+        self.began_ms.get().ok_or_else(|| Trouble::Broken("nothing is asked that is not on record".into()))
     }
 
     /// Create, store the id, confirm.
@@ -137,7 +145,7 @@ impl Authorize {
         };
         let confirm_key = key(call, Verb::Confirm);
         let confirmed = self.desk.gateway.confirm(&confirm_key, &object, method);
-        let confirmed = self.desk.asked(call, Verb::Confirm, confirmed).await;
+        let confirmed = self.desk.asked(call, Verb::Confirm, self.began_ms()?, confirmed).await;
         hit("payment.confirmed");
         let seen = match confirmed {
             Ok(seen) => {
@@ -192,14 +200,18 @@ impl Authorize {
                         && payment.provider_id.is_some() == (verb == Verb::Confirm)
                 });
                 if !wanted || !attempts::none_executed(tx.conn(), &call, verb).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 ledger::touch(tx, id).await?;
-                attempts::begin(tx, &call, verb, &id.to_string(), "").await?;
-                Ok(true)
+                attempts::begin(tx, &call, verb, &id.to_string(), "").await.map(Some)
             })
         });
-        begun.await
+        Ok(self.has_begun(begun.await?))
+    }
+
+    fn has_begun(&self, began_ms: Option<i64>) -> bool {
+        began_ms.into_iter().for_each(|began_ms| self.began_ms.set(began_ms));
+        began_ms.is_some()
     }
 
     /// Stores the object's id, if the hold is still wanted, and that it is about to be confirmed.
@@ -211,14 +223,13 @@ impl Authorize {
             Box::pin(async move {
                 attempts::end(tx, &call, Verb::Create, "ok", "").await?;
                 if !ledger::attach(tx, id, &object).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 inbox::arrived(tx, provider, &object).await?;
-                attempts::begin(tx, &call, Verb::Confirm, &id.to_string(), "").await?;
-                Ok(true)
+                attempts::begin(tx, &call, Verb::Confirm, &id.to_string(), "").await.map(Some)
             })
         });
-        attached.await
+        Ok(self.has_begun(attached.await?))
     }
 
     /// Ends an object that holds nothing. One that the provider had declined is refused for that reason.
@@ -369,10 +380,12 @@ impl OutsideAction for Authorize {
 
     async fn intend(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
         let provider = self.desk.gateway.name();
-        if ledger::open(tx, call, self.payment, self.amount, &self.order_id, provider).await? {
-            return attempts::begin(tx, call, Verb::Create, &self.payment.to_string(), "").await;
+        if !ledger::open(tx, call, self.payment, self.amount, &self.order_id, provider).await? {
+            return Err(OpError::broken(format!("payment {} is another step's already", self.payment)));
         }
-        Err(OpError::broken(format!("payment {} is another step's already", self.payment)))
+        let began_ms = attempts::begin(tx, call, Verb::Create, &self.payment.to_string(), "").await?;
+        self.began_ms.set(began_ms);
+        Ok(())
     }
 
     async fn reach(&self, call: &CallMeta) -> Reached<AuthorizeResponse> {

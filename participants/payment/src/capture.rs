@@ -30,6 +30,8 @@ pub(crate) struct Capture {
     sight: Sight,
     /// The provider has answered the capture itself.
     heard: Sight<()>,
+    /// When the capture was put on record.
+    began_ms: Sight<i64>,
     /// Built again from its row: nobody's call is answered by it, so the saga is told when it has come to its end.
     is_unattended: bool,
     payment: Uuid,
@@ -41,8 +43,15 @@ impl Capture {
     pub(crate) fn parse(desk: &Desk, request: CaptureRequest) -> Result<Self, String> {
         let payment = text::uuid(&request.payment_id).map_err(|e| format!("payment_id {e}"))?;
         let amount = Money::parse(request.amount.as_ref()).map_err(|e| format!("amount: {e}"))?;
-        let (sight, heard) = (Sight::default(), Sight::default());
-        Ok(Self { desk: desk.clone(), sight, heard, is_unattended: false, payment, amount })
+        Ok(Self {
+            desk: desk.clone(),
+            sight: Sight::default(),
+            heard: Sight::default(),
+            began_ms: Sight::default(),
+            is_unattended: false,
+            payment,
+            amount,
+        })
     }
 
     /// Builds the action again from what [`encode`](OutsideAction::encode) stored.
@@ -59,9 +68,12 @@ impl Capture {
         if matches!(payment.status, Status::Voiding | Status::Voided) {
             return Err(Trouble::Later("the hold is being ended; it is not captured any more".into()));
         }
+        let Some(began_ms) = self.began_ms.get() else {
+            return Err(Trouble::Broken("nothing is captured that is not on record".into()));
+        };
         let provider_key = key(call, Verb::Capture);
         let captured = self.desk.gateway.capture(&provider_key, &id, self.amount);
-        let captured = self.desk.asked(call, Verb::Capture, captured).await;
+        let captured = self.desk.asked(call, Verb::Capture, began_ms, captured).await;
         hit("payment.captured");
         let (seen, no) = match captured {
             Ok(seen) => {
@@ -117,14 +129,15 @@ impl Capture {
                 let payment = ledger::load(tx.conn(), id).await?;
                 let wanted = payment.is_some_and(|payment| payment.status == Status::Capturing);
                 if !wanted || !attempts::none_executed(tx.conn(), &call, Verb::Capture).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 ledger::touch(tx, id).await?;
-                attempts::begin(tx, &call, Verb::Capture, &id.to_string(), "").await?;
-                Ok(true)
+                attempts::begin(tx, &call, Verb::Capture, &id.to_string(), "").await.map(Some)
             })
         });
-        if begun.await? { self.take(call).await.map(Some) } else { Ok(None) }
+        let Some(began_ms) = begun.await? else { return Ok(None) };
+        self.began_ms.set(began_ms);
+        self.take(call).await.map(Some)
     }
 
     /// Reads the object; or asks again, where that is certain to do no harm.
@@ -222,26 +235,23 @@ impl OutsideAction for Capture {
             return Err(mismatch(held, asked, format!("{held} is held, not {asked}")).into());
         }
         match payment.status {
-            Status::Authorized => {
-                ledger::shift(tx, &payment, Status::Capturing).await?;
-                attempts::begin(tx, call, Verb::Capture, &self.payment.to_string(), "").await
-            }
+            Status::Authorized => ledger::shift(tx, &payment, Status::Capturing).await?,
             // Taken already under another step: the provider says so again, and that is Done.
-            Status::Captured if payment.captured_minor == asked.minor => {
-                attempts::begin(tx, call, Verb::Capture, &self.payment.to_string(), "").await
-            }
+            Status::Captured if payment.captured_minor == asked.minor => {}
             Status::Captured => {
                 let taken = Money::new(payment.captured_minor, held.currency);
-                Err(mismatch(held, asked, format!("{taken} was taken already, not {asked}")).into())
+                return Err(mismatch(held, asked, format!("{taken} was taken already, not {asked}")).into());
             }
-            Status::Capturing => Err(OpError::not_now(SOON, "another step captures this payment")),
+            Status::Capturing => return Err(OpError::not_now(SOON, "another step captures this payment")),
             Status::Authorizing | Status::Waiting | Status::Voiding | Status::Voided | Status::Refused => {
                 let status = payment.status.as_str();
-                Err(failed(format!("the payment is {status}, nothing can be taken"))
-                    .with("status", status)
-                    .into())
+                let why = format!("the payment is {status}, nothing can be taken");
+                return Err(failed(why).with("status", status).into());
             }
         }
+        let began_ms = attempts::begin(tx, call, Verb::Capture, &self.payment.to_string(), "").await?;
+        self.began_ms.set(began_ms);
+        Ok(())
     }
 
     async fn reach(&self, call: &CallMeta) -> Reached<CaptureResponse> {

@@ -1,5 +1,5 @@
-//! Cases: refunds that failed after they had been reported as done. The saga of a case stays parked until a person has
-//! written down how the customer got the money.
+//! Cases: refunds that failed after they had been reported as done, or that an undo needed. A saga stays parked until a
+//! person has written down how the customer got the money: one of the case's own, or the one that is being undone.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +48,28 @@ pub(crate) async fn open(
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Opens the case of a refund that an undo needs, and finds it: what the person is asked to do, or None once it is done.
+pub(crate) async fn of_undo(
+    tx: &mut Tx<'_>,
+    refund: &Refund,
+    payment: &Payment,
+) -> Result<Option<String>, OpError> {
+    open(tx, refund, payment, &refund.why).await?;
+    let case = load(tx.conn(), refund.id).await?;
+    Ok(case.and_then(|case| wanted(&case)))
+}
+
+/// What a person has to do about a case that is not resolved.
+fn wanted(case: &Case) -> Option<String> {
+    let (refund, why) = (&case.case_id, &case.why);
+    case.resolution.is_empty().then(|| {
+        format!(
+            "the refund {refund} failed ({why}): give the customer the money another way, resolve the case with what was \
+             done, then resume"
+        )
+    })
 }
 
 async fn load(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Case>, OpError> {
@@ -155,13 +177,9 @@ impl Action for SettleCase {
         let Some(case) = load(tx.conn(), self.case).await? else {
             return Err(OpError::broken(format!("there is no case {}", self.case)));
         };
-        if case.resolution.is_empty() {
-            let (refund, why) = (self.case, case.why);
-            return Err(OpError::broken(format!(
-                "the refund {refund} failed ({why}): give the customer the money another way, resolve the case with \
-                 what was done, then resume"
-            )));
+        match wanted(&case) {
+            Some(wanted) => Err(OpError::broken(wanted)),
+            None => Ok(SettleCaseResponse { resolution: case.resolution }),
         }
-        Ok(SettleCaseResponse { resolution: case.resolution })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Desk {
     pub(crate) kit: Kit,
     pub(crate) gateway: Arc<dyn PaymentGateway>,
     /// No other process works on this database, so what was intended before this one started is nobody's.
-    alone: bool,
+    pub(crate) alone: bool,
     opened_at_ms: i64,
     /// How long the provider remembers a key.
     pub(crate) key_window_ms: i64,
@@ -127,7 +127,8 @@ impl Desk {
         Ok(Some(seen))
     }
 
-    /// Cancels the provider's object and answers how it stands then: ended, or captured before that.
+    /// Cancels the provider's object and answers how it stands then: ended, or captured before that. The ledger says
+    /// already that no capture is begun; one that another process has begun is waited for, for as long as it may leave.
     pub(crate) async fn cancel(
         &self,
         call: &CallMeta,
@@ -135,6 +136,9 @@ impl Desk {
         id: &ProviderId,
     ) -> Result<ProviderPayment, Trouble> {
         let (provider_key, ours) = (key(call, Verb::Cancel), payment.id.to_string());
+        if self.may_be_captured(&ours).await? {
+            return Err(Trouble::Later("another process may be capturing it".into()));
+        }
         let asked = self.gateway.cancel(&provider_key, id);
         let answer = self.attempt(call, Verb::Cancel, (&ours, ""), asked).await;
         hit("payment.after_cancel");

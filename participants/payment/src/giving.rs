@@ -60,6 +60,16 @@ fn standing(key_from_ms: i64, window_ms: i64, now_ms: i64) -> Key {
     }
 }
 
+/// Whether nobody can have used a key for this saga so long ago that the provider forgets it.
+fn is_younger(saga: Uuid, window_ms: i64, now_ms: i64) -> bool {
+    saga.get_timestamp().is_some_and(|born| {
+        let (seconds, nanos) = born.to_unix();
+        let born_ms =
+            i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000) + i64::from(nanos / 1_000_000);
+        now_ms.saturating_sub(born_ms) < window_ms.saturating_sub(QUIET_MS)
+    })
+}
+
 impl Desk {
     /// The refund as it is committed now.
     pub(crate) async fn refund(&self, id: Uuid) -> Result<Refund, Trouble> {
@@ -86,7 +96,9 @@ impl Desk {
         ask: &Ask<'_>,
         renew: impl AsyncFnOnce() -> Result<bool, Trouble>,
     ) -> Result<Given, Trouble> {
-        if !ask.first {
+        // That nobody has asked before is read off our database, which may be a restored one. While the key of whoever
+        // asked first would still last, that does not matter.
+        if !ask.first || !is_younger(call.saga, self.key_window_ms, self.kit.clock().now_ms()) {
             self.not_early(call)?;
             let refunds = self.gateway.refunds(ask.object).await?;
             if let Some(found) = refunds.into_iter().find(|refund| refund.reference == Some(ask.refund)) {
@@ -134,6 +146,15 @@ impl Ask<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_saga_is_younger_than_a_key_until_shortly_before_its_time_is_over() {
+        let day = 24 * 60 * 60 * 1_000;
+        let saga = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_700_000_000, 0));
+        let born = 1_700_000_000_000;
+        assert!(is_younger(saga, day, born) && is_younger(saga, day, born + day - QUIET_MS - 1));
+        assert!(!is_younger(saga, day, born + day - QUIET_MS) && !is_younger(Uuid::from_u128(7), day, born));
+    }
 
     #[test]
     fn around_the_end_of_its_time_nothing_is_asked_under_a_key() {

@@ -35,7 +35,8 @@ pub(crate) async fn at(desk: &Desk, payment: &Payment) -> Result<(), Trouble> {
         })
     });
     learned.await?;
-    done_refunds(desk, &payment).await
+    // Something says that it has changed, so the last look by time is not the last word.
+    done_refunds(desk, &payment, |_| true).await
 }
 
 /// The open rows of every saga that waits for this payment or for a refund of it are due.
@@ -60,10 +61,14 @@ async fn refunds_of(desk: &Desk, payment: &Payment) -> Result<Vec<refunds::Refun
     Ok(refunds::of_payments(&mut conn, payment.id, payment.id).await?)
 }
 
-/// Looks whether a refund that was done has failed since.
-pub(crate) async fn done_refunds(desk: &Desk, payment: &Payment) -> Result<(), Trouble> {
+/// Looks whether such refunds that were done have failed since.
+pub(crate) async fn done_refunds(
+    desk: &Desk,
+    payment: &Payment,
+    such: impl Fn(&refunds::Refund) -> bool,
+) -> Result<(), Trouble> {
     let mut done = refunds_of(desk, payment).await?;
-    done.retain(|refund| refund.status == refunds::Status::Done && refund.look_at_ms > 0);
+    done.retain(|refund| refund.status == refunds::Status::Done && such(refund));
     let Some(object) = payment.provider_id.as_ref().filter(|_| !done.is_empty()) else { return Ok(()) };
     let shown = desk.gateway.refunds(object).await?;
     for refund in done {

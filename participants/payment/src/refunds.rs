@@ -35,6 +35,8 @@ pub(crate) struct Refund {
     pub(crate) status: Status,
     /// Empty until the provider has shown it.
     pub(crate) provider_id: String,
+    /// The provider's word, once it failed.
+    pub(crate) why: String,
     /// Since when the provider knows its key, at the latest.
     pub(crate) key_from_ms: i64,
     /// When the status was entered.
@@ -273,6 +275,7 @@ fn refund(row: &AnyRow) -> Result<Refund, OpError> {
         amount_minor: row.try_get("amount_minor")?,
         status,
         provider_id: row.try_get("provider_id")?,
+        why: row.try_get("why")?,
         key_from_ms: row.try_get("key_from_ms")?,
         updated_at_ms: row.try_get("updated_at_ms")?,
         look_at_ms: row.try_get("look_at_ms")?,

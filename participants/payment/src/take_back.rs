@@ -106,6 +106,9 @@ impl TakeBack {
             Begun::Payment(ours) => ours,
             Begun::Refused(why) => return Ok(Reached::Refused(why)),
         };
+        if self.desk.may_be_captured(&ours).await? {
+            return Err(Trouble::Later("another process may be capturing it".into()));
+        }
         let provider_key = key(call, Verb::Cancel);
         let asked = self.desk.gateway.cancel(&provider_key, &self.object);
         let answer = self.desk.attempt(call, Verb::Cancel, (&ours, ""), asked).await;

@@ -3,7 +3,8 @@
 //! The payment is voiding by compare-and-swap before anything is asked, and never from capturing: a capture that is
 //! under way is settled first, by its own step, or given up by it, which leaves the payment voiding. Done only when the
 //! provider's object has ended, or everything that was taken is given back; or at once where no object was ever stored,
-//! for then nothing can be confirmed any more.
+//! for then nothing can be confirmed any more. A refund that fails opens a case, and the undo is done once a person has
+//! resolved it.
 
 use async_trait::async_trait;
 use backstitch_proto::ids;
@@ -14,6 +15,7 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use crate::attempts;
+use crate::cases;
 use crate::desk::{Desk, Sight, Trouble};
 use crate::gateway::ProviderState;
 use crate::giving::{Ask, Given};
@@ -23,6 +25,16 @@ use crate::payment::{Payment, Status};
 use crate::refunds::{self, End, Refund};
 
 pub(crate) const KIND: &str = "void";
+
+/// What is to be given back by an undo.
+enum Left {
+    /// Nothing any more.
+    Nothing,
+    /// This; whether the intent was written just now.
+    Refund(Refund, bool),
+    /// What only a person can give back, and what is wanted of them.
+    Case(String),
+}
 
 #[derive(Clone)]
 pub(crate) struct Void {
@@ -93,7 +105,11 @@ impl Void {
             return Err(Trouble::Broken("a captured payment without an object of the provider".into()));
         };
         let id = ids::derived(call.saga, &format!("{}/undo/refund", call.step));
-        let Some((refund, first)) = self.promise(call, id).await? else { return Ok(()) };
+        let (refund, first) = match self.promise(call, id).await? {
+            Left::Nothing => return Ok(()),
+            Left::Refund(refund, first) => (refund, first),
+            Left::Case(wanted) => return Err(Trouble::Broken(wanted)),
+        };
         let amount = Money::new(refund.amount_minor, payment.amount.currency);
         let ask = Ask {
             object,
@@ -110,26 +126,31 @@ impl Void {
         let Some(end) = end else {
             return Err(Trouble::Later("the refund is not decided yet".into()));
         };
-        let (call, settled) = (call.clone(), end.clone());
+        let (owner, payment, settled) = (call.clone(), payment.clone(), end);
         let settle = self.desk.write(self.payment, move |tx| {
-            let (call, end) = (call.clone(), settled.clone());
+            let (call, payment, end) = (owner.clone(), payment.clone(), settled.clone());
             Box::pin(async move {
                 // It had been asked for before: whoever finds its end now, the saga may wait for it.
                 if !first {
                     notices::wake(tx, call.saga, call.root).await?;
                 }
-                refunds::settle(tx, &call, id, &end).await
+                refunds::settle(tx, &call, id, &end).await?;
+                match refunds::load(tx.conn(), id).await? {
+                    Some(refund) if refund.status == refunds::Status::Failed => {
+                        cases::of_undo(tx, &refund, &payment).await
+                    }
+                    _ => Ok(None),
+                }
             })
         });
-        settle.await?;
-        match end {
-            End::Done { .. } => Ok(()),
-            End::Failed { why } => Err(Trouble::Broken(format!("the refund {id} of {amount} failed: {why}"))),
+        match settle.await? {
+            None => Ok(()),
+            Some(wanted) => Err(Trouble::Broken(wanted)),
         }
     }
 
-    /// Writes the intent to refund what is left, if anything is, and whether this is the first time.
-    async fn promise(&self, call: &CallMeta, id: Uuid) -> Result<Option<(Refund, bool)>, Trouble> {
+    /// Writes the intent to refund what is left, if anything is.
+    async fn promise(&self, call: &CallMeta, id: Uuid) -> Result<Left, Trouble> {
         let (payment_id, call) = (self.payment, call.clone());
         let promise = self.desk.write(payment_id, move |tx| {
             let call = call.clone();
@@ -139,10 +160,11 @@ impl Void {
                 };
                 if let Some(known) = refunds::load(tx.conn(), id).await? {
                     return match known.status {
-                        refunds::Status::Pending => Ok(Some((known, false))),
-                        refunds::Status::Done => Ok(None),
+                        refunds::Status::Pending => Ok(Left::Refund(known, false)),
+                        refunds::Status::Done => Ok(Left::Nothing),
                         refunds::Status::Failed => {
-                            Err(OpError::broken(format!("the refund {id} has failed")))
+                            let wanted = cases::of_undo(tx, &known, &payment).await?;
+                            Ok(wanted.map_or(Left::Nothing, Left::Case))
                         }
                     };
                 }
@@ -152,10 +174,13 @@ impl Void {
                 }
                 let left = payment.captured_minor.saturating_sub(payment.refunded_minor);
                 if left == 0 {
-                    return Ok(None);
+                    return Ok(Left::Nothing);
                 }
                 refunds::open(tx, &call, id, &payment, left).await?;
-                Ok(refunds::load(tx.conn(), id).await?.map(|refund| (refund, true)))
+                let refund = refunds::load(tx.conn(), id).await?;
+                refund
+                    .map(|refund| Left::Refund(refund, true))
+                    .ok_or_else(|| OpError::broken(format!("there is no refund {id}")))
             })
         });
         promise.await

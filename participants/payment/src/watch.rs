@@ -48,7 +48,7 @@ impl Refunds {
     async fn look(&self, refund: &refunds::Refund) -> Result<(), Trouble> {
         let payment = self.desk.payment(refund.payment).await?;
         let looked = if payment.provider == self.desk.gateway.name() {
-            look::done_refunds(&self.desk, &payment).await
+            look::done_refunds(&self.desk, &payment, |refund| refund.look_at_ms > 0).await
         } else {
             // Another provider knows nothing of it.
             Ok(())

@@ -10,11 +10,13 @@ use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
 use common::Fault::{HangBefore, LoseAnswer, Pass, Unavailable};
 use common::{AMOUNT, Said, Shop, gbp};
+use participant_payment::gateway::PaymentGateway as _;
 use proptest::prelude::*;
 
 each_database!(blocking:
     past_its_key_s_time_a_refund_is_asked_for_only_after_none_was_found,
     a_key_that_was_used_anew_lasts_as_long_again,
+    a_refund_that_only_the_provider_remembers_is_found_and_not_made_again,
     a_pending_refund_is_waited_for_and_stays_claimed,
     a_refund_that_fails_after_it_was_done_is_reversed_and_opens_a_case,
     a_refund_that_failed_leaves_its_amount_to_another_one,
@@ -78,6 +80,23 @@ fn a_key_that_was_used_anew_lasts_as_long_again(on: On) {
     assert_eq!(shop.refund(Do, 1, 600), Said::Done, "found");
     assert_eq!(shop.asked(), ["refunds:ok", "refund:ok", "refunds:ok"]);
     assert_eq!(shop.bank(), shop.ours());
+}
+
+fn a_refund_that_only_the_provider_remembers_is_found_and_not_made_again(on: On) {
+    let shop = Shop::open(on);
+    let born_ms = i64::try_from(shop.saga.get_timestamp().unwrap().to_unix().0).unwrap() * 1_000;
+    shop.clock.set(born_ms);
+    advance(&shop, 2 * DAY);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    assert_eq!(shop.capture(Do), Said::Done);
+    // Asked for by this database before it was restored.
+    let (key, id) = (format!("{}/refund_1/refund", shop.saga), shop.refund_id(1));
+    shop.at_the_bank(async |bank, object| bank.refund(&key, &object, id, gbp(600)).await).unwrap();
+    shop.asked();
+    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    assert_eq!(shop.asked(), ["refunds:ok"], "it is looked for first");
+    assert_eq!(shop.bank(), shop.ours());
+    assert_eq!(shop.refund(Do, 2, 400), Said::Done, "one that is not there is made");
 }
 
 fn a_pending_refund_is_waited_for_and_stays_claimed(on: On) {

@@ -168,6 +168,28 @@ fn no_capture_is_sent_after_another_process_has_sent_the_cancel() {
 }
 
 #[test]
+fn a_capture_that_another_process_may_be_about_to_send_is_not_overtaken_by_a_cancel() {
+    let mut shop = Shop::with_two_processes();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.faults(&[HangBefore]);
+    assert_eq!(shop.try_capture(Do, gbp(AMOUNT)), None, "it hangs on its way");
+    shop.faults(&[]);
+    shop.other();
+    let left = |shop: &Shop| shop.asked().iter().any(|call| call.starts_with("cancel"));
+    assert_eq!(shop.capture(Close), Said::NotNow);
+    assert_eq!(shop.status(), "voiding", "no other capture is begun");
+    assert_eq!(shop.void(), Said::NotNow);
+    shop.clock.advance(GONE_AFTER_MS);
+    assert_eq!(shop.capture(Close), Said::NotNow, "it may still leave");
+    assert!(!left(&shop), "nothing was ended");
+    shop.clock.advance(1);
+    assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED"));
+    assert!(left(&shop));
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, &["authorized:1000", "voided:1000"], "ended");
+}
+
+#[test]
 fn a_hold_that_is_asked_for_again_after_a_long_time_is_left_alone_as_long_as_the_first() {
     let mut shop = Shop::with_two_processes();
     shop.faults(&[Pass, Unavailable]);

@@ -29,6 +29,7 @@ each_database!(blocking:
     what_ends_while_nobody_s_call_waits_for_it_wakes_its_saga,
     a_hold_that_was_ended_at_the_provider_is_learned,
     a_refund_that_fails_later_is_learned_by_its_webhook,
+    a_refund_that_fails_after_its_last_look_is_learned_by_its_webhook,
     a_provider_that_makes_no_sense_parks_the_event_with_the_reason,
     an_event_that_says_what_is_not_so_changes_nothing,
     a_wake_up_is_told_until_it_is_answered_and_survives_a_crash,
@@ -303,15 +304,27 @@ fn a_hold_that_was_ended_at_the_provider_is_learned(on: On) {
 }
 
 fn a_refund_that_fails_later_is_learned_by_its_webhook(on: On) {
-    let shop = Shop::open(on);
+    refund_fails_later(&Shop::open(on), |_| {});
+}
+
+fn a_refund_that_fails_after_its_last_look_is_learned_by_its_webhook(on: On) {
+    refund_fails_later(&Shop::open(on), |shop| {
+        shop.rows("payment", "UPDATE refunds SET look_at_ms = 0");
+        shop.tick(Duration::from_secs(100 * 24 * 60 * 60));
+        assert_eq!(shop.ours(), ["authorized:1000", "captured:1000", "refunded:600"], "nobody looks");
+    });
+}
+
+fn refund_fails_later(shop: &Shop, meanwhile: impl Fn(&Shop)) {
     shop.authorize(Do, "tok_refund_fails_later");
     shop.capture(Do);
     assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+    meanwhile(shop);
     let refund = format!(r#"{{"id":"re_1","object":"refund","payment_intent":"{}"}}"#, shop.object());
     for event in ["evt_1", "evt_2", "evt_3"] {
         let body = body(event, &refund);
-        assert_eq!(shop.knock(Some(&signature(SECRET, now(&shop), &body)), &body).0, 200);
-        tick(&shop);
+        assert_eq!(shop.knock(Some(&signature(SECRET, now(shop), &body)), &body).0, 200);
+        tick(shop);
     }
     assert_eq!(shop.ours(), ["authorized:1000", "captured:1000", "refunded:600", "reversed:600"]);
     assert_eq!(shop.cases(true).len(), 1);

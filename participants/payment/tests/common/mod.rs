@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)]
 
 mod hooks;
+mod standing;
 mod stripe;
 mod wire;
 
@@ -35,6 +36,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 pub use self::hooks::{SECRET, Told, signature};
+use self::standing::StandingStill;
 pub use self::stripe::Stripe;
 pub use self::wire::{Fault, Lie, LieOfRefunds, Wire};
 
@@ -88,10 +90,12 @@ pub struct Shop {
     /// The bank, if it is not the sandbox.
     stripe: Option<Stripe>,
     pub clock: ManualClock,
+    stands: StandingStill,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     lie: Arc<Mutex<Option<Lie>>>,
     lie_of_refunds: Arc<Mutex<Option<LieOfRefunds>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    left: Arc<Mutex<Vec<(&'static str, i64)>>>,
     /// The orchestrator that is told.
     pub told: Told,
     process: Option<Process>,
@@ -116,17 +120,20 @@ impl Shop {
         let payments = on.url(directory.path(), "payment");
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(participant_payment::SCHEMA.migrate(&payments)).unwrap();
+        let clock = ManualClock::new(1_700_000_000_000);
         let mut shop = Self {
             on,
             two,
             payments,
             directory,
             stripe: stripe::CHOSEN.then(Stripe::start),
-            clock: ManualClock::new(1_700_000_000_000),
+            stands: StandingStill::of(&clock),
+            clock,
             faults: Arc::default(),
             lie: Arc::default(),
             lie_of_refunds: Arc::default(),
             asked: Arc::default(),
+            left: Arc::default(),
             told: Told::default(),
             process: None,
             second: None,
@@ -146,7 +153,7 @@ impl Shop {
         // its locks.
         let mut runtime = if self.two { Builder::new_multi_thread() } else { Builder::new_current_thread() };
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-        let clock = Arc::new(self.clock.clone());
+        let clock = Arc::new(self.stands.clone());
         let wire = runtime.block_on(async {
             let sandbox =
                 Sandbox::open(&self.url("sandbox.db"), Patience::none(), clock.clone()).await.unwrap();
@@ -161,6 +168,8 @@ impl Shop {
                 asked: self.asked.clone(),
                 hung: Arc::default(),
                 release: Arc::default(),
+                clock: self.clock.clone(),
+                left: self.left.clone(),
                 sandbox,
             }
         });
@@ -238,6 +247,16 @@ impl Shop {
     /// `verb:outcome` of every call that reached the provider since this was last asked.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// The process stands still for `ms`, once it has read its clock so many times more.
+    pub fn stands_still_after(&self, readings: u32, ms: i64) {
+        self.stands.after(readings, ms);
+    }
+
+    /// Which calls have left for the provider, and when.
+    pub fn left(&self) -> Vec<(&'static str, i64)> {
+        std::mem::take(&mut *self.left.lock().unwrap())
     }
 
     fn process(&self) -> &Process {

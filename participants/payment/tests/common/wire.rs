@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstitch_proto::money::Money;
+use participant_kit::{Clock as _, ManualClock};
 use participant_payment::gateway::sandbox::Sandbox;
 use participant_payment::gateway::{
     GatewayError, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
@@ -49,6 +50,9 @@ pub struct Wire {
     pub lie_of_refunds: Arc<Mutex<Option<LieOfRefunds>>>,
     /// `verb:outcome` of every call that reached the provider.
     pub asked: Arc<Mutex<Vec<String>>>,
+    /// When each call left.
+    pub left: Arc<Mutex<Vec<(&'static str, i64)>>>,
+    pub clock: ManualClock,
     pub hung: Arc<Notify>,
     pub release: Arc<Notify>,
     /// At the other end.
@@ -63,6 +67,7 @@ impl Wire {
         verb: &'static str,
         call: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
+        self.left.lock().unwrap().push((verb, self.clock.now_ms()));
         let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::Pass);
         match fault {
             Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
