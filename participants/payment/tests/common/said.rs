@@ -1,0 +1,36 @@
+//! What a call came to, by the contract.
+
+use backstitch_proto::contract::Verdict;
+use tonic::Status;
+
+/// What a call came to, by the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Done,
+    Pending(String),
+    Refused(String),
+    NotNow,
+    Unknown,
+    Broken(String),
+    Superseded,
+}
+
+impl Said {
+    pub fn refused(reason: &str) -> Self {
+        Said::Refused(reason.to_owned())
+    }
+
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Said::Broken(_))
+    }
+}
+
+pub(super) fn said(status: &Status, key: &str) -> Said {
+    match Verdict::from_status(status, "payment", key) {
+        Some(Verdict::Refused(refusal)) => Said::Refused(refusal.reason),
+        Some(Verdict::NotNow { .. }) => Said::NotNow,
+        Some(Verdict::Broken(why)) => Said::Broken(why),
+        Some(Verdict::Superseded(_)) => Said::Superseded,
+        None => Said::Unknown,
+    }
+}
