@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::engine::Engine;
 use crate::shards::Tenure;
 use crate::start::{NewRun, StartError, Started};
-use crate::verbs::CancelError;
+use crate::verbs::VerbError;
 use crate::view::SagaView;
 
 /// Whose keys they are: nobody's who asks through a face.
@@ -109,8 +109,8 @@ impl Engine {
         let delivered = self.deliver(saga, event, None).await;
         hit("good.after_end");
         match delivered {
-            Ok(()) | Err(CancelError::AlreadyFinal(_) | CancelError::NotFound) => true,
-            Err(CancelError::Elsewhere { .. } | CancelError::ShuttingDown) => true,
+            Ok(()) | Err(VerbError::AlreadyFinal(_) | VerbError::NotFound) => true,
+            Err(VerbError::Elsewhere { .. } | VerbError::ShuttingDown) => true,
             Err(error) => {
                 warn!(%saga, %error, "the end of its return could not be told to a saga; trying again");
                 false

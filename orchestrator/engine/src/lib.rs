@@ -47,5 +47,5 @@ pub use options::{BreakerOptions, FlowOptions, Options, RetryOptions};
 pub use recovery::Recovered;
 pub use shards::{Home, Progress, Sharing, Standing};
 pub use start::{NewRun, StartError, Started};
-pub use verbs::CancelError;
+pub use verbs::VerbError;
 pub use view::{History, ReadError, SagaView};

@@ -10,9 +10,9 @@ use crate::registry::{Command, NotTaken};
 use crate::shards::Home;
 use crate::view::ReadError;
 
-/// Why a saga was not cancelled (or woken, resumed, noted, made good).
+/// Why what was asked of a saga (to turn back, to wake up, to resume, to be noted or made good) was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum CancelError {
+pub enum VerbError {
     /// No such saga.
     #[error("there is no such saga")]
     NotFound,
@@ -52,28 +52,28 @@ pub enum CancelError {
 
 impl Engine {
     /// Turns a saga back. Returns when that is durable.
-    pub async fn cancel(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
+    pub async fn cancel(&self, id: Uuid, why: &str) -> Result<(), VerbError> {
         self.deliver(id, Event::Cancel { why: why.to_owned() }, None).await
     }
 
     /// A hint that something a waiting saga waits for may have happened.
-    pub async fn wake(&self, id: Uuid) -> Result<(), CancelError> {
+    pub async fn wake(&self, id: Uuid) -> Result<(), VerbError> {
         self.deliver(id, Event::Wake, None).await
     }
 
     /// A participant has come to know more: whatever of the saga waits for it, however, is asked now.
-    pub async fn available(&self, id: Uuid, participant: &str) -> Result<(), CancelError> {
+    pub async fn available(&self, id: Uuid, participant: &str) -> Result<(), VerbError> {
         self.deliver(id, Event::Wake, None).await?;
         self.deliver(id, Event::Available { participant: participant.to_owned() }, None).await
     }
 
     /// Sets what is parked going again. Returns when that is durable.
-    pub async fn resume(&self, id: Uuid, why: &str) -> Result<(), CancelError> {
+    pub async fn resume(&self, id: Uuid, why: &str) -> Result<(), VerbError> {
         self.deliver(id, Event::Resume { why: why.to_owned() }, None).await
     }
 
     /// As [`Engine::resume`], if record number `seq`, which a person decided it on, is still the last one.
-    pub async fn resume_at(&self, id: Uuid, seq: u32, why: &str) -> Result<(), CancelError> {
+    pub async fn resume_at(&self, id: Uuid, seq: u32, why: &str) -> Result<(), VerbError> {
         self.deliver(id, Event::Resume { why: why.to_owned() }, Some(seq)).await
     }
 
@@ -86,20 +86,20 @@ impl Engine {
         seq: u32,
         why: &str,
         return_saga: Uuid,
-    ) -> Result<(), CancelError> {
+    ) -> Result<(), VerbError> {
         self.deliver(id, Event::MakeGood { why: why.to_owned(), return_saga }, Some(seq)).await
     }
 
     /// Writes down what a person should see of a saga that has not ended; the same text once. Returns when it is durable.
-    pub async fn note(&self, id: Uuid, text: &str) -> Result<(), CancelError> {
+    pub async fn note(&self, id: Uuid, text: &str) -> Result<(), VerbError> {
         self.deliver(id, Event::Note { text: text.to_owned() }, None).await
     }
 
-    pub(crate) async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), CancelError> {
+    pub(crate) async fn deliver(&self, id: Uuid, event: Event, seen: Option<u32>) -> Result<(), VerbError> {
         // A saga may leave memory between the look and the send; then it is looked for in the store again.
         loop {
             if self.shared.stopping.is_cancelled() {
-                return Err(CancelError::ShuttingDown);
+                return Err(VerbError::ShuttingDown);
             }
             let (answer, answered) = oneshot::channel();
             let command = Command::Take(event.clone(), seen, answer);
@@ -109,20 +109,20 @@ impl Engine {
                 }
                 None => {
                     let Some(stored) = self.shared.store.load(id).await.map_err(ReadError::from)? else {
-                        return Err(CancelError::NotFound);
+                        return Err(VerbError::NotFound);
                     };
                     // Where it lives is asked before what it says: the owner may have a definition that this node lacks.
                     match self.shared.shards.home(stored.row.shard) {
                         _ if stored.row.status.is_final() => {}
                         Home::Here => {}
-                        Home::There(owner) => return Err(CancelError::Elsewhere { owner: Some(owner) }),
+                        Home::There(owner) => return Err(VerbError::Elsewhere { owner: Some(owner) }),
                         Home::Nowhere => {
                             self.shared.shards.look.notify_one();
-                            return Err(CancelError::Elsewhere { owner: None });
+                            return Err(VerbError::Elsewhere { owner: None });
                         }
                     }
                     if let Some(end) = self.shared.read(id, &stored.records)?.view.state.end {
-                        return Err(CancelError::AlreadyFinal(end));
+                        return Err(VerbError::AlreadyFinal(end));
                     }
                     self.adopt(id, Some(command)).await;
                 }
@@ -130,14 +130,14 @@ impl Engine {
             match answered.await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(NotTaken::MovedOn { now })) => {
-                    return Err(CancelError::MovedOn { decided_on: seen.unwrap_or(now), now });
+                    return Err(VerbError::MovedOn { decided_on: seen.unwrap_or(now), now });
                 }
-                Ok(Err(NotTaken::Illegal(Illegal::PivotBegun))) => return Err(CancelError::TooLate),
+                Ok(Err(NotTaken::Illegal(Illegal::PivotBegun))) => return Err(VerbError::TooLate),
                 Ok(Err(NotTaken::Illegal(Illegal::Ended(end)))) => {
-                    return Err(CancelError::AlreadyFinal(end));
+                    return Err(VerbError::AlreadyFinal(end));
                 }
-                Ok(Err(NotTaken::Illegal(illegal))) => return Err(CancelError::Illegal(illegal)),
-                Ok(Err(NotTaken::Failed(why))) => return Err(CancelError::Failed(why)),
+                Ok(Err(NotTaken::Illegal(illegal))) => return Err(VerbError::Illegal(illegal)),
+                Ok(Err(NotTaken::Failed(why))) => return Err(VerbError::Failed(why)),
                 Err(_) => tokio::task::yield_now().await,
             }
         }

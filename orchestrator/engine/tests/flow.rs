@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backstitch_core::{Definition, DefinitionBuilder, Op, Operation, Status, explain};
-use backstitch_engine::{CancelError, FlowOptions, Options, StartError};
+use backstitch_engine::{FlowOptions, Options, StartError, VerbError};
 use backstitch_proto::noop::{ActRequest, ActResponse, SyntheticInput, UndoRequest, UndoResponse};
 use town::{HOUR, LATENCY, Mood, Town, order, pass};
 use uuid::Uuid;
@@ -388,7 +388,7 @@ async fn what_a_participant_s_silence_parked_is_asked_at_once_when_that_knows_mo
     town.engine.available(id, "shipping").await.unwrap();
     pass(SECOND).await;
     assert_eq!(town.status(id).await, Status::Completed);
-    assert!(matches!(town.engine.available(id, "shipping").await, Err(CancelError::AlreadyFinal(_))));
+    assert!(matches!(town.engine.available(id, "shipping").await, Err(VerbError::AlreadyFinal(_))));
 }
 
 #[tokio::test(start_paused = true)]

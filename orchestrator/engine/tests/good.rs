@@ -10,7 +10,7 @@ use std::time::Duration;
 use backstitch_core::{
     Catalog, Definition, DefinitionBuilder, Illegal, Op, Operation, Outcome, Record, Refusal, Status,
 };
-use backstitch_engine::{CancelError, Dispatch, NewRun, Options, Started};
+use backstitch_engine::{Dispatch, NewRun, Options, Started, VerbError};
 use backstitch_store::Store as _;
 use backstitch_store::testing::MemoryStore;
 use bytes::Bytes;
@@ -168,17 +168,17 @@ async fn a_decision_on_an_older_record_or_on_what_is_not_parked_is_refused() {
     let world = over(Arc::new(MemoryStore::new(1)), stuck(done)).await;
     let (sale, seq) = parked(&world).await;
     let stale = world.engine.make_good_at(sale, seq - 1, "burnt", Uuid::now_v7()).await;
-    assert!(matches!(stale, Err(CancelError::MovedOn { .. })), "{stale:?}");
+    assert!(matches!(stale, Err(VerbError::MovedOn { .. })), "{stale:?}");
     world.participants.hold();
     world.engine.make_good_at(sale, seq, "burnt", Uuid::now_v7()).await.unwrap();
     let again = world.engine.make_good_at(sale, seq + 1, "burnt", Uuid::now_v7()).await;
-    assert!(matches!(again, Err(CancelError::Illegal(Illegal::BeingMadeGood(_)))), "{again:?}");
+    assert!(matches!(again, Err(VerbError::Illegal(Illegal::BeingMadeGood(_)))), "{again:?}");
     let resumed = world.engine.resume(sale, "repaired").await;
-    assert!(matches!(resumed, Err(CancelError::Illegal(Illegal::BeingMadeGood(_)))), "{resumed:?}");
+    assert!(matches!(resumed, Err(VerbError::Illegal(Illegal::BeingMadeGood(_)))), "{resumed:?}");
     world.participants.release();
     until(&world, sale, "the sale completes", |saga| saga.status() == Status::Completed).await;
     let late = world.engine.make_good_at(sale, seq + 2, "burnt", Uuid::now_v7()).await;
-    assert!(matches!(late, Err(CancelError::AlreadyFinal(_))), "{late:?}");
+    assert!(matches!(late, Err(VerbError::AlreadyFinal(_))), "{late:?}");
     let journal = world.engine.history(sale).await.unwrap().unwrap().records;
     let kinds: Vec<_> = journal.iter().rev().take(2).map(|entry| entry.record.kind()).collect();
     assert_eq!(kinds, ["completed", "made_good"]);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backstitch_core::{Catalog, Definition, DefinitionBuilder, Op, Operation, Publication, Record, Status};
-use backstitch_engine::{CancelError, NewRun, Options};
+use backstitch_engine::{NewRun, Options, VerbError};
 use backstitch_proto::noop::{ActRequest, ActResponse};
 use backstitch_store::testing::MemoryStore;
 use backstitch_store::{Append, NewSaga, Store as _, Verdict};
@@ -177,7 +177,7 @@ async fn resumed_while_the_bug_is_there_it_parks_again_and_says_so() {
         () = turns => panic!("whoever resumed it waits for ever"),
     };
     assert!(
-        matches!(&resumed, Err(CancelError::Failed(why)) if why == "its task panicked: a bug"),
+        matches!(&resumed, Err(VerbError::Failed(why)) if why == "its task panicked: a bug"),
         "{resumed:?}"
     );
     parked(&world, id).await;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstitch_core::{Catalog, Op, Outcome, Status};
-use backstitch_engine::{CancelError, Options, Recovered, StartError, Started};
+use backstitch_engine::{Options, Recovered, StartError, Started, VerbError};
 use backstitch_store::Store as _;
 use backstitch_store::testing::MemoryStore;
 use bytes::Bytes;
@@ -110,7 +110,7 @@ async fn a_parked_saga_is_brought_back_to_be_cancelled() {
     let undone = world.participants.asked(id, Op::Undo);
     assert!(undone.ends_with(&["step_2".into(), "step_1".into()]), "{undone:?}");
     let again = world.engine.cancel(id, "again").await;
-    assert!(matches!(again, Err(CancelError::AlreadyFinal(_))), "{again:?}");
+    assert!(matches!(again, Err(VerbError::AlreadyFinal(_))), "{again:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,10 +119,10 @@ async fn a_cancel_is_too_late_once_the_pivot_has_begun() {
     world.participants.hold();
     let (id, follow) = world.started().await;
     world.participants.until_called(1).await;
-    assert!(matches!(world.engine.cancel(id, "late").await, Err(CancelError::TooLate)));
+    assert!(matches!(world.engine.cancel(id, "late").await, Err(VerbError::TooLate)));
     world.participants.release();
     assert_eq!(follow.rested(PATIENCE).await.unwrap().state.status(), Status::Completed);
-    assert!(matches!(world.engine.cancel(Uuid::now_v7(), "nobody").await, Err(CancelError::NotFound)));
+    assert!(matches!(world.engine.cancel(Uuid::now_v7(), "nobody").await, Err(VerbError::NotFound)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backstitch_core::{Illegal, MAX_NOTES};
-use backstitch_engine::{CancelError, Engine, ReadError, StartError};
+use backstitch_engine::{Engine, ReadError, StartError, VerbError};
 use backstitch_store::StoreError;
 
 use crate::peers::NotDone;
@@ -96,40 +96,40 @@ pub(crate) fn verb(not_done: NotDone, missing: &'static Kind, at: &'static str) 
         NotDone::There(problem) => return Some(problem),
     };
     match error {
-        CancelError::NotFound => Some(Problem::new(missing, missing.title).at(at)),
-        CancelError::TooLate => Some(too_late("The capture of the payment has begun.")),
-        CancelError::AlreadyFinal(_) => None,
-        CancelError::ShuttingDown => Some(stopping()),
-        CancelError::Elsewhere { .. } => Some(elsewhere()),
-        error @ (CancelError::Illegal(_) | CancelError::MovedOn { .. }) => {
+        VerbError::NotFound => Some(Problem::new(missing, missing.title).at(at)),
+        VerbError::TooLate => Some(too_late("The capture of the payment has begun.")),
+        VerbError::AlreadyFinal(_) => None,
+        VerbError::ShuttingDown => Some(stopping()),
+        VerbError::Elsewhere { .. } => Some(elsewhere()),
+        error @ (VerbError::Illegal(_) | VerbError::MovedOn { .. }) => {
             Some(Problem::new(&kind::CONFLICT, format!("{error}.")))
         }
-        error @ CancelError::Failed(_) => Some(Problem::new(&kind::INTERNAL, error.to_string())),
-        CancelError::Read(error) => Some(read(error)),
+        error @ VerbError::Failed(_) => Some(Problem::new(&kind::INTERNAL, error.to_string())),
+        VerbError::Read(error) => Some(read(error)),
     }
 }
 
 /// An operator's verb did not come through.
 pub(crate) fn decision(not_done: NotDone) -> Problem {
     match not_done {
-        NotDone::Here(CancelError::MovedOn { decided_on, now }) => {
+        NotDone::Here(VerbError::MovedOn { decided_on, now }) => {
             let detail = format!("It was decided on record {decided_on}; the saga's last record is {now}.");
             Problem::new(&kind::MOVED_ON, detail).with("decided_on", decided_on).with("seq", now)
         }
-        NotDone::Here(CancelError::Illegal(Illegal::BeingMadeGood(by))) => {
+        NotDone::Here(VerbError::Illegal(Illegal::BeingMadeGood(by))) => {
             let detail = format!("Return {by} makes it good; nothing else is done about it meanwhile.");
             Problem::new(&kind::BEING_MADE_GOOD, detail).with("return_id", by.to_string())
         }
-        NotDone::Here(CancelError::Illegal(Illegal::NoReturn)) => {
+        NotDone::Here(VerbError::Illegal(Illegal::NoReturn)) => {
             Problem::new(&kind::NOTHING_TO_RETURN, "Only checkouts are made good by a return.")
         }
-        NotDone::Here(CancelError::Illegal(Illegal::PivotNotDone)) => {
+        NotDone::Here(VerbError::Illegal(Illegal::PivotNotDone)) => {
             Problem::new(&kind::NOTHING_TO_RETURN, "Its payment is not captured.")
         }
-        NotDone::Here(CancelError::Illegal(error @ Illegal::InFlight(_))) => {
+        NotDone::Here(VerbError::Illegal(error @ Illegal::InFlight(_))) => {
             Problem::new(&kind::CONFLICT, sentence(&error.to_string())).retry_after(SOON)
         }
-        NotDone::Here(CancelError::Illegal(Illegal::NotParked)) => {
+        NotDone::Here(VerbError::Illegal(Illegal::NotParked)) => {
             Problem::new(&kind::NOT_PARKED, "It is under way, and nothing of it waits for a person.")
         }
         not_done => verb(not_done, &kind::UNKNOWN_SAGA, "saga_id")
@@ -139,7 +139,7 @@ pub(crate) fn decision(not_done: NotDone) -> Problem {
 
 /// A note was not written.
 pub(crate) fn note(not_done: NotDone) -> Problem {
-    if let NotDone::Here(CancelError::Illegal(Illegal::FullOfNotes)) = not_done {
+    if let NotDone::Here(VerbError::Illegal(Illegal::FullOfNotes)) = not_done {
         let detail = format!("It has {MAX_NOTES} notes, and no more are kept.");
         return Problem::new(&kind::FULL_OF_NOTES, detail);
     }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backstitch_engine::{CancelError, StartError, Started};
+use backstitch_engine::{StartError, Started, VerbError};
 use backstitch_proto::checkout::checkouts_client::CheckoutsClient;
 use backstitch_proto::checkout::{CancelCheckoutRequest, GetCheckoutRequest};
 use backstitch_proto::operator::operator_client::OperatorClient;
@@ -111,7 +111,7 @@ pub(crate) enum Verb {
 }
 
 /// Why a verb was not done, or a saga not started.
-pub(crate) enum NotDone<E = CancelError> {
+pub(crate) enum NotDone<E = VerbError> {
     /// As this node says.
     Here(E),
     /// As the owner says, or because it cannot be asked.
@@ -119,7 +119,7 @@ pub(crate) enum NotDone<E = CancelError> {
 }
 
 impl Verb {
-    async fn here(&self, app: &App, id: Uuid) -> Result<(), CancelError> {
+    async fn here(&self, app: &App, id: Uuid) -> Result<(), VerbError> {
         match self {
             Verb::Cancel(by) => app.engine.cancel(id, by.reason()).await,
             Verb::Wake => app.engine.wake(id).await,
@@ -224,11 +224,11 @@ struct Asked<'a> {
 
 impl Act for Asked<'_> {
     type Done = ();
-    type Error = CancelError;
+    type Error = VerbError;
 
-    async fn here(&self, app: &App) -> Here<(), CancelError> {
+    async fn here(&self, app: &App) -> Here<(), VerbError> {
         match self.verb.here(app, self.id).await {
-            Err(CancelError::Elsewhere { owner }) => Here::Elsewhere(owner),
+            Err(VerbError::Elsewhere { owner }) => Here::Elsewhere(owner),
             Err(error) => Here::NotDone(error),
             Ok(()) => Here::Done(()),
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use backstitch_core::Status;
-use backstitch_engine::{CancelError, Home, NewRun, Standing, StartError, Started};
+use backstitch_engine::{Home, NewRun, Standing, StartError, Started, VerbError};
 use backstitch_store::Store as _;
 use bytes::Bytes;
 use fleet::{Fleet, LATENCY, TERM, until};
@@ -172,7 +172,7 @@ async fn a_verb_for_another_nodes_saga_names_the_owner_and_works_there() {
     let saga = a.start().await;
     let elsewhere = b.engine.cancel(saga, "why not").await;
     assert!(
-        matches!(&elsewhere, Err(CancelError::Elsewhere { owner: Some(owner) }) if owner.node == "a"),
+        matches!(&elsewhere, Err(VerbError::Elsewhere { owner: Some(owner) }) if owner.node == "a"),
         "{elsewhere:?}"
     );
     // The owner dies: first nobody answers for the saga, then b does.
@@ -184,7 +184,7 @@ async fn a_verb_for_another_nodes_saga_names_the_owner_and_works_there() {
         b.engine.view(saga).await.unwrap().unwrap().state.status() == Status::Compensated
     })
     .await;
-    assert!(matches!(b.engine.cancel(saga, "again").await, Err(CancelError::AlreadyFinal(_))));
+    assert!(matches!(b.engine.cancel(saga, "again").await, Err(VerbError::AlreadyFinal(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +197,7 @@ async fn a_verb_for_a_shard_that_nobody_has_does_not_wait() {
     until(TERM, "nothing is in memory", async || a.engine.live() == 0).await;
     a.line.set(Way::Open);
     let nobody = a.engine.cancel(saga, "now").await;
-    assert!(matches!(nobody, Err(CancelError::Elsewhere { owner: None })), "{nobody:?}");
+    assert!(matches!(nobody, Err(VerbError::Elsewhere { owner: None })), "{nobody:?}");
     fleet.balanced(&[(&a, 2)]).await;
     a.engine.cancel(saga, "now").await.unwrap();
 }
