@@ -65,24 +65,42 @@ impl Kafka {
 
     /// From now on nobody may write to `topic`, which need not exist.
     pub fn deny_writes(&self, topic: &str) {
-        // Throttle time, count, the one rule's error code.
-        let answer = self.rule(Api::CreateAcls, topic);
-        assert_eq!(answer[8..], [0, 0], "Kafka refuses the ACL");
+        self.add_rule(topic, Writing::Denied);
     }
 
     /// Takes back that nobody may write to `topic`.
     pub fn allow_writes(&self, topic: &str) {
+        self.remove_rule(topic, Writing::Denied);
+    }
+
+    /// From now on nobody may read `topic`, which may be seen and written to as before.
+    pub fn deny_reads(&self, topic: &str) {
+        self.add_rule(topic, Writing::AllThatIsAllowed);
+    }
+
+    /// Takes back that nobody may read `topic`.
+    pub fn allow_reads(&self, topic: &str) {
+        self.remove_rule(topic, Writing::AllThatIsAllowed);
+    }
+
+    fn add_rule(&self, topic: &str, writing: Writing) {
+        // Throttle time, count, the one rule's error code.
+        let answer = self.rule(Api::CreateAcls, topic, writing);
+        assert_eq!(answer[8..], [0, 0], "Kafka refuses the ACL");
+    }
+
+    fn remove_rule(&self, topic: &str, writing: Writing) {
         // Throttle time, count, the one filter's error code.
-        let answer = self.rule(Api::DeleteAcls, topic);
+        let answer = self.rule(Api::DeleteAcls, topic, writing);
         assert_eq!(answer[8..], [0, 0], "Kafka keeps the ACL");
     }
 
     /// Asks for something about the one rule that there is for a topic.
-    fn rule(&self, api: Api, topic: &str) -> Vec<u8> {
-        let (to_topic, literal, write, deny) = (2_u8, 3_u8, 4_u8, 2_u8);
+    fn rule(&self, api: Api, topic: &str, writing: Writing) -> Vec<u8> {
+        let (to_topic, literal, write) = (2_u8, 3_u8, 4_u8);
         let one = 1_i32.to_be_bytes();
         let (topic, who, from) = (text(topic), text("User:ANONYMOUS"), text("*"));
-        let rule = [&one[..], &[to_topic], &topic, &[literal], &who, &from, &[write, deny]].concat();
+        let rule = [&one[..], &[to_topic], &topic, &[literal], &who, &from, &[write, writing as u8]].concat();
         self.ask(api, &rule, 10).unwrap_or_else(|e| panic!("an ACL: {e}"))
     }
 
@@ -114,6 +132,13 @@ enum Api {
     Metadata = 3,
     CreateAcls = 30,
     DeleteAcls = 31,
+}
+
+/// The one rule that there is for a topic. Where there is one, only what one allows is allowed; who may write may see.
+#[derive(Clone, Copy)]
+enum Writing {
+    Denied = 2,
+    AllThatIsAllowed = 3,
 }
 
 /// A string as the protocol wants it.
