@@ -8,7 +8,10 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use backstitch_proto::cart::LetGoCartRequest;
+use backstitch_proto::cart::carts_client::CartsClient;
 use backstitch_proto::contract::Verdict;
+use bytes::Bytes;
 use common::trial::{is_parked, shop_with, step};
 use common::{Act, Answer, Asked, Call, Impostor, Shop, gbp, order_of, reconcile, until};
 use reqwest::Method;
@@ -169,6 +172,48 @@ async fn a_cart_that_was_cleared_before_stays_as_it_is() {
     assert_eq!(cart(shop, "cart").await.body, refilled.body);
     assert_eq!(shop.stock("A").await, (100, 0, 0));
     assert_eq!(closed(stuck.shop, 1).await, moved(TOTAL, TOTAL));
+}
+
+/// A return of a build from before there was `make_good` has let no cart go. As docs/operations.md shows it.
+#[tokio::test]
+async fn a_cart_that_no_return_has_let_go_of_is_let_go_of_by_hand() {
+    let is_by_hand = Arc::new(AtomicBool::new(false));
+    let by_hand = is_by_hand.clone();
+    let (shop, impostor) = shop_with("cart", move |call| match call.method.as_str() {
+        "Clear" => Act::Say(Err(nonsense("cart", call))),
+        "LetGo" if !by_hand.load(Ordering::SeqCst) => Act::Say(Ok(Bytes::new())),
+        _ => Act::PassOn,
+    })
+    .await;
+    let id = parked(&shop, "cart", "tok_ok").await;
+    make_good(&shop, &id).await;
+    let back = made_good(&shop, &id).await;
+    let held = cart(&shop, "cart").await;
+    assert_eq!(held.text("/held_by"), id);
+
+    is_by_hand.store(true, Ordering::SeqCst);
+    let by = back.text("/return_id");
+    let key = format!("{by}/let_go_cart/do");
+    let mut carts = CartsClient::connect(impostor.uri().to_owned()).await.unwrap();
+    for _ in 0..2 {
+        let mut call = tonic::Request::new(LetGoCartRequest { cart_id: "cart".into() });
+        for (name, value) in [
+            ("saga-root", id.as_str()),
+            ("saga-id", by),
+            ("saga-name", "return"),
+            ("saga-step", "let_go_cart"),
+            ("saga-op", "do"),
+            ("saga-attempt", "1"),
+            ("idempotency-key", &key),
+        ] {
+            call.metadata_mut().insert(name, value.parse().unwrap());
+        }
+        carts.let_go(call).await.unwrap();
+    }
+    let free = cart(&shop, "cart").await;
+    assert_eq!((free.body.get("held_by"), &free.body["items"]), (None, &held.body["items"]));
+    assert_eq!(free.int("/version"), held.int("/version") + 1);
+    assert_eq!(closed(shop, 1).await, moved(TOTAL, TOTAL));
 }
 
 #[tokio::test]

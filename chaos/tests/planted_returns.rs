@@ -5,7 +5,7 @@ mod common;
 
 use backstitch_chaos::Invariant::{Events, Money, Once, Stock};
 use common::returns::{Returns, planted};
-use common::thing;
+use common::{assert_found, hex, thing};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -318,6 +318,27 @@ async fn a_cart_of_what_was_made_good_that_is_still_held() {
         |r| r.returned,
     )
     .await;
+}
+
+/// Before there was `make_good`, a `return` made good and let no cart go. Then a person does, if the cart is still held.
+#[tokio::test]
+async fn a_cart_that_a_person_has_let_go_of() {
+    for (sql, words) in [
+        ("", None),
+        ("DELETE FROM carts_let_go", None),
+        ("UPDATE carts SET held_by = 'GOOD' WHERE cart_id = 'cart-good'", Some("it still holds its cart")),
+    ] {
+        let returns = Returns::open().await;
+        let made_good = hex(returns.made_good.as_bytes());
+        let older = format!("UPDATE sagas SET definition = 'return' WHERE id = {made_good}");
+        returns.shop.plant("orchestrator", &older).await;
+        returns.shop.plant("cart", &sql.replace("GOOD", &returns.good.to_string())).await;
+        let report = returns.shop.audit().await;
+        match words {
+            None => assert!(report.is_clean(), "{sql}: {report}"),
+            Some(words) => assert_found(&report, Once, words, returns.good),
+        }
+    }
 }
 
 #[tokio::test]

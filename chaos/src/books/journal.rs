@@ -64,6 +64,11 @@ impl Journal {
         self.poisoned.is_some() || self.made_good_by.is_some() || !self.parked.is_empty()
     }
 
+    /// A person has decided that it is returned as a whole, and the return was not taken back.
+    pub(crate) fn is_made_good(&self) -> bool {
+        self.made_good_by.is_some()
+    }
+
     /// A participant waits for the customer.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -127,7 +127,9 @@ fn carts(books: &Books, participants: &Participants, found: &mut Findings) {
 /// Whoever was made good has let its cart go, and nobody else has.
 fn made_good(books: &Books, participants: &Participants, found: &mut Findings) {
     let let_go = &participants.carts.let_go;
-    let mut may_have: BTreeSet<Uuid> = BTreeSet::new();
+    // Also by a return that lets no cart go, which was started before there was another: a person may have, by hand.
+    let decided = books.sagas.iter().filter(|(_, saga)| saga.journal.is_made_good());
+    let mut may_have: BTreeSet<Uuid> = decided.map(|(checkout, _)| *checkout).collect();
     for (id, saga) in books.sagas.iter().filter(|(_, saga)| saga.makes_good()) {
         let standing = saga.standing();
         if standing != Standing::Ended(End::Compensated) {
