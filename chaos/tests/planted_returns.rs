@@ -5,7 +5,7 @@ mod common;
 
 use backstitch_chaos::Invariant::{Events, Money, Once, Stock};
 use common::returns::{Returns, planted};
-use common::{assert_found, hex, thing};
+use common::{NOON, assert_found, hex, thing};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -309,6 +309,17 @@ async fn a_cart_of_what_was_made_good_that_is_still_held() {
         |r| r.good,
     )
     .await;
+    // The cart does not remember for longer than it answers: whoever is as old as that may be forgotten, nobody younger.
+    for (before_ms, found) in [(NOON, 1), (NOON + 1, 0)] {
+        let returns = Returns::open().await;
+        let sql = format!(
+            "DELETE FROM carts_let_go WHERE checkout_id = '{}'; INSERT INTO barrier_purged VALUES (1, {before_ms})",
+            returns.good
+        );
+        returns.shop.plant("cart", &sql).await;
+        let report = returns.shop.audit().await;
+        assert_eq!(report.violations.len(), found, "{before_ms}: {report}");
+    }
     // Nobody lets a cart go whose checkout is only returned, and nobody else's return is one of it.
     planted(
         Once,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::born_at_ms;
 use super::outbox::Outbox;
 use super::reader::{Reader, id, wrong};
 use crate::AuditError;
@@ -32,6 +33,8 @@ pub(crate) struct Carts {
     pub(crate) holds: BTreeMap<Uuid, Hold>,
     /// The checkouts that were made good, which ended their holds.
     pub(crate) let_go: BTreeSet<Uuid>,
+    /// What concerns sagas born before this moment may be gone; none when nothing was ever forgotten.
+    forgotten_before_ms: Option<i64>,
     pub(crate) outbox: Outbox,
 }
 
@@ -59,6 +62,7 @@ impl Carts {
         }
         let let_go =
             reader.rows("SELECT checkout_id FROM carts_let_go", |row| id(row, "checkout_id")).await?;
+        let forgotten = reader.rows("SELECT before_ms FROM barrier_purged", |row| row.try_get(0)).await?;
         let count = carts.len();
         let held_by = carts.into_iter().filter_map(|(cart, saga)| Some((cart, saga?))).collect();
         Ok(Self {
@@ -66,7 +70,14 @@ impl Carts {
             count,
             holds,
             let_go: let_go.into_iter().collect(),
+            forgotten_before_ms: forgotten.into_iter().max(),
             outbox: Outbox::read(reader).await?,
         })
+    }
+
+    /// Whether what was known of a saga may be forgotten.
+    pub(crate) fn may_have_forgotten(&self, saga: Uuid) -> bool {
+        let born = born_at_ms(saga);
+        born.zip(self.forgotten_before_ms).is_some_and(|(born, before)| born < before)
     }
 }

@@ -120,6 +120,12 @@ impl Books {
     }
 }
 
+/// When a saga was born: its id (UUIDv7) says so.
+pub(crate) fn born_at_ms(saga: Uuid) -> Option<i64> {
+    let (seconds, nanos) = saga.get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
+}
+
 /// A sum that a damaged database cannot make overflow.
 pub(crate) fn total(amounts: impl IntoIterator<Item = i64>) -> i64 {
     amounts.into_iter().fold(0, i64::saturating_add)

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Findings;
 use crate::Invariant::Events;
-use crate::books::{Books, End, Journal, Participants, Saga, Standing};
+use crate::books::{Books, End, Journal, Participants, Saga, Standing, born_at_ms};
 
 pub(super) fn check(books: &Books, found: &mut Findings) {
     for saga in &books.rowless {
@@ -113,10 +113,4 @@ fn effects_have_journals(books: &Books, participants: &Participants, found: &mut
             );
         }
     }
-}
-
-/// When a saga was born: its id (UUIDv7) says so.
-fn born_at_ms(saga: Uuid) -> Option<i64> {
-    let (seconds, nanos) = saga.get_timestamp()?.to_unix();
-    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
 }

@@ -126,7 +126,8 @@ fn carts(books: &Books, participants: &Participants, found: &mut Findings) {
 
 /// Whoever was made good has let its cart go, and nobody else has.
 fn made_good(books: &Books, participants: &Participants, found: &mut Findings) {
-    let let_go = &participants.carts.let_go;
+    let carts = &participants.carts;
+    let let_go = &carts.let_go;
     // Also by a return that lets no cart go, which was started before there was another: a person may have, by hand.
     let decided = books.sagas.iter().filter(|(_, saga)| saga.journal.is_made_good());
     let mut may_have: BTreeSet<Uuid> = decided.map(|(checkout, _)| *checkout).collect();
@@ -135,7 +136,8 @@ fn made_good(books: &Books, participants: &Participants, found: &mut Findings) {
         if standing != Standing::Ended(End::Compensated) {
             may_have.insert(saga.root);
         }
-        if standing == Standing::Ended(End::Completed) && !let_go.contains(&saga.root) {
+        let known = let_go.contains(&saga.root) || carts.may_have_forgotten(saga.root);
+        if standing == Standing::Ended(End::Completed) && !known {
             found.add(
                 Once,
                 "A checkout was made good, but its cart was not let go of.",

@@ -12,6 +12,7 @@ mod domain;
 mod doors;
 mod events;
 mod expiry;
+mod forgetting;
 mod metrics;
 mod service;
 mod store;
@@ -81,7 +82,9 @@ pub async fn open(options: Options) -> Result<Participant, OpenError> {
     let service = CartsServer::new(service::Service::new(kit.clone(), lifetimes, copies))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let participant = Participant::new(&kit, Routes::new(service)).beside(expiry::Expiry::new(kit));
+    let participant = Participant::new(&kit, Routes::new(service))
+        .beside(expiry::Expiry::new(kit.clone()))
+        .beside(forgetting::Forgetting::new(kit));
     Ok(match keeper {
         None => participant,
         Some((keeper, in_use)) => participant.beside(keeper).with_part(optional_parts::REDIS, in_use),

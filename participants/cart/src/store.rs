@@ -147,6 +147,29 @@ pub(crate) async fn has_let_go(conn: &mut AnyConnection, checkout: Uuid) -> Resu
     Ok(sqlx::query(SQL).bind(checkout.to_string()).fetch_optional(conn).await?.is_some())
 }
 
+/// Up to `limit` checkouts that [`has_let_go`] need not know any more, because no call of theirs is answered, each with the
+/// cart that it let go of. `answered_from` is the least whose calls are.
+pub(crate) async fn forgotten_let_go(
+    conn: &mut AnyConnection,
+    answered_from: &str,
+    limit: i64,
+) -> Result<Vec<(String, CartId)>, Error> {
+    let query = sqlx::query(include_str!("../sql/forgotten_let_go.sql")).bind(answered_from).bind(limit);
+    let rows = query.fetch_all(conn).await?;
+    let row = |row: &AnyRow| {
+        let cart = CartId::parse("cart_id", row.try_get("cart_id")?).map_err(|e| Error::Decode(e.into()))?;
+        Ok((row.try_get("checkout_id")?, cart))
+    };
+    rows.iter().map(row).collect()
+}
+
+/// Forgets that `checkout` has let its cart go.
+pub(crate) async fn forget_let_go(conn: &mut AnyConnection, checkout: &str) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM carts_let_go WHERE checkout_id = $1";
+    sqlx::query(SQL).bind(checkout).execute(conn).await?;
+    Ok(())
+}
+
 /// Removes a cart that is at version `seen` and that nobody holds. Answers whether it was so. The version must then
 /// be [`retire`]d in the same transaction.
 pub(crate) async fn remove(conn: &mut AnyConnection, id: &CartId, seen: i64) -> Result<bool, Error> {

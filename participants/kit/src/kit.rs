@@ -283,6 +283,16 @@ impl Kit {
         }
     }
 
+    /// The least id of the sagas whose calls are answered: those of older ones are Expired, in every process on this
+    /// database. `None` while nothing was ever forgotten.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn answers_from(&self) -> Result<Option<String>, OpError> {
+        let mark = sqlx::query(READ_MARK).fetch_optional(self.reads()).await?;
+        Ok(mark.map(|row| row.try_get(0)).transpose()?.map(first_id_at))
+    }
+
     /// Deletes at most `limit` settled barrier rows of sagas born before `before_ms` (Unix milliseconds), and from now
     /// on answers calls of sagas that old as Expired. An open row holds the mark below its saga's birth. Returns how
     /// many rows went; call again while it is `limit`.

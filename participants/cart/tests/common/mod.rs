@@ -14,11 +14,12 @@ use backstitch_proto::contract::{CallMeta, Op, Refusal, Verdict};
 use backstitch_services::On;
 use participant_cart::{Options, RedisOptions};
 use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
+use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 pub struct Shop {
     pub participant: Participant,
@@ -148,6 +149,22 @@ impl Shop {
         self.tick_of("cart expiry").await
     }
 
+    /// Lets the barrier forget sagas that are old by now, and then what else is known of them go.
+    pub async fn forget(&self) {
+        for name in ["retention", "forgetting carts that were let go of"] {
+            let progress = self.tick_of(name).await;
+            assert_eq!(progress.problem, None, "{name}");
+        }
+    }
+
+    /// The checkouts of which it is known that they have let their carts go.
+    pub async fn known_to_have_let_go(&self) -> Vec<Saga> {
+        let mut conn = AnyConnection::connect(&self.url).await.unwrap();
+        let sql = "SELECT checkout_id FROM carts_let_go ORDER BY checkout_id";
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+        rows.iter().map(|id| Saga(id.parse().unwrap())).collect()
+    }
+
     /// Lets the connection to Redis be looked after.
     pub async fn look_after_copies(&self) -> Progress {
         self.tick_of("cart copies").await
@@ -173,6 +190,13 @@ pub struct Saga(pub Uuid);
 impl Saga {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// One that was born then.
+    pub fn born(at_ms: i64) -> Self {
+        let (seconds, millis) = (at_ms / 1000, at_ms % 1000);
+        let nanos = u32::try_from(millis).unwrap() * 1_000_000;
+        Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds.unsigned_abs(), nanos)))
     }
 
     pub fn call<T>(self, step: &str, op: Op, message: T) -> Request<T> {
