@@ -2,21 +2,20 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use backstitch_proto::contract::{CallMeta, Op, keys};
 use backstitch_proto::trace;
 use futures::future::BoxFuture;
 use metrics::{counter, histogram};
-use sqlx::{AnyPool, Row as _};
+use sqlx::AnyPool;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 use tracing::Instrument as _;
 
 use crate::action::{Action, OutsideAction, OutsideUndo, Undo};
 use crate::barrier::open::Claims;
-use crate::barrier::{READ_MARK, born_ms, expired, first_id_at, local, outside};
+use crate::barrier::{forget, local, outside};
 use crate::clock::Clock;
 use crate::database::{Database, OpenError, Schema};
 use crate::lock::LockKey;
@@ -25,12 +24,6 @@ use crate::outcome::{Fault, OpError};
 use crate::places;
 use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
-
-const RAISE_MARK: &str = "INSERT INTO barrier_purged (one, before_ms) VALUES (1, $1) \
-    ON CONFLICT (one) DO UPDATE SET before_ms = excluded.before_ms \
-    WHERE excluded.before_ms > barrier_purged.before_ms";
-const OLDEST_OPEN: &str = "SELECT MIN(saga_id) FROM barrier_open";
-const PURGE: &str = include_str!("barrier/sql/purge.sql");
 
 /// One participant's database, transactor and clock. Clones are the same one.
 #[derive(Clone)]
@@ -42,8 +35,6 @@ struct Inner {
     transactor: Transactor,
     clock: Arc<dyn Clock>,
     claims: Claims,
-    /// Barrier rows of sagas born before this may be gone.
-    purged_before_ms: AtomicI64,
 }
 
 impl Kit {
@@ -59,18 +50,8 @@ impl Kit {
         let mut conn = database.connect().await?;
         schema.prepare(&database, &mut conn).await?;
         let reads = database.readers().await?;
-        let refused = |error| database.refused(error);
-        let mark = sqlx::query(READ_MARK).fetch_optional(&mut conn).await.map_err(refused)?;
-        let mark = mark.map(|row| row.try_get(0)).transpose().map_err(refused)?;
         let transactor = Transactor::start(service, database, conn, clock.clone());
-        Ok(Self(Arc::new(Inner {
-            service,
-            reads,
-            transactor,
-            clock,
-            claims: Claims::default(),
-            purged_before_ms: AtomicI64::new(mark.unwrap_or(i64::MIN)),
-        })))
+        Ok(Self(Arc::new(Inner { service, reads, transactor, clock, claims: Claims::default() })))
     }
 
     /// The service's name in the contract.
@@ -212,7 +193,7 @@ impl Kit {
         uncancelled(async move { outside::take_back(&kit, undo, call).await }).await
     }
 
-    /// What every door does: read the metadata, check the op and the saga's age, run, convert, tell.
+    /// What every door does: read the metadata, check the op, run, convert, tell.
     async fn answer<P, T, F>(
         &self,
         meta: &MetadataMap,
@@ -254,7 +235,6 @@ impl Kit {
             if !ops.contains(&op) {
                 return Err(Fault::Broken(format!("this method is not for op {op}")));
             }
-            self.expired(&call)?;
             let parsed = parsed.map_err(|why| Fault::Broken(format!("the request cannot be read: {why}")))?;
             let label = places::label(&call);
             let ended = run(self.clone(), parsed, call).await;
@@ -274,53 +254,25 @@ impl Kit {
         ended.map(Response::new).map_err(|fault| fault.into_status(service, &key))
     }
 
-    /// A saga so old that its rows may be gone gets no answer from the table.
-    fn expired(&self, call: &CallMeta) -> Result<(), Fault> {
-        let mark = self.0.purged_before_ms.load(Ordering::Acquire);
-        match born_ms(call.saga) {
-            Some(born) if born < mark => Err(Fault::Broken(expired())),
-            _ => Ok(()),
-        }
-    }
-
-    /// The least id of the sagas whose calls are answered: those of older ones are Expired, in every process on this
-    /// database. `None` while nothing was ever forgotten.
+    /// The least id of the sagas whose calls are answered from the table: those of older ones are Expired in every process
+    /// on this database, unless one of their steps is open. `None` while nothing was ever forgotten.
     ///
     /// # Errors
     /// A database error.
     pub async fn answers_from(&self) -> Result<Option<String>, OpError> {
-        let mark = sqlx::query(READ_MARK).fetch_optional(self.reads()).await?;
-        Ok(mark.map(|row| row.try_get(0)).transpose()?.map(first_id_at))
+        forget::answers_from(self).await
     }
 
-    /// Deletes at most `limit` settled barrier rows of sagas born before `before_ms` (Unix milliseconds), and from now
-    /// on answers calls of sagas that old as Expired. An open row holds the mark below its saga's birth. Returns how
-    /// many rows went; call again while it is `limit`.
+    /// Deletes the barrier rows of sagas born before `before_ms` (Unix milliseconds, at least a day ago), each saga's all
+    /// together, until `limit` rows are reached, and from now on answers calls of sagas that old that have none as Expired.
+    /// A saga with an open row keeps all of its rows, and is served. Returns how many rows went; call again while it is
+    /// `limit` or more.
     ///
     /// # Errors
     /// A database error; nothing was deleted.
     pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<u64, OpError> {
-        // The mark first, and committed: no call may find a deleted row absent and run its effect again.
-        let lock = LockKey::new("barrier", "purge");
-        let mark = self.run(vec![lock.clone()], move |tx| Box::pin(raise_mark(tx, before_ms))).await?;
-        self.0.purged_before_ms.fetch_max(mark, Ordering::AcqRel);
-        self.run(vec![lock], move |tx| {
-            Box::pin(async move {
-                let query = sqlx::query(PURGE).bind(first_id_at(mark)).bind(i64::from(limit));
-                Ok(query.execute(tx.conn()).await?.rows_affected())
-            })
-        })
-        .await
+        forget::purge(self, before_ms, limit).await
     }
-}
-
-/// Raises the mark to `before_ms`, or as near as open rows allow; answers where it is.
-async fn raise_mark(tx: &mut Tx<'_>, before_ms: i64) -> Result<i64, OpError> {
-    let oldest: Option<String> = sqlx::query(OLDEST_OPEN).fetch_one(tx.conn()).await?.try_get(0)?;
-    let oldest = oldest.and_then(|id| id.parse().ok()).and_then(born_ms);
-    let mark = oldest.map_or(before_ms, |oldest| oldest.min(before_ms));
-    sqlx::query(RAISE_MARK).bind(mark).execute(tx.conn()).await?;
-    Ok(sqlx::query(READ_MARK).fetch_one(tx.conn()).await?.try_get(0)?)
 }
 
 /// Runs `work` to its end even if the caller goes away.

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::barrier::FORGOTTEN_AFTER_MS;
+use crate::barrier::forget::FORGOTTEN_AFTER_MS;
 use crate::kit::Kit;
 use crate::server::{Background, Progress};
 
-/// Rows that one tick deletes at most.
+/// Rows after which one tick deletes no more.
 const MOST: u32 = 1000;
 
 /// How often it is looked for rows that have become too old, in milliseconds. Raising the mark is a commit.
 const EVERY_MS: i64 = 60 * 60 * 1000;
 
-/// Forgets the settled barrier rows of sagas born longer ago than `keep`; calls of such sagas are Expired from then on.
+/// Forgets the barrier rows of sagas born longer ago than `keep` and of which none is open; calls of such sagas are Expired
+/// from then on.
 pub struct Retention {
     kit: Kit,
     keep_ms: i64,

@@ -19,7 +19,6 @@ each_database!(
     an_undo_that_fails_stores_nothing_and_is_repeated,
     a_call_that_cannot_be_read_is_broken_and_changes_nothing,
     a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op,
-    a_purge_stops_before_the_oldest_open_row,
 );
 
 each_database!(2 threads: of_racing_dos_undos_and_closes_one_decides_and_all_tell_the_same_story);
@@ -263,19 +262,4 @@ async fn a_saga_whose_rows_may_be_gone_is_answered_expired_for_every_op(on: On) 
         assert_eq!(act(&kit, young, Op::Do, Reserve::of(1)).await, "done");
     }
     assert_eq!(shop.effects("reserve").await, 2);
-}
-
-async fn a_purge_stops_before_the_oldest_open_row(on: On) {
-    let shop = Shop::open(on).await;
-    let saga = saga_whose_row_is(&shop, "doing").await;
-    sqlx::query("INSERT INTO barrier_open VALUES ($1, $2, $1, '', '', 'pay', NULL, '', NULL, 0, 0)")
-        .bind(saga.to_string())
-        .bind(STEP)
-        .execute(shop.kit.reads())
-        .await
-        .unwrap();
-    shop.kit.purge(i64::MAX, 100).await.unwrap();
-    assert_eq!(shop.row(saga, STEP).await, "doing");
-    // Not expired: the row is still answered from the table.
-    assert_eq!(undo(&shop.kit, Uuid::now_v7(), Release::of(1)).await, "done");
 }

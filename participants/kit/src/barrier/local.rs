@@ -5,9 +5,10 @@ use std::sync::Arc;
 use backstitch_proto::contract::{CallMeta, Refusal};
 use prost::Message as _;
 
+use super::forget::{found, never_was};
 use super::row::{self, Row, RowKey};
 use super::table::{Decision, Manner, RowState, decide};
-use super::{misfit, never_happens, never_was, other_request, superseded};
+use super::{misfit, never_happens, other_request, superseded};
 use crate::action::{Action, Undo};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
@@ -20,7 +21,7 @@ type Decided<A> = Result<Result<A, Fault>, OpError>;
 /// Handles a do or a close.
 pub(crate) async fn act<A: Action>(kit: &Kit, action: A, call: CallMeta) -> Result<A::Answer, Fault> {
     let hash = action.identity().finish();
-    let (locks, row) = (row::locks(&call, action.locks()), RowKey::of(&call));
+    let (locks, row) = (row::locks(&call, action.locks(), kit.clock().now_ms()), RowKey::of(&call));
     let shared = Arc::new((action, call));
     let decided = kit.transactor().run(
         locks,
@@ -45,7 +46,7 @@ async fn act_in<A: Action>(
     call: &CallMeta,
     hash: &[u8; 32],
 ) -> Decided<A::Answer> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     Ok(match decide(row.state, call.op, Manner::Local, row.is_of(hash)) {
         Decision::Perform => {
             never_was(tx, call).await?;
@@ -74,7 +75,7 @@ async fn act_in<A: Action>(
 
 /// Handles an undo.
 pub(crate) async fn take_back<U: Undo>(kit: &Kit, undo: U, call: CallMeta) -> Result<U::Answer, Fault> {
-    let (locks, row) = (row::locks(&call, undo.locks()), RowKey::of(&call));
+    let (locks, row) = (row::locks(&call, undo.locks(), kit.clock().now_ms()), RowKey::of(&call));
     let shared = Arc::new((undo, call));
     let decided = kit.transactor().run(
         locks,
@@ -89,7 +90,7 @@ pub(crate) async fn take_back<U: Undo>(kit: &Kit, undo: U, call: CallMeta) -> Re
 }
 
 async fn take_back_in<U: Undo>(tx: &mut Tx<'_>, undo: &U, call: &CallMeta) -> Decided<U::Answer> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     Ok(match decide(row.state, call.op, Manner::Local, true) {
         Decision::TakeBack => {
             undo.take_back(tx, call).await.map_err(undo_error)?;

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use backstitch_proto::contract::{CallMeta, Op};
 use prost::Message as _;
 
+use super::forget::{found, never_was};
 use super::local::{refused, replay, undo_error, unfit};
 use super::open::{self, Claim};
 use super::row::{self, Row, RowKey};
 use super::table::{Aim, Decision, Manner, RowState, decide};
-use super::{misfit, never_happens, never_was, other_request, superseded};
+use super::{misfit, never_happens, other_request, superseded};
 use crate::action::{OutsideAction, OutsideUndo, Reached, Undone};
 use crate::kit::Kit;
 use crate::outcome::{Fault, OpError};
@@ -82,7 +83,7 @@ async fn begin<O: OutsideAction>(
     may_begin: bool,
 ) -> Result<Next<O::Answer>, Fault> {
     let hash = shared.0.identity().finish();
-    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks(), kit.clock().now_ms()), RowKey::of(&shared.1));
     let shared = shared.clone();
     let next = kit.transactor().run(
         locks,
@@ -104,7 +105,7 @@ async fn begin_in<O: OutsideAction>(
     hash: &[u8; 32],
     may_begin: bool,
 ) -> Result<Next<O::Answer>, OpError> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     Ok(match decide(row.state, call.op, Manner::Outside, row.is_of(hash)) {
         Decision::Perform if !may_begin => Next::Answer(Err(Fault::soon("another attempt is beginning"))),
         Decision::Perform => {
@@ -163,7 +164,7 @@ async fn record<O: OutsideAction>(
         }
         Reached::Done(_) | Reached::Refused(_) | Reached::Pending(_) => {}
     }
-    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks(), kit.clock().now_ms()), RowKey::of(&shared.1));
     let (shared, reached) = (shared.clone(), Arc::new(reached));
     let (owner, recorded) = (shared.clone(), reached.clone());
     // Repeated after a commit that nobody answered, it finds the row moved, and the row has the answer.
@@ -206,7 +207,7 @@ async fn record_in<O: OutsideAction>(
     reached: &Reached<O::Answer>,
     from: RowState,
 ) -> Result<bool, OpError> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     if row.state != from {
         return Ok(false);
     }
@@ -279,7 +280,7 @@ async fn in_transaction<U: OutsideUndo>(
     shared: &Arc<(U, CallMeta)>,
     phase: Phase,
 ) -> Result<Next<U::Answer>, OpError> {
-    let (locks, row) = (row::locks(&shared.1, shared.0.locks()), RowKey::of(&shared.1));
+    let (locks, row) = (row::locks(&shared.1, shared.0.locks(), kit.clock().now_ms()), RowKey::of(&shared.1));
     let shared = shared.clone();
     let body: crate::transactor::Body<_> = Box::new(move |tx| {
         let shared = shared.clone();
@@ -298,7 +299,7 @@ async fn begin_undo_in<U: OutsideUndo>(
     undo: &U,
     call: &CallMeta,
 ) -> Result<Next<U::Answer>, OpError> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     Ok(match decide(row.state, Op::Undo, Manner::Outside, true) {
         Decision::Open(Aim::Undo) => {
             undo.intend(tx, call).await.map_err(undo_error)?;
@@ -331,7 +332,7 @@ async fn record_undo_in<U: OutsideUndo>(
     undo: &U,
     call: &CallMeta,
 ) -> Result<Next<U::Answer>, OpError> {
-    let row = tx.row()?;
+    let row = found(tx, call)?;
     if row.state == RowState::Closing(Aim::Undo) {
         undo.record(tx, call).await.map_err(undo_error)?;
         tx.leave(row.moved(RowState::Undone));

@@ -6,6 +6,7 @@ use backstitch_proto::contract::{CallMeta, Refusal};
 use prost::Message as _;
 use uuid::Uuid;
 
+use super::forget;
 use super::table::{Aim, RowState};
 use crate::lock::LockKey;
 use crate::outcome::OpError;
@@ -29,9 +30,10 @@ impl RowKey {
     }
 }
 
-/// What a call locks beside its row: its `own` keys, and the events of its family of sagas.
-pub(super) fn locks(call: &CallMeta, mut own: Vec<LockKey>) -> Vec<LockKey> {
+/// What a call locks beside its row: its `own` keys, the events of its family of sagas, and an aged saga as a whole.
+pub(super) fn locks(call: &CallMeta, mut own: Vec<LockKey>, now_ms: i64) -> Vec<LockKey> {
     own.push(LockKey::events(&call.root.to_string()));
+    own.extend(forget::lock_of(call, now_ms));
     own
 }
 

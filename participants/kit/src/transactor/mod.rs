@@ -5,6 +5,7 @@
 //! an idle participant pays one commit per operation.
 
 mod batch;
+mod company;
 mod operation;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::batch::{Abandoned, Batch};
+pub(crate) use self::company::Company;
+use self::company::together;
 pub(crate) use self::operation::{Body, Remains};
 use self::operation::{Operation, Typed};
 use crate::barrier::row::RowKey;
@@ -32,9 +35,6 @@ const MAX_BATCH: usize = 256;
 const RIDE: Duration = Duration::from_millis(250);
 /// The most operations that wait for their turn; whoever comes later waits to be queued.
 const MAX_QUEUED: usize = 1024;
-/// The most locks of one transaction, unless a single operation has more: a Postgres server has room for some thousands
-/// between all that work on it.
-const MAX_LOCKS: usize = 1024;
 /// How often an operation is run alone, at most, when others get in its way or the server goes away.
 const TRIES: u32 = 3;
 /// How long it rests before, the more the more often: those who waited for what it held go first.
@@ -106,13 +106,23 @@ impl Transactor {
         body: Body<T>,
         remains: Option<Remains>,
     ) -> Result<T, OpError> {
-        self.queue(Typed::boxed(locks, row, body, remains, false)).await
+        self.queue(Typed::boxed(locks, row, body, remains, Company::Anybody)).await
     }
 
     /// The same for an operation that nobody is in a hurry for: it rides in the next commit, or has one of its own after
     /// [`RIDE`].
     pub(crate) async fn ride<T: Send + 'static>(&self, body: Body<T>) -> Result<T, OpError> {
-        self.queue(Typed::boxed(Vec::new(), None, body, None, true)).await
+        self.run_in(Company::Awaited, Vec::new(), body).await
+    }
+
+    /// The same for one that looks at no barrier row of its own, in the company that it names.
+    pub(crate) async fn run_in<T: Send + 'static>(
+        &self,
+        company: Company,
+        locks: Vec<LockKey>,
+        body: Body<T>,
+    ) -> Result<T, OpError> {
+        self.queue(Typed::boxed(locks, None, body, None, company)).await
     }
 
     async fn queue<T>(
@@ -143,7 +153,7 @@ async fn company(queued: &mut mpsc::Receiver<Box<dyn Operation>>, operations: &m
         while operations.len() < MAX_BATCH {
             let (known, room) = (operations.len(), MAX_BATCH - operations.len());
             let ended = queued.recv_many(operations, room).await == 0;
-            if ended || operations[known..].iter().any(|operation| !operation.rides()) {
+            if ended || operations[known..].iter().any(|operation| operation.company() != Company::Awaited) {
                 break;
             }
         }
@@ -172,7 +182,7 @@ impl Writer {
                 if queued.recv_many(&mut operations, MAX_BATCH).await == 0 {
                     break;
                 }
-                if operations.iter().all(|operation| operation.rides()) {
+                if operations.iter().all(|operation| operation.company() == Company::Awaited) {
                     company(&mut queued, &mut operations).await;
                 }
             } else {
@@ -181,7 +191,7 @@ impl Writer {
                 operations.extend(std::iter::from_fn(|| queued.try_recv().ok()).take(room));
             }
             while !operations.is_empty() {
-                let rest = operations.split_off(self.lockable(&operations));
+                let rest = operations.split_off(together(&operations, self.database.dialect()));
                 self.settle(operations, &mut again).await;
                 operations = rest;
             }
@@ -189,19 +199,6 @@ impl Writer {
         if let Some(conn) = self.conn.take() {
             let _ = conn.close().await;
         }
-    }
-
-    /// How many of them one transaction can hold the locks of; at least one.
-    fn lockable(&self, operations: &[Box<dyn Operation>]) -> usize {
-        if self.database.dialect() == Dialect::Sqlite {
-            return operations.len();
-        }
-        let mut locks = 0;
-        let fits = operations.iter().take_while(|operation| {
-            locks += operation.locks().len();
-            locks <= MAX_LOCKS
-        });
-        fits.count().max(1).min(operations.len())
     }
 
     /// Runs operations together, or else alone, until each is answered or put into `again`.

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use backstitch_proto::contract::Refusal;
 
+use super::company::Company;
 use crate::barrier::row::{Row, RowKey};
 use crate::lock::LockKey;
 use crate::outcome::OpError;
@@ -28,8 +29,8 @@ pub(crate) trait Operation: Send {
     /// The barrier row that it looks at, if any.
     fn row(&self) -> Option<&RowKey>;
 
-    /// Whether it waits a moment for others to share a commit with.
-    fn rides(&self) -> bool;
+    /// Whom it shares its commit with.
+    fn company(&self) -> Company;
 
     /// Runs it. May be called again after everything it wrote was rolled back.
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>>;
@@ -47,7 +48,7 @@ pub(crate) struct Typed<T> {
     row: Option<RowKey>,
     body: Body<T>,
     remains: Option<Remains>,
-    rides: bool,
+    company: Company,
     result: Option<T>,
     caller: oneshot::Sender<Result<T, OpError>>,
 }
@@ -58,13 +59,13 @@ impl<T: Send + 'static> Typed<T> {
         row: Option<RowKey>,
         body: Body<T>,
         remains: Option<Remains>,
-        rides: bool,
+        company: Company,
     ) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, OpError>>) {
         locks.extend(row.as_ref().map(RowKey::lock));
         locks.sort_unstable();
         locks.dedup();
         let (caller, answer) = oneshot::channel();
-        (Box::new(Self { locks, row, body, remains, rides, result: None, caller }), answer)
+        (Box::new(Self { locks, row, body, remains, company, result: None, caller }), answer)
     }
 }
 
@@ -85,8 +86,8 @@ impl<T: Send + 'static> Operation for Typed<T> {
         self.row.as_ref()
     }
 
-    fn rides(&self) -> bool {
-        self.rides
+    fn company(&self) -> Company {
+        self.company
     }
 
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), OpError>> {

@@ -1,6 +1,9 @@
 //! Time passes, and the participant's own loops take up what is due.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use participant_kit::Kit;
 
 use super::Shop;
 
@@ -26,6 +29,19 @@ impl Shop {
         for background in self.process().background.iter().filter(|background| background.name() == name) {
             self.block_on(background.tick(now_ms));
         }
+    }
+
+    /// Forgets the barrier rows of sagas that were born more than so long ago, and what goes with them.
+    pub fn forget(&self, age: Duration) {
+        let now_ms = participant_kit::Clock::now_ms(&self.clock);
+        let before_ms = now_ms - i64::try_from(age.as_millis()).unwrap();
+        let (url, clock) = (self.payments.clone(), Arc::new(self.clock.clone()));
+        self.block_on(async move {
+            let kit = Kit::open(&participant_payment::SCHEMA, &url, clock).await.unwrap();
+            kit.purge(before_ms, 1_000).await.unwrap();
+        });
+        // It looks once an hour.
+        self.tick_only("forgetting attempts", Duration::from_secs(60 * 60));
     }
 
     /// Time passes until nothing is open any more, or nothing changes any more.
