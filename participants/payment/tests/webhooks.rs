@@ -23,6 +23,7 @@ each_database!(blocking:
     the_customer_the_webhook_and_the_saga_may_come_in_any_order_and_number,
     an_event_before_our_own_commit_is_parked_and_done_when_that_comes,
     an_event_about_nobody_s_object_is_parked_and_listed_and_never_dropped,
+    an_event_about_nothing_is_taken_and_done,
     what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment_comes,
     what_is_new_comes_before_what_is_parked,
     a_capture_in_doubt_is_found_by_its_webhook,
@@ -198,6 +199,18 @@ fn an_event_about_nobody_s_object_is_parked_and_listed_and_never_dropped(on: On)
     let parked = &listed[0];
     assert_eq!((parked.event_id.as_str(), parked.provider_id.as_str()), ("evt_1", "pi_of_somebody_else"));
     assert!(parked.why.contains("no payment here") && parked.tries > 20, "{parked:?}");
+}
+
+fn an_event_about_nothing_is_taken_and_done(on: On) {
+    let shop = Shop::open(on);
+    for (event, rest) in [("evt_1", ""), ("evt_2", r#","data":null"#), ("evt_3", r#","data":{"object":[]}"#)]
+    {
+        let body = format!(r#"{{"id":"{event}","type":"v2.core.event_destination.ping"{rest}}}"#);
+        let header = signature(SECRET, now(&shop), body.as_bytes());
+        assert_eq!(shop.knock(Some(&header), body.as_bytes()), (200, r#"{"received":true}"#.to_owned()));
+    }
+    tick(&shop);
+    assert_eq!(shop.events_kept(), ["evt_1 done", "evt_2 done", "evt_3 done"]);
 }
 
 fn what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment_comes(on: On) {

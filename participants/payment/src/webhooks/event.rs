@@ -2,6 +2,7 @@
 
 use participant_kit::text;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The longest id or kind.
 const CHARACTERS: usize = 255;
@@ -20,42 +21,27 @@ struct Wire {
     id: String,
     #[serde(rename = "type")]
     kind: String,
-    data: Data,
+    /// Read only as far as it says which payment it is about; some kinds have none.
+    #[serde(default)]
+    data: Value,
 }
 
-#[derive(Deserialize)]
-struct Data {
-    object: Object,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    object: Option<String>,
-    #[serde(default)]
-    payment_intent: Option<Intent>,
-}
-
-/// A payment intent as other objects name it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Intent {
-    Id(String),
-    Expanded { id: String },
+/// The payment object that the object of an event is, or belongs to; empty if it is none of the kind.
+fn payment_of(object: &Value) -> &str {
+    let id = match (&object["object"], &object["payment_intent"]) {
+        (Value::String(kind), _) if kind == "payment_intent" => &object["id"],
+        // Charges, refunds, disputes: by its id, or with it whole.
+        (_, Value::Object(intent)) => intent.get("id").unwrap_or(&Value::Null),
+        (_, intent) => intent,
+    };
+    id.as_str().unwrap_or_default()
 }
 
 impl Event {
     /// Reads a body; the words say what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| format!("no Stripe event: {error}"))?;
-        let object = match (wire.data.object.object.as_deref(), wire.data.object.payment_intent) {
-            (Some("payment_intent"), _) => wire.data.object.id.unwrap_or_default(),
-            // Charges, refunds, disputes.
-            (_, Some(Intent::Id(id) | Intent::Expanded { id })) => id,
-            (_, None) => String::new(),
-        };
+        let object = payment_of(&wire.data["object"]).to_owned();
         text::required(&wire.id, CHARACTERS).map_err(|why| format!("id {why}"))?;
         text::required(&wire.kind, CHARACTERS).map_err(|why| format!("type {why}"))?;
         text::optional(&object, CHARACTERS).map_err(|why| format!("the payment intent's id {why}"))?;
@@ -76,7 +62,11 @@ mod tests {
             (r#"{"id":"re_1","object":"refund","payment_intent":{"id":"pi_1","amount":3}}"#, "pi_1"),
             (r#"{"id":"re_1","object":"refund","payment_intent":null}"#, ""),
             (r#"{"id":"cus_1","object":"customer"}"#, ""),
+            (r#"{"id":7,"object":"payment_intent"}"#, ""),
+            (r#"{"object":"charge","payment_intent":{"amount":3}}"#, ""),
             ("{}", ""),
+            ("null", ""),
+            ("[1]", ""),
         ] {
             let body = format!(r#"{{"id":"evt_1","type":"x.y","more":[1],"data":{{"object":{object}}}}}"#);
             let event = Event::parse(body.as_bytes()).unwrap();
@@ -84,6 +74,16 @@ mod tests {
                 (event.id.as_str(), event.kind.as_str(), event.object.as_str()),
                 ("evt_1", "x.y", expected)
             );
+        }
+    }
+
+    #[test]
+    fn an_event_without_an_object_is_one_about_nothing() {
+        for data in
+            ["", r#","data":null"#, r#","data":{}"#, r#","data":"pi_1""#, r#","related_object":{"id":"x"}"#]
+        {
+            let event = Event::parse(format!(r#"{{"id":"evt_1","type":"x.y"{data}}}"#).as_bytes()).unwrap();
+            assert_eq!((event.id.as_str(), event.object.as_str()), ("evt_1", ""), "{data}");
         }
     }
 
@@ -96,7 +96,6 @@ mod tests {
             ("[]".to_owned(), "no Stripe event"),
             (r#"{"type":"x","data":{"object":{}}}"#.to_owned(), "`id`"),
             (r#"{"id":"e","data":{"object":{}}}"#.to_owned(), "`type`"),
-            (r#"{"id":"e","type":"x"}"#.to_owned(), "`data`"),
             (r#"{"id":"","type":"x","data":{"object":{}}}"#.to_owned(), "id must not be empty"),
             (r#"{"id":"a\u0000b","type":"x","data":{"object":{}}}"#.to_owned(), "control"),
             (format!(r#"{{"id":"{long}","type":"x","data":{{"object":{{}}}}}}"#), "at most 255"),

@@ -2,7 +2,8 @@
 //!
 //! An event that cannot be finished is kept and tried again at growing intervals: one about an object that is of no
 //! payment here is parked, and is due at once when a payment gets that object ([`arrived`]). Whoever shares an account
-//! parks every event of the others, so what is parked comes after what is new, and is not tried for ever.
+//! parks every event of the others, so what is parked comes after what is new, and is not tried for ever. The body is kept
+//! until then, or until the event is done.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -152,6 +153,8 @@ impl Inbox {
         let provider = self.desk.gateway.name();
         let (id, why, tries) = (event.event_id.clone(), why.to_owned(), event.tries);
         let next_at_ms = next_at_ms(event, now_ms, to);
+        // Its body is evidence for a person, for as long as there is something to find out.
+        let is_over = to == Status::Done || next_at_ms == NEVER_MS;
         self.desk
             .kit
             .run(Vec::new(), move |tx| {
@@ -163,7 +166,8 @@ impl Inbox {
                         .bind(tries)
                         .bind(to.as_str())
                         .bind(why)
-                        .bind(next_at_ms);
+                        .bind(next_at_ms)
+                        .bind(i64::from(is_over));
                     query.execute(tx.conn()).await?;
                     Ok(())
                 })
