@@ -7,7 +7,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Fleet, until};
+use common::Fleet;
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,11 +15,7 @@ use serde_json::json;
 /// seconds, and no person did anything. The dead one comes back under its name and takes its share again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_orchestrator_had_is_ended_by_another() {
-    let fleet = Fleet::open().await;
-    let (mut a, b) = (fleet.node("a", "1s").await, fleet.node("b", "1s").await);
-    fleet.ready(&a).await;
-    fleet.ready(&b).await;
-    fleet.stock(&a).await;
+    let (fleet, mut a, b) = Fleet::of_two("1s", &[]).await;
     let begin = |nth: usize| {
         let (fleet, node) = (&fleet, if nth.is_multiple_of(4) { &b } else { &a });
         async move { fleet.begin(node, &format!("cart-{nth}"), "tok_ok").await }
@@ -69,17 +65,9 @@ async fn a_rolling_restart_waits_for_no_lease() {
 /// as the owner's would be.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_reaches_the_owner_from_anywhere() {
-    let fleet = Fleet::open().await;
-    let (a, b) = (fleet.node("a", "2s").await, fleet.node("b", "2s").await);
-    fleet.ready(&a).await;
-    fleet.ready(&b).await;
-    fleet.stock(&a).await;
-    let id = fleet.begin(&a, "slow", "tok_3ds_never").await;
+    let (fleet, a, b) = Fleet::of_two("2s", &[]).await;
+    let id = fleet.waiting(&a, &b).await;
     let path = format!("/api/v1/checkouts/{id}");
-    until("the customer has to act", async || {
-        (fleet.get(&b, &path).await.text("/status") == "waiting").then_some(())
-    })
-    .await;
     let woken = fleet.send(&b, Method::POST, &format!("{path}/wake"), None).await;
     assert!((200..300).contains(&woken.status), "{woken:?}");
     let cancelled = fleet.send(&b, Method::POST, &format!("{path}/cancel"), None).await;

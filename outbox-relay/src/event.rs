@@ -77,7 +77,8 @@ pub struct Row {
     pub id: RowId,
     /// `ce_id`: the same for every repetition of this row, so consumers can drop duplicates.
     pub event_id: Uuid,
-    /// `ce_sequence`: 1, 2, 3 … along a source and key, without holes.
+    /// `ce_sequence`: 1, 2, 3 … without holes along a source and key, or along each subject of the key where the source
+    /// counts so.
     pub sequence: i64,
     /// What to publish.
     pub event: Event,

@@ -32,6 +32,16 @@ impl Fleet {
         Self { shop, database, participants, http: reqwest::Client::new() }
     }
 
+    /// The same with two of them, both there, which have something to sell.
+    pub(crate) async fn of_two(lease: &str, more: &[&str]) -> (Self, Process, Process) {
+        let fleet = Self::open().await;
+        let (a, b) = (fleet.node_with("a", lease, more).await, fleet.node_with("b", lease, more).await);
+        fleet.ready(&a).await;
+        fleet.ready(&b).await;
+        fleet.stock(&a).await;
+        (fleet, a, b)
+    }
+
     fn args(&self, name: &str, lease: &str) -> Vec<String> {
         let database = match self.database.split_once('?') {
             Some((address, options)) => format!("{address}_orchestrator?{options}"),
@@ -93,6 +103,17 @@ impl Fleet {
             (answer.status < 300).then(|| answer.text("/checkout_id").to_owned())
         })
         .await
+    }
+
+    /// A checkout at `node` that waits for its customer, as `other` knows too; its id.
+    pub(crate) async fn waiting(&self, node: &Process, other: &Process) -> String {
+        let id = self.begin(node, "slow", "tok_3ds_never").await;
+        let path = format!("/api/v1/checkouts/{id}");
+        until("the customer has to act", async || {
+            (self.get(other, &path).await.text("/status") == "waiting").then_some(())
+        })
+        .await;
+        id
     }
 
     pub(crate) async fn stock(&self, node: &Process) {

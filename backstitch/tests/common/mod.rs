@@ -10,6 +10,7 @@ mod process;
 mod program;
 mod reconcile;
 mod shop;
+mod strangers;
 pub(crate) mod trial;
 
 use std::time::{Duration, Instant};
@@ -19,8 +20,9 @@ pub(crate) use fleet::Fleet;
 pub(crate) use impostor::{Act, Call, Impostor, Reply};
 pub(crate) use process::Process;
 pub(crate) use program::{Said, program, run};
-pub(crate) use reconcile::{Asked, differences, reconcile, reconcile_with};
+pub(crate) use reconcile::{Asked, differences, reconcile, reconcile_with, reconciler};
 pub(crate) use shop::{Shop, address_in, gbp, item, order_of, product, with};
+pub(crate) use strangers::{at_the_sandbox, capture_at_stripe, hold_at_stripe, post_to_stripe};
 
 /// Patience for anything that happens by itself: a bound for a broken program, not a measure of a whole one.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! What `backstitch reconcile` says of a shop.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -29,13 +30,19 @@ impl Asked {
 
 /// `backstitch reconcile`, without grace unless `more` says so: a shop at rest has nothing to wait for.
 pub(crate) fn reconcile_with(directory: &Path, asked: &Asked, more: &[&str]) -> Said {
+    run(&mut reconciler(directory, asked, more))
+}
+
+/// The same, not started yet.
+pub(crate) fn reconciler(directory: &Path, asked: &Asked, more: &[&str]) -> Command {
     let Asked { payment, order, orchestrator } = asked;
     let mut command = program(directory);
     command.args(["reconcile", "--payment", payment, "--order", order, "--orchestrator", orchestrator]);
     if !more.contains(&"--grace") {
         command.args(["--grace", "0s"]);
     }
-    run(command.args(more))
+    command.args(more);
+    command
 }
 
 /// What it finds in a shop that is up and at rest, and in which it should find nothing. Asked beside the runtime of the

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use backstitch_stripe_double::{Control, Endpoint, KEY, Moved, Stripe};
+use backstitch_stripe_double::Kind::Overtaken;
+use backstitch_stripe_double::{Control, Endpoint, Fault, KEY, Moved, Operation, Stripe};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Row as _};
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::customers::{KINDS, Kind, kind};
 use crate::returners::BUYERS;
+use crate::strangers::Stranger;
 
 const SECRET: &str = "whsec_of_the_tests";
 
@@ -21,7 +23,15 @@ const SECRET: &str = "whsec_of_the_tests";
 pub(crate) enum Provider {
     Sandbox,
     Stripe,
+    /// Stripe, where somebody else who has the account captures every hold in the moment before we cancel it.
+    Overtaken,
 }
+
+/// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
+/// the answer, and then sees nothing there, never asks a second time but makes sure that it cannot happen.
+const GIVEN_UP: &[&str] = &["PAYMENT_INTERRUPTED"];
+/// And where it makes sure of that, it may find that the money was taken.
+const GIVEN_UP_OR_TAKEN: &[&str] = &["PAYMENT_INTERRUPTED", "completed"];
 
 /// The bank's line about one checkout.
 #[derive(Debug, Default)]
@@ -42,6 +52,8 @@ pub(crate) struct AtStripe {
     stripe: Stripe,
     files: TempDir,
     door: u16,
+    kinds: &'static [Kind],
+    besides: &'static [&'static str],
     others: JoinHandle<()>,
 }
 
@@ -52,6 +64,13 @@ const AT_STRIPE: [Kind; 6] = [
     kind("pm_card_threeDSecure2Required", "B", "completed"),
     kind("pm_card_captureFail", "A", "AUTHORIZATION_EXPIRED"),
     kind("pm_card_chargeDeclined", "B", "CARD_DECLINED"),
+];
+
+/// Whose holds we let go, all of them.
+const OVERTAKEN: [Kind; 3] = [
+    kind("pm_card_captureDeclined", "A", "CAPTURE_FAILED"),
+    kind("pm_card_captureDeclined", "B", "CAPTURE_FAILED"),
+    kind("pm_card_captureDeclined", "A", "CAPTURE_FAILED"),
 ];
 
 /// What the sandbox's cards do with money that goes back, Stripe's do too.
@@ -72,8 +91,14 @@ impl Bank {
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (url, secrets) = (format!("http://127.0.0.1:{door}/webhooks/stripe"), vec![SECRET.to_owned()]);
         stripe.control().webhooks(Some(Endpoint { url, secrets, held: false })).await;
+        let (mut kinds, mut besides) = (&AT_STRIPE[..], GIVEN_UP);
+        if provider == Provider::Overtaken {
+            let every_cancel = Fault::times(Operation::CancelIntent, u32::MAX, Overtaken);
+            stripe.control().fault(every_cancel).await;
+            (kinds, besides) = (&OVERTAKEN, GIVEN_UP_OR_TAKEN);
+        }
         let others = tokio::spawn(attend(stripe.control().clone()));
-        Self::Stripe(AtStripe { stripe, files, door, others })
+        Self::Stripe(AtStripe { stripe, files, door, kinds, besides, others })
     }
 
     /// What whoever runs the payments is told. `orchestrator` is where wake-ups go.
@@ -90,7 +115,23 @@ impl Bank {
     pub(crate) fn kinds(&self) -> &'static [Kind] {
         match self {
             Self::Sandbox => &KINDS,
-            Self::Stripe(_) => &AT_STRIPE,
+            Self::Stripe(at) => at.kinds,
+        }
+    }
+
+    /// How a checkout may end besides as its card says, where a participant was killed.
+    pub(crate) fn besides(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sandbox => GIVEN_UP,
+            Self::Stripe(at) => at.besides,
+        }
+    }
+
+    /// Where Stripe is, if that is it.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Sandbox => None,
+            Self::Stripe(at) => Some(at.stripe.url()),
         }
     }
 
@@ -123,20 +164,25 @@ impl Bank {
         }
     }
 
-    /// What the bank has, by checkout, and what of it must never be.
-    pub(crate) async fn statement(&self, data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
+    /// What the bank has, by checkout, and what of it must never be: what `strangers` have taken was given back.
+    pub(crate) async fn statement(
+        &self,
+        data: &Path,
+        strangers: &[Stranger],
+    ) -> (BTreeMap<String, Line>, Vec<String>) {
         match self {
-            Self::Sandbox => of_sandbox(data).await,
-            Self::Stripe(at) => of_stripe(at.stripe.control()).await,
+            Self::Sandbox => of_sandbox(data, strangers).await,
+            Self::Stripe(at) => of_stripe(at.stripe.control(), strangers).await,
         }
     }
 }
 
 /// Read from the provider's own file: the `statement` that an accountant would get.
-async fn of_sandbox(data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
+async fn of_sandbox(data: &Path, strangers: &[Stranger]) -> (BTreeMap<String, Line>, Vec<String>) {
     let file = SqliteConnectOptions::new().filename(data.join("sandbox.db")).read_only(true);
     let mut bank = file.connect().await.unwrap();
-    let select = "SELECT saga_id, captures, voids, captured_minor, refunded_minor, held_minor FROM statement";
+    let select =
+        "SELECT saga_id, captures, voids, captured_minor, refunded_minor, held_minor, id FROM statement";
     let (mut lines, mut forbidden) = (BTreeMap::<String, Line>::new(), Vec::new());
     for row in sqlx::query(select).fetch_all(&mut bank).await.unwrap() {
         let [captures, voids, captured, refunded, held] =
@@ -147,6 +193,10 @@ async fn of_sandbox(data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
                 format!("{captures} captures, {voids} voids, {captured} captured, {refunded} refunded");
             forbidden.push(format!("{saga}: {moved}"));
         }
+        if let Some(stranger) = Stranger::among(strangers, row.get(6)) {
+            forbidden.extend(stranger.is_left(captured - refunded, held));
+            continue;
+        }
         let line = lines.entry(saga).or_default();
         line.captures += captures;
         line.kept_minor += captured - refunded;
@@ -155,10 +205,14 @@ async fn of_sandbox(data: &Path) -> (BTreeMap<String, Line>, Vec<String>) {
     (lines, forbidden)
 }
 
-async fn of_stripe(control: &Control) -> (BTreeMap<String, Line>, Vec<String>) {
+async fn of_stripe(control: &Control, strangers: &[Stranger]) -> (BTreeMap<String, Line>, Vec<String>) {
     let statement = control.statement().await;
-    let mut lines = BTreeMap::<String, Line>::new();
+    let (mut lines, mut forbidden) = (BTreeMap::<String, Line>::new(), statement.violations());
     for account in &statement.accounts {
+        if let Some(stranger) = Stranger::among(strangers, &account.intent) {
+            forbidden.extend(stranger.is_left(account.kept(), account.on_hold()));
+            continue;
+        }
         let saga = account.metadata.get("backstitch_saga").cloned().unwrap_or_default();
         let line = lines.entry(saga).or_default();
         let captures = account.movements.iter().filter(|movement| movement.what == Moved::Captured).count();
@@ -166,7 +220,7 @@ async fn of_stripe(control: &Control) -> (BTreeMap<String, Line>, Vec<String>) {
         line.kept_minor += account.kept();
         line.held_minor += account.on_hold();
     }
-    (lines, statement.violations())
+    (lines, forbidden)
 }
 
 /// Every customer who is asked proves who it is, and every refund that takes its time gets there.

@@ -10,6 +10,7 @@ use crate::common::{Answer, item, until};
 use crate::customers::{Customer, Told};
 use crate::returners::Returned;
 use crate::stage::{STOCK, Stage};
+use crate::strangers::Stranger;
 
 /// To whom mails went.
 fn mailbox(data: &Path) -> BTreeMap<String, usize> {
@@ -100,7 +101,7 @@ pub(crate) async fn compare(
         let mail = mails.get(&Customer::email(&told.key));
         check(mail.is_none(), format!("{} is {} and has mail", told.key, told.status));
     }
-    let (bank, forbidden) = stage.bank.statement(&data).await;
+    let (bank, forbidden) = stage.bank.statement(&data, &stage.strangers).await;
     check(forbidden.is_empty(), format!("I4: the bank's statement: {forbidden:?}"));
     for told in told {
         let line = bank.get(told.id.as_deref().unwrap_or_default());
@@ -124,11 +125,13 @@ pub(crate) async fn compare(
         format!("I1: the bank knows checkouts that nobody was told of: {strangers:?}"),
     );
 
+    Stranger::go(&stage.strangers, &stage.bank, &data).await;
     let report = stage.audit();
     check(report["violations"] == json!([]), format!("the auditor: {:#}", report["violations"]));
     let counts = (&report["counts"]["sagas"], &report["counts"]["in_flight"], &report["parked"]);
     let cases = returned.iter().filter(|returned| returned.is_reversed).count();
-    let sagas = told.len() + returned.len() + cases;
+    let repairs = stage.strangers.len();
+    let sagas = told.len() + returned.len() + cases + repairs;
     check(
         counts == (&json!(sagas), &json!(0), &json!([])),
         format!("I5: {sagas} were asked for, and the auditor counts (all, in flight, parked) {counts:?}"),

@@ -12,11 +12,11 @@ use crate::bank::Bank;
 use crate::books;
 use crate::common::{Act, Call};
 use crate::customers::{Customer, Kind, Told};
+use crate::death::dies_meanwhile;
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, Who};
 use crate::returners::{Returned, WHOLE, buys};
-use crate::returns::it_dies;
 use crate::run::Outcome;
 use crate::sold::Sold;
 use crate::stage::Stage;
@@ -94,14 +94,8 @@ pub(crate) async fn make_good(sold: &Sold, point: Point, engines: Engines, seed:
             person
         });
     }
-    let (mut outcome, mut rested) = (Outcome::default(), Vec::new());
-    match it_dies(&mut stage, &point, &mut asking, &mut rested).await {
-        Ok(()) => outcome.kills += 1,
-        Err(why) => outcome.violations.push(why),
-    }
-    stage.goes_on(point.who, &mut dice).await;
-    rested.extend(asking.join_all().await);
-    stage.start_all().await;
+    let mut outcome = Outcome::default();
+    let rested = dies_meanwhile(&mut stage, &point, asking, &mut dice, &mut outcome).await;
     let (mut told, mut returned) = (Vec::new(), Vec::new());
     for Person { mut asker, customer } in rested {
         outcome.asked_again += asker.unanswered;

@@ -18,13 +18,16 @@ mod books;
 mod common;
 mod crowd;
 mod customers;
+mod death;
 mod dice;
 mod engines;
 mod freeze;
 mod goods;
 mod matrix;
+mod money;
 mod points;
 mod relay;
+mod repairs;
 mod returners;
 mod returns;
 mod reversals;
@@ -32,19 +35,21 @@ mod run;
 mod seat;
 mod sold;
 mod stage;
+mod strangers;
 mod table;
 
 use bank::Bank;
 use engines::Engines;
-use freeze::freeze;
+use freeze::{freeze, freeze_a_return};
 use goods::{make_good, stuck_shop};
 use matrix::matrix;
 use points::Point;
 use relay::relay;
+use repairs::{repair, repair_at_stripe, visited_shop};
 use returners::BUYERS;
 use returns::{give_back, give_back_with_stripe};
 use reversals::reversed;
-use run::{run, run_with_stripe};
+use run::{run, run_overtaken, run_with_stripe};
 use sold::Sold;
 
 #[tokio::test]
@@ -79,12 +84,12 @@ async fn killed_participants_on_postgres_end_every_return_once() {
 
 #[tokio::test]
 async fn a_refund_that_fails_later_comes_to_one_case_whoever_is_killed() {
-    matrix("either, failed refunds", &points::of_reversals(1), &Engines::Sqlite, reversed).await;
+    matrix("either, failed refunds", &money::of_reversals(1), &Engines::Sqlite, reversed).await;
 }
 
 #[tokio::test]
 async fn a_refund_that_fails_later_on_postgres_comes_to_one_case_whoever_is_killed() {
-    matrix("either, failed refunds", &points::of_reversals(2), &Engines::postgres(), reversed).await;
+    matrix("either, failed refunds", &money::of_reversals(2), &Engines::postgres(), reversed).await;
 }
 
 #[tokio::test]
@@ -114,50 +119,82 @@ async fn returns(who: &str, points: &[Point], engines: &Engines) {
 
 #[tokio::test]
 async fn a_participant_killed_between_stripe_and_its_record_ends_every_checkout_once() {
-    let points = points::of_payments_at_stripe();
+    let points = money::of_payments_at_stripe();
     matrix("participants, Stripe", &points, &Engines::Sqlite, run_with_stripe).await;
 }
 
 #[tokio::test]
 async fn participants_on_postgres_killed_between_stripe_and_their_record_end_every_checkout_once() {
-    let points = points::not_alone(points::of_payments_at_stripe());
+    let points = money::not_alone(money::of_payments_at_stripe());
     matrix("participants, Stripe", &points, &Engines::postgres(), run_with_stripe).await;
 }
 
 #[tokio::test]
 async fn an_orchestrator_killed_around_what_comes_to_stripe_ends_every_checkout_once() {
-    let points = points::of_orchestrator_at_stripe(1);
+    let points = money::of_orchestrator_at_stripe(1);
     matrix("orchestrator, Stripe", &points, &Engines::Sqlite, run_with_stripe).await;
 }
 
 #[tokio::test]
 async fn what_comes_to_stripe_is_taken_over_on_postgres() {
-    let points = points::of_orchestrator_at_stripe(2);
+    let points = money::of_orchestrator_at_stripe(2);
     matrix("orchestrator, Stripe", &points, &Engines::postgres(), run_with_stripe).await;
 }
 
 #[tokio::test]
 async fn a_participant_killed_between_stripe_and_its_record_ends_every_return_once() {
-    let points = points::of_refunds_at_stripe();
+    let points = money::of_refunds_at_stripe();
     matrix("participants, Stripe, returns", &points, &Engines::Sqlite, give_back_with_stripe).await;
 }
 
 #[tokio::test]
 async fn participants_on_postgres_killed_between_stripe_and_their_record_end_every_return_once() {
-    let points = points::not_alone(points::of_refunds_at_stripe());
+    let points = money::not_alone(money::of_refunds_at_stripe());
     matrix("participants, Stripe, returns", &points, &Engines::postgres(), give_back_with_stripe).await;
 }
 
 #[tokio::test]
 async fn an_orchestrator_killed_around_a_refund_at_stripe_ends_every_return_once() {
-    let points = points::of_orchestrator_in_returns_at_stripe(1);
+    let points = money::of_orchestrator_in_returns_at_stripe(1);
     matrix("orchestrator, Stripe, returns", &points, &Engines::Sqlite, give_back_with_stripe).await;
 }
 
 #[tokio::test]
 async fn refunds_at_stripe_are_taken_over_on_postgres() {
-    let points = points::of_orchestrator_in_returns_at_stripe(2);
+    let points = money::of_orchestrator_in_returns_at_stripe(2);
     matrix("orchestrator, Stripe, returns", &points, &Engines::postgres(), give_back_with_stripe).await;
+}
+
+#[tokio::test]
+async fn what_somebody_takes_at_stripe_is_given_back_once_whoever_is_killed() {
+    let points = money::of_what_was_overtaken(1);
+    matrix("either, Stripe, taken behind our back", &points, &Engines::Sqlite, run_overtaken).await;
+}
+
+#[tokio::test]
+async fn what_somebody_takes_at_stripe_is_given_back_once_on_postgres() {
+    let points = money::of_what_was_overtaken(2);
+    matrix("either, Stripe, taken behind our back", &points, &Engines::postgres(), run_overtaken).await;
+}
+
+#[tokio::test]
+async fn what_nobody_owns_is_taken_back_once_whoever_is_killed() {
+    let (points, engines) = (money::of_taking_back(), Engines::Sqlite);
+    let visited = visited_shop(&engines).await;
+    matrix("participants, repairs", &points, &engines, |point, engines, seed| {
+        repair(&visited, point, engines, seed)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_owns_at_stripe_is_taken_back_once_whoever_is_killed() {
+    matrix("any, Stripe, repairs", &money::of_repairs(1), &Engines::Sqlite, repair_at_stripe).await;
+}
+
+#[tokio::test]
+async fn what_nobody_owns_at_stripe_is_taken_back_once_on_postgres() {
+    matrix("any, Stripe, repairs", &money::of_repairs(2), &Engines::postgres(), repair_at_stripe).await;
 }
 
 #[tokio::test]
@@ -173,6 +210,17 @@ async fn killed_participants_on_postgres_end_every_checkout_once() {
 #[tokio::test]
 async fn an_orchestrator_that_was_frozen_does_nothing_about_what_was_taken_over() {
     matrix("frozen orchestrator", &points::to_freeze_at(), &Engines::postgres(), freeze).await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_was_frozen_does_nothing_about_a_return_that_was_taken_over() {
+    let engines = Engines::postgres();
+    let sold = Sold::to(&BUYERS, &engines, Bank::Sandbox).await;
+    let points = points::to_freeze_returns_at();
+    matrix("frozen orchestrator, returns", &points, &engines, |point, engines, seed| {
+        freeze_a_return(&sold, point, engines, seed)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use backstitch_core::Definition;
 
 use crate::dice::Dice;
+use crate::money::{MONEY, around_refunds};
 
 /// Which process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,7 @@ pub(crate) enum Who {
     Orchestrator,
     Participants,
     Relay,
+    Reconciler,
 }
 
 /// When it is told to.
@@ -30,7 +32,7 @@ pub(crate) struct Point {
     pub(crate) often: bool,
 }
 
-fn point(who: Who, name: impl Into<String>) -> Point {
+pub(crate) fn point(who: Who, name: impl Into<String>) -> Point {
     Point { name: name.into(), who, when: When::Serving, often: true }
 }
 
@@ -51,15 +53,15 @@ fn operations(definition: &Definition) -> Vec<String> {
     dos.chain(undos.map(|step| format!("{}/undo", step.name))).collect()
 }
 
-const BEFORE_RECORD: &str = "writer.before_commit";
-const AFTER_RECORD: &str = "writer.after_commit";
+pub(crate) const BEFORE_RECORD: &str = "writer.before_commit";
+pub(crate) const AFTER_RECORD: &str = "writer.after_commit";
 /// Around each call, and around the record of what it came to.
-const AROUND_CALL: [&str; 5] =
+pub(crate) const AROUND_CALL: [&str; 5] =
     ["dispatch.before_send", "dispatch.after_send", "dispatch.after_reply", BEFORE_RECORD, AFTER_RECORD];
 /// Those that count where another orchestrator takes over: a call that may arrive, a record that may be there.
-const OF_A_TAKEOVER: [&str; 2] = ["dispatch.after_send", BEFORE_RECORD];
+pub(crate) const OF_A_TAKEOVER: [&str; 2] = ["dispatch.after_send", BEFORE_RECORD];
 
-fn orchestrator(places: &[&str], whats: &[impl AsRef<str>]) -> Vec<Point> {
+pub(crate) fn orchestrator(places: &[&str], whats: &[impl AsRef<str>]) -> Vec<Point> {
     let of = |what: &str| {
         places.iter().map(|place| point(Who::Orchestrator, format!("{place}:{what}"))).collect::<Vec<_>>()
     };
@@ -112,7 +114,7 @@ pub(crate) fn of_participants() -> Vec<Point> {
 }
 
 /// Both sides of each participant's commit.
-fn around_effects(operations: &[String]) -> Vec<Point> {
+pub(crate) fn around_effects(operations: &[String]) -> Vec<Point> {
     let places = ["participant.before_commit", "participant.before_reply"];
     let of = |operation| places.map(|place| point(Who::Participants, format!("{place}:{operation}")));
     operations.iter().flat_map(of).collect()
@@ -123,20 +125,6 @@ pub(crate) fn of_participants_in_returns() -> Vec<Point> {
     let mut points = around_effects(&operations(&backstitch_sagas::returns().unwrap()));
     points.extend(around_refunds());
     points
-}
-
-/// From the intent to give money back, which is committed, to its end, which is not: both sides of the call to the bank,
-/// and of the records that it is made and of what it came to.
-fn around_refunds() -> Vec<Point> {
-    let names = [
-        "participant.before_provider:refund_payment/do",
-        "payment.before_refund",
-        "payment.on_record:refund",
-        "payment.answered:refund",
-        "payment.after_refund",
-        "participant.after_provider:refund_payment/do",
-    ];
-    names.map(|name| point(Who::Participants, name)).to_vec()
 }
 
 /// While a person's decision is done: around its record, the start and the end of the return that it names, and the word of
@@ -159,109 +147,6 @@ pub(crate) fn around_making_good() -> Vec<Point> {
     points
 }
 
-/// What moves money in a checkout, at the bank.
-const MONEY: [&str; 3] = ["authorize_payment/do", "authorize_payment/undo", "capture_payment/do"];
-/// And in a return: the refund, and what is taken back where the bank refuses it.
-const MONEY_BACK: [&str; 2] = ["refund_payment/do", "create_return/undo"];
-
-/// Around everything that comes to Stripe's calls; where another orchestrator can take over, around what counts there.
-pub(crate) fn of_orchestrator_at_stripe(nodes: usize) -> Vec<Point> {
-    orchestrator(around_calls(nodes), &MONEY)
-}
-
-/// While returns are under way.
-pub(crate) fn of_orchestrator_in_returns_at_stripe(nodes: usize) -> Vec<Point> {
-    let mut points = orchestrator(around_calls(nodes), &MONEY_BACK);
-    points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["pivot_intent"]));
-    points
-}
-
-fn around_calls(nodes: usize) -> &'static [&'static str] {
-    if nodes > 1 { &OF_A_TAKEOVER } else { &AROUND_CALL }
-}
-
-/// From the intent to refund to its answer to the orchestrator, and what Stripe tells by itself.
-pub(crate) fn of_refunds_at_stripe() -> Vec<Point> {
-    let mut points = around_refunds();
-    let names = [
-        "participant.before_commit:refund_payment/do",
-        "participant.before_reply:refund_payment/do",
-        "payment.webhook_stored",
-        "payment.webhook_acted_on",
-    ];
-    points.extend(names.map(|name| point(Who::Participants, name)));
-    points
-}
-
-/// While refunds fail that were done: what Stripe tells of it, the look at the refund and its record, the word that a person
-/// has to come, and the saga that waits for that person.
-pub(crate) fn of_reversals(nodes: usize) -> Vec<Point> {
-    let names = [
-        "payment.refund_looked_at",
-        "payment.webhook_acted_on",
-        "payment.before_notice",
-        "payment.after_notice",
-    ];
-    let mut points: Vec<_> = names.map(|name| point(Who::Participants, name)).to_vec();
-    points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["start"]));
-    if nodes == 1 {
-        points.extend(orchestrator(&[BEFORE_RECORD, AFTER_RECORD], &["parked"]));
-        points.push(point(Who::Participants, "payment.webhook_stored"));
-    }
-    points
-}
-
-/// Those places around Stripe after which a payment service that may not be alone on its database goes on in another way
-/// than one that knows that it is.
-const NOT_ALONE: [&str; 14] = [
-    "participant.before_provider:authorize_payment/do",
-    "participant.before_provider:capture_payment/do",
-    "participant.after_provider:authorize_payment/undo",
-    "participant.before_provider:refund_payment/do",
-    "participant.before_commit:refund_payment/do",
-    "payment.attached",
-    "payment.confirmed",
-    "payment.captured",
-    "payment.after_cancel",
-    "payment.on_record:refund",
-    "payment.answered:refund",
-    "payment.after_refund",
-    "payment.webhook_acted_on",
-    "payment.before_notice",
-];
-
-/// Those of them that count on Postgres.
-pub(crate) fn not_alone(points: Vec<Point>) -> Vec<Point> {
-    points.into_iter().filter(|point| NOT_ALONE.contains(&point.name.as_str())).collect()
-}
-
-/// Around every call to Stripe, every webhook, and every word to the orchestrator about one.
-pub(crate) fn of_payments_at_stripe() -> Vec<Point> {
-    let places = [
-        "participant.before_commit",
-        "participant.before_provider",
-        "participant.after_provider",
-        "participant.before_reply",
-    ];
-    let mut points = Vec::new();
-    for outside in MONEY {
-        points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
-    }
-    let named = [
-        "payment.created",
-        "payment.attached",
-        "payment.confirmed",
-        "payment.captured",
-        "payment.after_cancel",
-        "payment.webhook_stored",
-        "payment.webhook_acted_on",
-        "payment.before_notice",
-        "payment.after_notice",
-    ];
-    points.extend(named.map(|name| point(Who::Participants, name)));
-    points
-}
-
 /// Where an orchestrator freezes: about to act, or to write down what it has done.
 pub(crate) fn to_freeze_at() -> Vec<Point> {
     let names = [
@@ -272,6 +157,19 @@ pub(crate) fn to_freeze_at() -> Vec<Point> {
         "dispatch.before_send:confirm_order/do",
         "writer.before_commit:pivot_intent",
         "writer.before_commit:turned_back",
+        "writer.after_commit:end",
+    ];
+    names.map(|name| point(Who::Orchestrator, name)).to_vec()
+}
+
+/// The same while what was bought comes back.
+pub(crate) fn to_freeze_returns_at() -> Vec<Point> {
+    let names = [
+        "dispatch.before_send:refund_payment/do",
+        "dispatch.after_send:refund_payment/do",
+        "dispatch.after_reply:refund_payment/do",
+        "dispatch.before_send:create_return/undo",
+        "writer.before_commit:pivot_intent",
         "writer.after_commit:end",
     ];
     names.map(|name| point(Who::Orchestrator, name)).to_vec()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstitch_services::kafka_brokers;
+use backstitch_store::EVENT_SOURCE;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -15,6 +16,7 @@ use crate::customers::{Customer, KINDS, Told};
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, Who};
+use crate::returners::{Returner, WHOLE};
 use crate::run::Outcome;
 use crate::stage::Stage;
 
@@ -30,17 +32,26 @@ const PARTITIONS: i32 = 3;
 /// More than the saga store has: those that it lacks are never reached.
 const LANES: usize = 64;
 
-/// Customers shop while nobody publishes. Then a relay dies at a place, and another one publishes what is left.
+/// Customers shop, and one sends it back, while nobody publishes. Then a relay dies at a place, and another one publishes
+/// what is left.
 pub(crate) async fn relay(point: Point, engines: Engines, seed: u64) -> Outcome {
     let mut stage = Stage::new(&engines).await;
     stage.open(Who::Orchestrator, "").await;
-    let mut crowd = Crowd::new(&KINDS, &stage.doors, &Dice::of(seed, &point.name));
+    let mut kinds = KINDS;
+    kinds[0].returns = &[WHOLE];
+    let mut crowd = Crowd::new(&kinds, &stage.doors, &Dice::of(seed, &point.name));
     crowd.come();
     let customers = crowd.all_rest().await;
     let mut told: Vec<Told> = customers.into_iter().map(Customer::told).collect();
+    let mut returned = Vec::new();
+    for mut returner in Returner::all(&told, &stage.doors) {
+        returner.send_back().await;
+        returned.push(returner.told());
+    }
     let mut outcome = Outcome { kills: 1, ..Outcome::default() };
-    outcome.close(&mut told, Who::Orchestrator);
-    outcome.violations.extend(books::compare(&mut stage, &told, &[], true).await);
+    outcome.close_returns(&mut returned);
+    outcome.close(&mut told, &[]);
+    outcome.violations.extend(books::compare(&mut stage, &told, &returned, true).await);
 
     let brokers = kafka_brokers();
     let armed = match point.name.strip_suffix("lane") {
@@ -63,10 +74,7 @@ pub(crate) async fn relay(point: Point, engines: Engines, seed: u64) -> Outcome 
     if report["violations"] != json!([]) {
         outcome.violations.push(format!("the auditor: {:#}", report["violations"]));
     }
-    if !outcome.violations.is_empty() {
-        let (said, wrong) = (stage.said(), &outcome.violations);
-        eprintln!("{} with BACKSTITCH_SEED={seed}: {wrong:#?}\n{said}", point.name);
-    }
+    outcome.tell(&point, seed, &stage);
     stage.remove().await;
     outcome
 }
@@ -75,6 +83,7 @@ pub(crate) async fn relay(point: Point, engines: Engines, seed: u64) -> Outcome 
 struct Event {
     source: String,
     key: String,
+    subject: String,
     sequence: u64,
     kind: String,
 }
@@ -104,39 +113,51 @@ async fn published(brokers: &str, told: &[Told]) -> Option<Vec<Event>> {
             headers.iter().map(|header| (header.key, text(header.value.unwrap()))).collect();
         let key = text(message.key().unwrap());
         if ids.contains(key.as_str()) && seen.insert(headers["ce_id"].clone()) {
-            let (source, kind) = (headers["ce_source"].clone(), headers["ce_type"].clone());
-            events.push(Event { source, key, sequence: headers["ce_sequence"].parse().unwrap(), kind });
+            let sequence = headers["ce_sequence"].parse().unwrap();
+            let [source, subject, kind] =
+                ["ce_source", "ce_subject", "ce_type"].map(|name| headers[name].clone());
+            events.push(Event { source, key, subject, sequence, kind });
         }
     }
     Some(events)
 }
 
-/// Whether every customer's end is told, and every order that stands.
+/// Whether every customer's end is told, every order that stands, and what came back of it.
 fn is_all(events: &[Event], told: &[Told]) -> bool {
     let has = |key: &str, kind: &str| {
         events.iter().any(|event| event.key == key && event.kind == format!("com.backstitch.{kind}.v1"))
     };
+    const SOLD: &[&str] = &["checkout.completed", "order.placed", "payment.captured"];
+    const CAME_BACK: &[&str] = &["return.completed", "order.returned", "payment.refunded"];
     told.iter().all(|told| {
         let id = told.id.as_deref().unwrap_or_default();
-        match told.is_completed() {
-            true => {
-                ["checkout.completed", "order.placed", "payment.captured"].iter().all(|kind| has(id, kind))
-            }
-            false => has(id, "checkout.compensated"),
-        }
+        let wanted = match (told.is_completed(), told.kind.returns) {
+            (false, _) => &["checkout.compensated"][..],
+            (true, []) => SOLD,
+            (true, _) => &[SOLD, CAME_BACK].concat(),
+        };
+        wanted.iter().all(|kind| has(id, kind))
     })
 }
 
-/// First appearances of a source and key are 1, 2, 3 …
+/// First appearances of a source and key are 1, 2, 3 …, where the source is the orchestrator those of each saga of the key,
+/// and a return's come after its checkout's.
 fn out_of_order(events: &[Event]) -> Vec<String> {
-    let mut last: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let mut last: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    let (mut returned, mut wrong) = (BTreeSet::new(), Vec::new());
     for event in events {
-        let before = last.entry((&event.source, &event.key)).or_default();
+        let is_of_a_saga = event.source == EVENT_SOURCE;
+        let subject = if is_of_a_saga { event.subject.as_str() } else { "" };
+        let before = last.entry((&event.source, &event.key, subject)).or_default();
         if event.sequence != *before + 1 {
             wrong.push(format!("I7: {} of {} is {} after {before}", event.kind, event.key, event.sequence));
         }
         *before = event.sequence;
+        if is_of_a_saga && event.subject != event.key {
+            returned.insert(&event.key);
+        } else if is_of_a_saga && returned.contains(&event.key) {
+            wrong.push(format!("I7: {} of {} is after what came back of it", event.kind, event.key));
+        }
     }
     wrong
 }

@@ -1,14 +1,11 @@
 //! One run in which what was bought is sent back: a shop, a place to die at, customers, and what came of it.
 
-use std::time::Duration;
-
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::bank::{Bank, Provider};
 use crate::books;
-use crate::common::until;
 use crate::customers::Told;
+use crate::death::dies_meanwhile;
 use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::{Point, Who};
@@ -16,9 +13,6 @@ use crate::returners::{Returned, Returner};
 use crate::run::Outcome;
 use crate::sold::Sold;
 use crate::stage::Stage;
-
-/// For a place that is reached with the last answer, which everybody has while the process still stands there.
-const DYING: Duration = Duration::from_secs(2);
 
 /// Kills somebody at a place, in a copy of a shop that has sold.
 pub(crate) async fn give_back(sold: &Sold, point: Point, engines: Engines, seed: u64) -> Outcome {
@@ -47,14 +41,8 @@ async fn killed(mut stage: Stage, told: &[Told], point: Point, seed: u64) -> Out
             returner
         });
     }
-    let (mut outcome, mut rested) = (Outcome::default(), Vec::new());
-    match it_dies(&mut stage, &point, &mut asking, &mut rested).await {
-        Ok(()) => outcome.kills += 1,
-        Err(why) => outcome.violations.push(why),
-    }
-    stage.goes_on(point.who, &mut dice).await;
-    rested.extend(asking.join_all().await);
-    stage.start_all().await;
+    let mut outcome = Outcome::default();
+    let mut rested = dies_meanwhile(&mut stage, &point, asking, &mut dice, &mut outcome).await;
     for returner in &mut rested {
         // Asked for the last time, long after: the same answer.
         if !returner.ask(false).await {
@@ -69,30 +57,4 @@ async fn killed(mut stage: Stage, told: &[Told], point: Point, seed: u64) -> Out
     outcome.tell(&point, seed, &stage);
     stage.remove().await;
     outcome
-}
-
-/// Waits until it dies, or until everybody has their answer and it has not.
-pub(crate) async fn it_dies<T: 'static>(
-    stage: &mut Stage,
-    point: &Point,
-    asking: &mut JoinSet<T>,
-    rested: &mut Vec<T>,
-) -> Result<(), String> {
-    let what = format!("{} is reached", point.name);
-    let dies = until(&what, async || {
-        if let Some(died) = stage.has_died(point.who, &point.name) {
-            return Some(died);
-        }
-        while let Some(asked) = asking.try_join_next() {
-            rested.push(asked.unwrap());
-        }
-        asking.is_empty().then(|| Err(format!("{} was not reached", point.name)))
-    });
-    match dies.await {
-        Ok(()) => Ok(()),
-        Err(why) => {
-            let dies = until("it dies", async || stage.has_died(point.who, &point.name));
-            timeout(DYING, dies).await.unwrap_or(Err(why))
-        }
-    }
 }

@@ -27,10 +27,7 @@ pub(crate) async fn reversed(point: Point, engines: Engines, seed: u64) -> Outco
     stage.open_again(point.who, &point.armed(&mut dice)).await;
     stage.bank.take_refunds_back().await;
     let mut outcome = Outcome::default();
-    match until("it dies", async || stage.has_died(point.who, &point.name)).await {
-        Ok(()) => outcome.kills += 1,
-        Err(why) => outcome.violations.push(why),
-    }
+    outcome.died(until("it dies", async || stage.has_died(point.who, &point.name)).await);
     stage.goes_on(point.who, &mut dice).await;
     stage.start_all().await;
 

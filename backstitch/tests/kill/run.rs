@@ -12,10 +12,6 @@ use crate::returners::Returned;
 use crate::seat::was_too_slow;
 use crate::stage::Stage;
 
-/// How a checkout may end besides, where a participant was killed: whoever dies between the intent to ask the bank and
-/// the answer, and then sees nothing there, never asks a second time but makes sure that it cannot happen.
-const GIVEN_UP: &str = "PAYMENT_INTERRUPTED";
-
 /// What a run counted.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -28,17 +24,24 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Counts what customers were told of their checkouts, where `who` was killed.
-    pub(crate) fn close(&mut self, all: &mut [Told], who: Who) {
+    /// Counts a death that was wanted.
+    pub(crate) fn died(&mut self, as_told: Result<(), String>) {
+        match as_told {
+            Ok(()) => self.kills += 1,
+            Err(why) => self.violations.push(why),
+        }
+    }
+
+    /// Counts what customers were told of their checkouts, each of which may also end as one of `besides`.
+    pub(crate) fn close(&mut self, all: &mut [Told], besides: &[&str]) {
         for told in all.iter_mut() {
-            let given_up = who == Who::Participants && told.end() == GIVEN_UP;
-            if told.end() != told.kind.end && !given_up {
+            if told.end() != told.kind.end && !besides.contains(&told.end()) {
                 told.violations.push(format!("{}: {} ended as {}", told.key, told.kind.token, told.end()));
             }
             self.violations.append(&mut told.violations);
             self.asked_again += told.unanswered;
         }
-        self.sagas = all.len();
+        self.sagas += all.len();
     }
 
     /// What was wrong, for people.
@@ -58,7 +61,7 @@ impl Outcome {
             self.violations.append(&mut told.violations);
             self.asked_again += told.unanswered;
         }
-        self.sagas = all.len();
+        self.sagas += all.len();
     }
 }
 
@@ -69,6 +72,11 @@ pub(crate) async fn run(point: Point, engines: Engines, seed: u64) -> Outcome {
 /// The same with Stripe as the bank.
 pub(crate) async fn run_with_stripe(point: Point, engines: Engines, seed: u64) -> Outcome {
     run_with(Provider::Stripe, point, engines, seed).await
+}
+
+/// The same where somebody takes at Stripe what we let go: the undo gives it back.
+pub(crate) async fn run_overtaken(point: Point, engines: Engines, seed: u64) -> Outcome {
+    run_with(Provider::Overtaken, point, engines, seed).await
 }
 
 async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64) -> Outcome {
@@ -97,10 +105,7 @@ async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64)
             die_on_the_way_up(&mut stage, &point, &armed, lives).await
         }
     };
-    match died {
-        Ok(()) => outcome.kills += 1,
-        Err(why) => outcome.violations.push(why),
-    }
+    outcome.died(died);
     stage.kill(point.who);
     // Taken over by the other, where there is one; or its own successor comes first.
     let alone = engines.nodes() > 1 && point.who == Who::Orchestrator && dice.roll(2) == 0;
@@ -117,7 +122,8 @@ async fn run_with(provider: Provider, point: Point, engines: Engines, seed: u64)
         customer.look_until_it_rests().await;
     }
     let mut told: Vec<Told> = customers.into_iter().map(Customer::told).collect();
-    outcome.close(&mut told, point.who);
+    let besides = stage.bank.besides().iter().filter(|_| point.who == Who::Participants);
+    outcome.close(&mut told, &besides.copied().collect::<Vec<_>>());
     outcome.violations.extend(books::compare(&mut stage, &told, &[], point.who == Who::Orchestrator).await);
     if !outcome.violations.is_empty() {
         let said = stage.said();

@@ -7,6 +7,7 @@ use crate::dice::Dice;
 use crate::engines::Engines;
 use crate::points::Who;
 use crate::stage::Stage;
+use crate::strangers::Stranger;
 
 /// Nobody is there, and everything is at rest.
 pub(crate) struct Sold {
@@ -33,6 +34,12 @@ impl Sold {
         stage.all_webhooks_are_done().await;
         stage.close().await;
         Self { stage, told }
+    }
+
+    /// Somebody else has been at the bank, for each of these checkouts.
+    pub(crate) async fn with_strangers(mut self) -> Self {
+        self.stage.strangers = Stranger::come(&self.stage.bank, &self.stage.data(), &self.told).await;
+        self
     }
 
     /// A shop of its own in which the same has been sold. Its bank keeps its books in a file.

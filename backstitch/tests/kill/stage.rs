@@ -2,8 +2,10 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::Arc;
 
+use backstitch_failpoint::VARIABLE;
 use backstitch_proto::payment::ListWebhooksRequest;
 use backstitch_proto::payment::payment_client::PaymentClient;
 use serde_json::Value;
@@ -11,11 +13,14 @@ use tempfile::TempDir;
 
 use crate::asker::Doors;
 use crate::bank::Bank;
-use crate::common::{Act, Answer, Asked, Call, Impostor, product, program, reconcile, run, until};
+use crate::common::{
+    Act, Answer, Asked, Call, Impostor, product, program, reconcile, reconciler, run, until,
+};
 use crate::dice::Dice;
 use crate::engines::{Databases, Engines};
 use crate::points::Who;
 use crate::seat::{Seat, ports};
+use crate::strangers::Stranger;
 
 const NAMES: [&str; 6] = ["inventory", "shipping", "payment", "order", "cart", "notification"];
 
@@ -29,6 +34,8 @@ pub(crate) struct Stage {
     chosen: usize,
     pub(crate) doors: Doors,
     pub(crate) bank: Bank,
+    /// Who has been at the bank besides.
+    pub(crate) strangers: Vec<Stranger>,
     databases: Databases,
     /// Of the participants, one after the other; then come each orchestrator's for HTTP and gRPC.
     first_port: u16,
@@ -48,7 +55,8 @@ impl Stage {
     /// One of its own with everything that this one has, which nobody is using. Not for a bank that is no file.
     pub(crate) async fn copy(&self, engines: &Engines) -> Self {
         assert!(matches!(self.bank, Bank::Sandbox), "Stripe's books cannot be copied");
-        let copy = Self::over(engines, self.databases.copy().await, Bank::Sandbox);
+        let mut copy = Self::over(engines, self.databases.copy().await, Bank::Sandbox);
+        copy.strangers.clone_from(&self.strangers);
         copy_all(&self.data(), &copy.data());
         copy
     }
@@ -81,6 +89,7 @@ impl Stage {
             relay: Seat::new("relay", Vec::new()),
             doors: Arc::new(doors.map(at).collect()),
             bank,
+            strangers: Vec::new(),
             databases,
             directory,
             chosen: 0,
@@ -145,6 +154,7 @@ impl Stage {
             Who::Participants => &mut self.participants,
             Who::Relay => &mut self.relay,
             Who::Orchestrator => &mut self.nodes[self.chosen],
+            Who::Reconciler => panic!("it comes and goes by itself"),
         }
     }
 
@@ -222,10 +232,14 @@ impl Stage {
         self.directory.path().join("data")
     }
 
+    /// The first orchestrator that is there.
+    fn here(&self) -> usize {
+        self.nodes.iter().position(|seat| seat.process.is_some()).unwrap_or_default()
+    }
+
     /// Asks whoever is there.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let here = self.nodes.iter().position(|seat| seat.process.is_some()).unwrap_or_default();
-        let url = format!("http://{}{path}", self.doors[here]);
+        let url = format!("http://{}{path}", self.doors[self.here()]);
         until(&format!("{path} is answered"), async || {
             let response = self.http.get(&url).send().await.ok()?;
             Answer::read(response).await.ok().filter(|answer| answer.status < 300)
@@ -272,10 +286,23 @@ impl Stage {
 
     /// What `backstitch reconcile` finds while everybody is up, and nothing is to settle by itself any more.
     pub(crate) async fn reconcile(&self) -> Vec<Value> {
-        let asked = Asked::at(|name| self.address(name));
-        let directory = self.directory.path().to_owned();
+        let (directory, asked) = (self.directory.path().to_owned(), self.asked());
         // The bank may be in this very thread, and has to be able to answer.
         tokio::task::spawn_blocking(move || reconcile(&directory, &asked, &[])).await.unwrap()
+    }
+
+    /// How `backstitch reconcile --repair` ends, told to die at `points`.
+    pub(crate) async fn repair(&self, points: &str) -> Output {
+        let mut reconciler = reconciler(self.directory.path(), &self.asked(), &["--json", "--repair"]);
+        reconciler.env(VARIABLE, points);
+        tokio::task::spawn_blocking(move || reconciler.output().unwrap()).await.unwrap()
+    }
+
+    /// Who is asked about the money.
+    fn asked(&self) -> Asked {
+        let grpc = usize::from(self.first_port) + 7 + 2 * self.here();
+        let grpc = at(u16::try_from(grpc).unwrap());
+        Asked::at(|name| if name == "grpc" { grpc.clone() } else { self.address(name) })
     }
 
     /// What the auditor says of the databases at rest.

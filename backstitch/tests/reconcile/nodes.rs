@@ -17,17 +17,9 @@ fn checked(fleet: &Fleet, node: &Process, more: &[&str]) -> Vec<Value> {
 /// notes it once, and repairs nothing until it has ended; then whoever is asked repairs it, for both.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_of_the_other_node_is_noted_and_left_alone_until_it_has_ended() {
-    let fleet = Fleet::open().await;
-    let (a, b) = (fleet.node("a", LEASE).await, fleet.node("b", LEASE).await);
-    fleet.ready(&a).await;
-    fleet.ready(&b).await;
-    fleet.stock(&a).await;
-    let id = fleet.begin(&a, "slow", "tok_3ds_never").await;
+    let (fleet, a, b) = Fleet::of_two(LEASE, &[]).await;
+    let id = fleet.waiting(&a, &b).await;
     let path = format!("/api/v1/checkouts/{id}");
-    until("the customer has to act", async || {
-        (fleet.get(&b, &path).await.text("/status") == "waiting").then_some(())
-    })
-    .await;
     let mut bank = Bank::open(&fleet.shop.data()).await;
     bank.second_object(&id, "second", false).await;
 
@@ -78,12 +70,7 @@ async fn runs(node: &Process, times: usize) {
 /// One of them does it, the other one does it when that has died, and nothing is repaired twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_node_repairs_in_the_background_and_another_goes_on_when_it_has_died() {
-    let fleet = Fleet::open().await;
-    let (mut a, mut b) =
-        (fleet.node_with("a", LEASE, &REPAIR).await, fleet.node_with("b", LEASE, &REPAIR).await);
-    fleet.ready(&a).await;
-    fleet.ready(&b).await;
-    fleet.stock(&a).await;
+    let (fleet, mut a, mut b) = Fleet::of_two(LEASE, &REPAIR).await;
     let mut sold = Vec::new();
     for (node, cart) in [(&a, "at-a"), (&b, "at-b")] {
         let id = fleet.begin(node, cart, "tok_ok").await;

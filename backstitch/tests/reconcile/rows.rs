@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use crate::common::{Shop, order_of};
+use crate::common::{Shop, at_the_sandbox, order_of};
 
 /// What an order of one A comes to: its price and a domestic parcel.
 pub(crate) const TOTAL: i64 = 500 + 395;
@@ -102,22 +102,7 @@ impl Bank {
 
     /// A second object of a checkout, which nobody here asked for.
     pub(crate) async fn second_object(&mut self, saga: &str, id: &str, is_captured: bool) {
-        let captured = if is_captured { TOTAL } else { 0 };
-        let state = if is_captured { "captured" } else { "authorized" };
-        let insert = "INSERT INTO accounts
-            SELECT ?, 'f0000000-0000-4000-8000-000000000000', saga_id, root_id, order_id, amount_minor, currency, card, ?, '',
-                   capture_before_ms + 600000000000, amount_minor, ?, 0, 0, 0, created_at_ms
-            FROM accounts WHERE saga_id = ? LIMIT 1";
-        let insert = sqlx::query(insert).bind(id).bind(state).bind(captured).bind(saga);
-        assert_eq!(insert.execute(&mut self.0).await.unwrap().rows_affected(), 1);
-        let kinds = [("created", 0), ("authorized", TOTAL), ("captured", captured)];
-        for (number, (kind, minor)) in
-            (1i64..).zip(kinds).filter(|(_, (kind, _))| is_captured || *kind != "captured")
-        {
-            let entry = sqlx::query("INSERT INTO entries VALUES (?, ?, ?, ?, 0)");
-            let entry = entry.bind(id).bind(number).bind(kind).bind(minor);
-            entry.execute(&mut self.0).await.unwrap();
-        }
+        at_the_sandbox(&mut self.0, saga, id, is_captured).await;
     }
 
     /// What the provider did with an object: `created 0, authorized 895`.

@@ -1,48 +1,15 @@
 //! The reconciler with Stripe as the bank: what somebody has done there directly is found, and taken back where nobody
 //! owns it.
 
-use backstitch_stripe_double::{KEY, VERSION};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use uuid::Uuid;
 
-use crate::common::{Asked, reconcile_with, until};
+use crate::common::{Asked, capture_at_stripe, hold_at_stripe, post_to_stripe, reconcile_with, until};
 use crate::scene::{Scene, Word};
 
 /// What two A and their parcel come to.
 const TOTAL: i64 = 1_395;
-
-/// A call of somebody else's who has the account's key; what Stripe answers.
-async fn post(scene: &Scene, path: &str, form: &[(&str, &str)]) -> Value {
-    let body: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let request = reqwest::Client::new().post(format!("{}/v1/{path}", scene.stripe.url())).bearer_auth(KEY);
-    let answer = request.header("stripe-version", VERSION).body(body.join("&")).send().await.unwrap();
-    let (status, body) = (answer.status(), answer.text().await.unwrap());
-    assert!(status.is_success(), "{path}: {status} {body}");
-    serde_json::from_str(&body).unwrap()
-}
-
-/// A hold that bears the ids of this saga, or none; its id.
-async fn hold(scene: &Scene, saga: Option<&str>, amount: &str, currency: &str) -> String {
-    let payment = Uuid::new_v4().to_string();
-    let mut form = vec![("amount", amount), ("currency", currency), ("capture_method", "manual")];
-    form.extend([("confirm", "true"), ("payment_method", "pm_card_visa")]);
-    let automatic = [("[enabled]", "true"), ("[allow_redirects]", "never")];
-    let automatic = automatic.map(|(name, value)| (format!("automatic_payment_methods{name}"), value));
-    form.extend(automatic.iter().map(|(name, value)| (name.as_str(), *value)));
-    if let Some(saga) = saga {
-        form.extend([
-            ("metadata[backstitch_payment]", payment.as_str()),
-            ("metadata[backstitch_saga]", saga),
-        ]);
-    }
-    post(scene, "payment_intents", &form).await["id"].as_str().unwrap().to_owned()
-}
-
-async fn capture(scene: &Scene, intent: &str) {
-    post(scene, &format!("payment_intents/{intent}/capture"), &[]).await;
-}
 
 /// What `backstitch reconcile` says, beside the runtime in which Stripe runs.
 async fn said(scene: &Scene, more: &'static [&'static str]) -> Value {
@@ -90,17 +57,20 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
     let nothing = said(&scene, &[]).await;
     assert_eq!((told(&nothing), &nothing["counts"]["payments"]), (Vec::new(), &Value::from(5)));
 
-    let amount = TOTAL.to_string();
-    let orphan = hold(&scene, Some(&sold[0]), &amount, "gbp").await;
-    let [twice, taken] = [&sold[1], &back].map(|saga| hold(&scene, Some(saga), &amount, "gbp"));
-    let (twice, taken) = (twice.await, taken.await);
-    capture(&scene, &twice).await;
-    capture(&scene, &taken).await;
+    let (url, amount) = (scene.stripe.url().to_owned(), TOTAL.to_string());
+    let hold = async |saga: Option<&str>, amount: &str, currency: &str| {
+        hold_at_stripe(&url, saga, amount, currency).await
+    };
+    let orphan = hold(Some(sold[0].as_str()), &amount, "gbp").await;
+    let twice = hold(Some(sold[1].as_str()), &amount, "gbp").await;
+    let taken = hold(Some(back.as_str()), &amount, "gbp").await;
+    capture_at_stripe(&url, &twice).await;
+    capture_at_stripe(&url, &taken).await;
     let [missed, refunded] = [scene.account(&sold[2]).await.intent, scene.account(&sold[3]).await.intent];
-    post(&scene, "refunds", &[("payment_intent", &refunded), ("amount", "100")]).await;
+    post_to_stripe(&url, "refunds", &[("payment_intent", &refunded), ("amount", "100")]).await;
     // Somebody else's, one of which in an amount that ours cannot say.
-    let foreign = hold(&scene, None, "700", "gbp").await;
-    let strange = hold(&scene, None, "150", "isk").await;
+    let foreign = hold(None, "700", "gbp").await;
+    let strange = hold(None, "150", "isk").await;
     scene.shop.stop().await;
     forget_the_capture(&scene, &sold[2]).await;
     scene.shop.start().await;

@@ -69,6 +69,10 @@ pub(crate) async fn call(world: &Arc<Mutex<World>>, call: Call, path: &str) -> O
 async fn execute(world: &mut World, call: &Call, fault: Option<Kind>) -> Answer {
     let result = match fault {
         Some(Kind::ErrorStored) => Err(trouble().stored()),
+        Some(Kind::Overtaken) => match api::captured_by_another(world, &call.id).await {
+            Ok(()) => api::run(world, call).await,
+            Err(refusal) => Err(refusal),
+        },
         _ => api::run(world, call).await,
     };
     let result = match fault {

@@ -27,6 +27,8 @@ pub enum Kind {
     RateLimited(u64),
     /// 409: another call with its key goes on. It is not executed.
     KeyInUse,
+    /// Somebody else who has the account captures the intent first, if it holds anything, whatever its card does to us.
+    Overtaken,
 }
 
 /// A fault for calls to come.

@@ -1,5 +1,6 @@
 //! What is done about findings, and never more: notes on sagas that have not ended, and repair sagas for the rest.
 
+use backstitch_failpoint::hit;
 use backstitch_proto::operator::{RepairObjectRequest, SagaSummary};
 use tonic::Code;
 
@@ -28,7 +29,10 @@ pub(crate) async fn act(shop: &Shop, finding: Finding, repair: bool, now_ms: i64
                 saga_id: finding.about.saga.clone(),
                 reason: text(&finding),
             };
-            match shop.repair(request).await {
+            hit("reconcile.before_repair");
+            let started = shop.repair(request).await;
+            hit("reconcile.after_repair");
+            match started {
                 Ok(detail) => begun(detail.summary.unwrap_or_default(), now_ms),
                 Err(status) => Done::Failed(format!("no repair could be started: {}", said(&status))),
             }

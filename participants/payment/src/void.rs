@@ -96,6 +96,7 @@ impl Void {
             })
         });
         let captured = captured.await?;
+        backstitch_failpoint::hit("payment.taken_behind");
         self.give_back(call, &captured).await
     }
 

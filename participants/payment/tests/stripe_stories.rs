@@ -22,6 +22,7 @@ each_database!(blocking:
     a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered,
     what_stripe_was_too_busy_for_is_asked_again_under_its_key,
     a_void_goes_on_whatever_stripe_answered,
+    what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo,
     a_refund_that_stripe_made_is_found_whatever_it_answered,
     a_hold_that_stripe_has_let_go_is_refused_by_name,
     an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing,
@@ -187,6 +188,16 @@ fn a_void_goes_on_whatever_stripe_answered(on: On) {
         agree(&shop, VOIDED, "once");
         assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "{kind:?}: never captured any more");
     }
+}
+
+fn what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo(on: On) {
+    let shop = Shop::open(on);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.stripe().goes_wrong(Operation::CancelIntent, Kind::Overtaken);
+    assert_eq!(shop.void(), Said::Done);
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:1000"], "given back");
+    let asked = shop.asked();
+    assert!(asked.contains(&"cancel:refused".to_owned()), "{asked:?}");
 }
 
 fn a_refund_that_stripe_made_is_found_whatever_it_answered(on: On) {

@@ -44,6 +44,21 @@ pub(super) async fn capture(world: &mut World, call: &Call) -> Result<Value, Ref
         let declined = Refusal::card("card_declined", Some("generic_decline"), "Your card was declined.");
         return Err(declined.with("payment_intent", world.show(id)?));
     }
+    take(world, id, amount, key).await?;
+    read::intent(world, call)
+}
+
+/// Takes all that an intent holds, and nothing where it holds nothing.
+pub(crate) async fn captured_by_another(world: &mut World, id: &str) -> Result<(), Refusal> {
+    let intent = world.intent(id)?;
+    match (intent.status(), intent.amount) {
+        ("requires_capture", held) => take(world, id, held, None).await,
+        _ => Ok(()),
+    }
+}
+
+async fn take(world: &mut World, id: &str, amount: i64, key: Option<&str>) -> Result<(), Refusal> {
+    let held = world.intent(id)?.amount;
     let path = format!("/v1/payment_intents/{id}/capture");
     world.upstream.post(&path, &json!({ "amount_to_capture": amount })).await?;
     world.refresh(id).await?;
@@ -55,5 +70,5 @@ pub(super) async fn capture(world: &mut World, call: &Call) -> Result<Value, Ref
         world.moved(id, Moved::Remainder, held - amount, None, key);
     }
     world.tell("payment_intent.succeeded", id, key);
-    read::intent(world, call)
+    Ok(())
 }

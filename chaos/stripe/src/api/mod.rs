@@ -14,6 +14,7 @@ mod time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use capture::captured_by_another;
 pub(crate) use challenge::customer;
 pub(crate) use refund::settle;
 pub(crate) use time::turn;

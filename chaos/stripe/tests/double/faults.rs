@@ -45,6 +45,30 @@ async fn each_fault_leaves_what_it_says() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_captures_first_is_not_cancelled_any_more() {
+    let shop = Shop::open().await;
+    for card in ["pm_card_visa", "pm_card_captureDeclined"] {
+        let id = shop.held("700", card).await;
+        shop.control().fault(Fault::next(Operation::CancelIntent, Kind::Overtaken)).await;
+        let cancel = format!("/v1/payment_intents/{id}/cancel");
+        let refused = shop.post_as(&format!("cancel-{id}"), &cancel, &[]).await.unwrap();
+        assert_eq!(refused.refused(), (400, "payment_intent_unexpected_state"), "{card}");
+        assert!(shop.get(&format!("/v1/payment_intents/{id}")).await.is("succeeded"), "{card}");
+        let statement = shop.control().statement().await;
+        let account = statement.accounts.iter().find(|account| account.intent == id).unwrap();
+        assert_eq!((account.kept(), account.on_hold()), (700, 0), "{account:?}");
+    }
+    // Nothing is there to be taken, and the call goes on.
+    let id = shop.held("700", "pm_card_visa").await;
+    let cancel = format!("/v1/payment_intents/{id}/cancel");
+    assert!(shop.post_as("first", &cancel, &[]).await.unwrap().is("canceled"));
+    shop.control().fault(Fault::next(Operation::CancelIntent, Kind::Overtaken)).await;
+    let refused = shop.post_as("second", &cancel, &[]).await.unwrap();
+    assert_eq!(refused.refused(), (400, "payment_intent_unexpected_state"));
+    assert_eq!(shop.control().statement().await.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_storm_passes_when_it_is_told_to() {
     let shop = Shop::open().await;
     shop.control().storm(Storm { seed: 1, percent: 100, kinds: vec![Kind::ErrorUnexecuted] }).await;
