@@ -1,9 +1,11 @@
-//! Reading the four books whole, and bringing together what belongs together, in bounded memory.
+//! Reading the four books, from where the provider's list begins, and bringing together what belongs together, in bounded
+//! memory.
 //!
-//! The provider lists by time, the ledger by payment, the orders by order, and none of them can be asked for the others'
-//! keys. So every line is sorted twice (`sort`): objects and payments by the provider's id, which finds whose an object
-//! is; then everything by checkout, which is what is judged. What is in memory at once is a page, a heap of lines, and
-//! one checkout.
+//! The provider lists by time, and so do the ledger and the orders, and none of them can be asked for the others' keys. So
+//! every line is sorted twice (`sort`): objects and payments by the provider's id, which finds whose an object is; then
+//! everything by checkout, which is what is judged. What is in memory at once is a page, a heap of lines, and one checkout;
+//! what is in files is what was made in that time. Of what is older, what is open is read too: payments that have not
+//! come to their end or whose refund is pending, and cases. What a checkout lacks after that is read by id (`whole`).
 
 use backstitch_proto::payment::UnreadableObject;
 use backstitch_proto::{order, payment};
@@ -11,14 +13,16 @@ use prost::Message as _;
 
 use crate::compare::{Terms, compare, family_of};
 use crate::lines::{Case, Object, Order, Payment};
-use crate::report::Report;
+use crate::report::{Counts, Report};
 use crate::run::Options;
 use crate::sagas::Sagas;
 use crate::shop::{Failed, Shop};
 use crate::sort::{Book, Line, Sorted, Sorter};
+use crate::whole::complete;
 
 /// How far the provider's clock may be from ours. Asked for so much more than what is judged, so that a payment from just
-/// after the bound finds its object.
+/// after the bound finds its object. Of our own books as much more again, so that an object finds its payment, which was
+/// written before it.
 pub(crate) const CLOCKS_MS: i64 = 3_600_000;
 
 /// Lines of all books.
@@ -50,6 +54,24 @@ impl Lines {
         self.orders.extend(other.orders);
         self.cases.extend(other.cases);
     }
+
+    /// Adds a payment and its cases.
+    pub(crate) fn add(&mut self, shop: &Shop, mut document: payment::PaymentDocument) -> Result<(), Failed> {
+        for case in std::mem::take(&mut document.cases) {
+            self.add_case(shop.of_payment(Case::parse(case))?);
+        }
+        self.payments.push(shop.of_payment(Payment::parse(document))?);
+        Ok(())
+    }
+
+    /// A case is told by its payment and, while it is open, by itself. It is resolved for good.
+    fn add_case(&mut self, case: Case) {
+        match self.cases.iter_mut().find(|known| known.refund == case.refund) {
+            Some(known) if case.is_resolved => *known = case,
+            Some(_) => {}
+            None => self.cases.push(case),
+        }
+    }
 }
 
 /// Every book, by checkout.
@@ -69,9 +91,11 @@ impl Books {
     ) -> Result<Self, Failed> {
         let memory = options.memory;
         let (mut by_object, mut families) = (Sorter::new(memory / 2), Sorter::new(memory / 2));
+        let provider_from_ms = terms.since_ms.saturating_sub(CLOCKS_MS);
+        let ours_from_ms = provider_from_ms.saturating_sub(CLOCKS_MS).max(0);
         let mut next = Some(String::new());
         while let Some(token) = next {
-            let page = shop.objects(terms.since_ms.saturating_sub(CLOCKS_MS), &token).await?;
+            let page = shop.objects(provider_from_ms, &token).await?;
             report.counts.objects += page.objects.len();
             for object in page.objects {
                 let (key, bytes) = (object.provider_id.clone(), object.encode_to_vec());
@@ -83,28 +107,42 @@ impl Books {
             }
             next = page.next;
         }
+        for open in [false, true] {
+            let from_ms = if open { 0 } else { ours_from_ms };
+            let mut next = Some(String::new());
+            while let Some(token) = next {
+                let (mut page, mut after) = shop.payments(from_ms, open, &token).await?;
+                // Oldest first: the rest is in the list of all.
+                if open && let Some(end) = page.iter().position(|one| one.created_at_unix_ms >= ours_from_ms)
+                {
+                    page.truncate(end);
+                    after = None;
+                }
+                report.counts.payments += page.len();
+                for payment in page {
+                    let bytes = payment.encode_to_vec();
+                    match payment.provider_id {
+                        none if none.is_empty() => {
+                            families.push(Line { key: payment.saga_id, book: Book::Payment, bytes })?;
+                        }
+                        key => by_object.push(Line { key, book: Book::Payment, bytes })?,
+                    }
+                }
+                next = after;
+            }
+        }
         let mut next = Some(String::new());
         while let Some(token) = next {
-            let (page, after) = shop.payments(&token).await?;
-            report.counts.payments += page.len();
-            for payment in page {
-                let bytes = payment.encode_to_vec();
-                match payment.provider_id {
-                    none if none.is_empty() => {
-                        families.push(Line { key: payment.saga_id, book: Book::Payment, bytes })?;
-                    }
-                    key => by_object.push(Line { key, book: Book::Payment, bytes })?,
-                }
+            let (page, after) = shop.open_cases(&token).await?;
+            for case in page {
+                let (key, bytes) = (case.root_id.clone(), case.encode_to_vec());
+                families.push(Line { key, book: Book::Case, bytes })?;
             }
             next = after;
         }
-        for case in shop.cases().await? {
-            let (key, bytes) = (case.root_id.clone(), case.encode_to_vec());
-            families.push(Line { key, book: Book::Case, bytes })?;
-        }
         let mut next = Some(String::new());
         while let Some(token) = next {
-            let (page, after) = shop.orders(&token).await?;
+            let (page, after) = shop.orders(ours_from_ms, &token).await?;
             report.counts.orders += page.len();
             for order in page {
                 let (key, bytes) = (order.checkout_id.clone(), order.encode_to_vec());
@@ -116,10 +154,18 @@ impl Books {
         Ok(Self { sorted: families.sorted()? })
     }
 
-    /// The next checkout; None after the last.
-    pub(crate) fn next(&mut self, shop: &Shop) -> Result<Option<Lines>, Failed> {
+    /// The next checkout, whole; None after the last.
+    pub(crate) async fn next(
+        &mut self,
+        shop: &Shop,
+        terms: &Terms,
+        counts: &mut Counts,
+    ) -> Result<Option<Lines>, Failed> {
         let group = self.sorted.group()?;
-        if group.is_empty() { Ok(None) } else { parse(shop, &group).map(Some) }
+        let Some(family) = group.first().map(|line| line.key.as_str()) else { return Ok(None) };
+        let mut lines = parse(shop, &group)?;
+        complete(shop, family, &mut lines, terms, counts).await?;
+        Ok(Some(lines))
     }
 }
 
@@ -181,8 +227,7 @@ fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
         let bytes = line.bytes.as_slice();
         match line.book {
             Book::Payment => {
-                let message = payment::PaymentDocument::decode(bytes).map_err(broken)?;
-                lines.payments.push(shop.of_payment(Payment::parse(message))?);
+                lines.add(shop, payment::PaymentDocument::decode(bytes).map_err(broken)?)?;
             }
             Book::Object => {
                 let message = payment::ProviderObject::decode(bytes).map_err(broken)?;
@@ -194,7 +239,7 @@ fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
             }
             Book::Case => {
                 let message = payment::Case::decode(bytes).map_err(broken)?;
-                lines.cases.push(shop.of_payment(Case::parse(message))?);
+                lines.add_case(shop.of_payment(Case::parse(message))?);
             }
             Book::Unreadable => {}
         }

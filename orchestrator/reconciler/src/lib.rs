@@ -1,7 +1,7 @@
 //! The reconciler: compares the payment ledger with the provider's list (holds, captures, refunds) and with the orders, and
 //! says what money is at risk.
 //!
-//! [`compare`] is the heart and pure. `books` reads everything in bounded memory, `looks` reads again what looks wrong,
+//! [`compare`] is the heart and pure. `books` reads what is judged in bounded memory, `whole` what it names beside that, `looks` reads again what looks wrong,
 //! `act` leaves notes and starts repairs, [`Reconciler`] does all that now and then. Knows the wire (`proto`) and nothing
 //! else of the house; changes nothing but by the orchestrator's verbs.
 
@@ -21,6 +21,7 @@ mod sagas;
 mod shop;
 mod sort;
 mod tick;
+mod whole;
 
 pub use self::compare::{Terms, compare};
 pub use self::finding::{About, Because, Finding, Move};

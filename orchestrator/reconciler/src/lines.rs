@@ -30,6 +30,8 @@ pub struct Payment {
     pub updated_ms: i64,
     /// Every refund of it.
     pub refunds: Vec<Refund>,
+    /// The provider was asked for its object by id: that it has none tells something, however old the payment is.
+    pub is_asked_for: bool,
 }
 
 /// A refund, ours or the provider's.
@@ -67,6 +69,8 @@ pub struct Object {
     pub payment: String,
     /// Our saga's id in its metadata.
     pub saga: String,
+    /// Our order's id in its metadata; may be empty.
+    pub order: String,
     /// What it was made for.
     pub amount: Money,
     /// Where it stands.
@@ -167,6 +171,12 @@ impl Payment {
         self.captured.saturating_sub(self.refunded)
     }
 
+    /// Whether something on it is still to come: its own end, or a refund's.
+    pub fn is_open(&self) -> bool {
+        let has_ended = matches!(self.status.as_str(), "captured" | "voided" | "refused");
+        !has_ended || self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+    }
+
     /// Parses the message.
     pub(crate) fn parse(message: payment::PaymentDocument) -> Result<Self, Unreadable> {
         let amount = Money::parse(message.amount.as_ref());
@@ -185,6 +195,7 @@ impl Payment {
             created_ms: message.created_at_unix_ms,
             updated_ms: message.updated_at_unix_ms,
             refunds,
+            is_asked_for: false,
         })
     }
 }
@@ -221,6 +232,11 @@ impl Object {
         self.captured.saturating_sub(self.refunded)
     }
 
+    /// Whether money is held on it or was taken and kept.
+    pub fn has_money(&self) -> bool {
+        self.kept() > 0 || self.state == ObjectState::Authorized
+    }
+
     /// Whether somebody else made it: it bears no id of ours.
     pub fn is_foreign(&self) -> bool {
         self.payment.is_empty() && self.saga.is_empty()
@@ -244,6 +260,7 @@ impl Object {
             id,
             payment: message.payment_id,
             saga: message.saga_id,
+            order: message.order_id,
             amount,
             state,
             authorized: message.authorized_minor,

@@ -22,12 +22,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::books::{CLOCKS_MS, Lines};
 use crate::compare::{Terms, family_of};
 use crate::finding::{Finding, Move};
-use crate::lines::{Case, Object, Order, Payment};
+use crate::lines::{Object, Order};
 use crate::sagas::{Saga, Sagas};
 use crate::shop::{Failed, Shop};
 
 /// How often is looked, the first time included, before something counts as moving.
 const LOOKS: usize = 6;
+
+/// What was made within this is looked for in the provider's list, which shows many at once; what is older, by id.
+const LISTED_MS: i64 = 3_600_000;
 
 /// What looks came to.
 #[derive(Debug, Default)]
@@ -49,7 +52,7 @@ pub(crate) async fn confirm(
     let mut told = shop.sagas(lines.sagas(), forgotten_ms).await?;
     let mut before = lines.compare(&Sagas::Told(told.clone()), terms);
     for _ in 1..LOOKS {
-        let names = Names::of(&lines, &before);
+        let names = Names::of(&lines, &before, terms);
         if before.is_empty() {
             break;
         }
@@ -83,13 +86,13 @@ struct Names {
     objects: BTreeSet<String>,
     orders: BTreeSet<String>,
     sagas: BTreeSet<String>,
-    /// Since when the provider is asked.
-    from_ms: i64,
+    /// When what is young began, if anything is.
+    young_from_ms: Option<i64>,
 }
 
 impl Names {
     /// Of every line of the checkouts with findings.
-    fn of(lines: &Lines, findings: &[Finding]) -> Self {
+    fn of(lines: &Lines, findings: &[Finding], terms: &Terms) -> Self {
         let keys: BTreeSet<&str> = findings
             .iter()
             .flat_map(|finding| {
@@ -103,57 +106,65 @@ impl Names {
             objects: findings.iter().map(|finding| finding.about.object.clone()).collect(),
             orders: findings.iter().map(|finding| finding.about.order.clone()).collect(),
             sagas: keys.iter().map(|key| (*key).to_owned()).collect(),
-            from_ms: i64::MAX,
+            young_from_ms: None,
         };
+        let mut made = Vec::new();
         for payment in lines.payments.iter().filter(|payment| keys.contains(payment.saga.as_str())) {
             names.payments.insert(payment.id.clone());
             names.objects.insert(payment.object.clone());
             names.orders.insert(payment.order.clone());
-            names.from_ms = names.from_ms.min(payment.created_ms);
+            made.push(payment.created_ms);
         }
         for object in &lines.objects {
             if keys.contains(family_of(object)) || names.objects.contains(&object.id) {
                 names.objects.insert(object.id.clone());
                 names.payments.insert(object.payment.clone());
-                names.from_ms = names.from_ms.min(object.created_ms);
+                made.push(object.created_ms);
             }
         }
         for order in lines.orders.iter().filter(|order| keys.contains(order.saga.as_str())) {
             names.orders.insert(order.id.clone());
             names.payments.insert(order.payment.clone());
-            names.from_ms = names.from_ms.min(order.created_ms);
+            made.push(order.created_ms);
         }
         for set in [&mut names.payments, &mut names.objects, &mut names.orders] {
             set.remove("");
         }
+        let oldest_ms = terms.now_ms.saturating_sub(LISTED_MS);
+        names.young_from_ms = made.into_iter().filter(|at_ms| *at_ms >= oldest_ms).min();
         names
     }
 
     /// Reads them again, in the order that the races want.
     async fn look(&self, shop: &Shop, terms: &Terms) -> Result<Lines, Failed> {
-        let from_ms = self.from_ms.max(terms.since_ms).saturating_sub(CLOCKS_MS);
-        let (mut lines, mut next) = (Lines::default(), Some(String::new()));
+        let mut lines = Lines::default();
+        let young = self.young_from_ms.map(|at_ms| at_ms.min(terms.now_ms).saturating_sub(CLOCKS_MS));
+        let (mut next, mut unseen) = (young.map(|_| String::new()), self.objects.clone());
         while let Some(token) = next {
-            let page = shop.objects(from_ms.min(terms.now_ms), &token).await?;
+            let page = shop.objects(young.unwrap_or_default(), &token).await?;
             if let Some(object) = page.unreadable.iter().find(|one| self.objects.contains(&one.provider_id)) {
                 return Err(shop.unreadable(object));
             }
             for object in page.objects {
                 if self.objects.contains(&object.provider_id) || self.sagas.contains(&object.saga_id) {
+                    unseen.remove(&object.provider_id);
                     lines.objects.push(shop.of_payment(Object::parse(object))?);
                 }
             }
             next = page.next;
         }
-        for id in &self.payments {
-            if let Some(payment) = shop.payment(id).await? {
-                lines.payments.push(shop.of_payment(Payment::parse(payment))?);
+        for id in &unseen {
+            if let Some(object) = shop.object(id).await? {
+                lines.objects.push(shop.of_payment(Object::parse(object))?);
             }
         }
-        for case in shop.cases().await? {
-            if self.payments.contains(&case.payment_id) || self.sagas.contains(&case.root_id) {
-                lines.cases.push(shop.of_payment(Case::parse(case))?);
+        for id in &self.payments {
+            if let Some(payment) = shop.payment(id).await? {
+                lines.add(shop, payment)?;
             }
+        }
+        for payment in &mut lines.payments {
+            payment.is_asked_for = self.objects.contains(&payment.object);
         }
         for id in &self.orders {
             if let Some(order) = shop.order(id).await? {

@@ -68,7 +68,7 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
     let mut books = Books::read(shop, &terms, options, &mut report).await?;
     let (mut batch, mut many, mut is_more) = (Lines::default(), 0, true);
     while is_more {
-        match books.next(shop)? {
+        match books.next(shop, &terms, &mut report.counts).await? {
             Some(lines) if lines.compare(&Sagas::NotAsked, &suspicious).is_empty() => continue,
             Some(lines) => {
                 batch.extend(lines);

@@ -11,8 +11,8 @@ use backstitch_proto::order::orders_client::OrdersClient;
 use backstitch_proto::order::{self, GetOrderRequest, ListOrdersRequest};
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_proto::payment::{
-    self, GetPaymentRequest, ListCasesRequest, ListPaymentsRequest, ListProviderObjectsRequest,
-    PaymentDocument, ProviderObject, UnreadableObject,
+    self, GetPaymentRequest, GetProviderObjectRequest, ListCasesRequest, ListPaymentsRequest,
+    ListProviderObjectsRequest, PaymentDocument, ProviderObject, UnreadableObject,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
@@ -29,7 +29,8 @@ const PAYMENTS: i32 = 500;
 
 /// Orders on a page; one may have hundreds of lines.
 const ORDERS: i32 = 100;
-/// Cases in a page.
+
+/// Cases on a page.
 const CASES: i32 = 1_000;
 
 /// How long an answer may take. The provider's list is the slowest: the payment service asks outside for it.
@@ -97,7 +98,7 @@ impl Part {
         }
     }
 
-    /// As [`Part::ask`]; what is not found is None.
+    /// As [`Part::ask`] for something by its id; what is not found, or cannot be an id there, is None.
     async fn find<T>(
         &self,
         asked: &'static str,
@@ -105,7 +106,9 @@ impl Part {
     ) -> Result<Option<T>, Failed> {
         let call = async {
             match call.await {
-                Err(status) if status.code() == Code::NotFound => Ok(Response::new(None)),
+                Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => {
+                    Ok(Response::new(None))
+                }
                 answer => answer.map(|answer| answer.map(Some)),
             }
         };
@@ -180,15 +183,38 @@ impl Shop {
         self.payment.0.unreadable(&Unreadable { what, id, why })
     }
 
-    /// A page of our ledger.
+    /// An object of the provider.
+    pub(crate) async fn object(&self, id: &str) -> Result<Option<ProviderObject>, Failed> {
+        let (part, mut client) = self.payment.clone();
+        let request = GetProviderObjectRequest { provider_id: id.to_owned() };
+        part.find("GetProviderObject", client.get_provider_object(request)).await
+    }
+
+    /// A page of our ledger, oldest first: what was written at or after a time, all of it or what is open.
     pub(crate) async fn payments(
         &self,
+        from_ms: i64,
+        open: bool,
         token: &str,
     ) -> Result<(Vec<PaymentDocument>, Option<String>), Failed> {
         let (part, mut client) = self.payment.clone();
-        let request = ListPaymentsRequest { page_size: PAYMENTS, page_token: token.into() };
+        let request = ListPaymentsRequest {
+            page_size: PAYMENTS,
+            page_token: token.into(),
+            created_from_unix_ms: from_ms,
+            open,
+            ..Default::default()
+        };
         let page = part.ask("ListPayments", client.list_payments(request)).await?;
         Ok((page.payments, part.next("ListPayments", token, page.next_page_token)?))
+    }
+
+    /// The payment of our ledger that has an object of the provider.
+    pub(crate) async fn payment_of(&self, object: &str) -> Result<Option<PaymentDocument>, Failed> {
+        let (part, mut client) = self.payment.clone();
+        let request = ListPaymentsRequest { provider_id: object.to_owned(), ..Default::default() };
+        let page = part.ask("ListPayments", client.list_payments(request)).await?;
+        Ok(page.payments.into_iter().find(|payment| payment.provider_id == object))
     }
 
     /// One payment of our ledger.
@@ -198,25 +224,26 @@ impl Shop {
         part.find("GetPayment", client.get_payment(request)).await
     }
 
-    /// Every case, resolved ones too.
-    pub(crate) async fn cases(&self) -> Result<Vec<payment::Case>, Failed> {
+    /// A page of the cases that nobody has resolved.
+    pub(crate) async fn open_cases(
+        &self,
+        token: &str,
+    ) -> Result<(Vec<payment::Case>, Option<String>), Failed> {
         let (part, mut client) = self.payment.clone();
-        let (mut cases, mut token) = (Vec::new(), String::new());
-        loop {
-            let request = ListCasesRequest { open: false, page_size: CASES, page_token: token.clone() };
-            let page = part.ask("ListCases", client.list_cases(request)).await?;
-            cases.extend(page.cases);
-            match part.next("ListCases", &token, page.next_page_token)? {
-                Some(next) => token = next,
-                None => return Ok(cases),
-            }
-        }
+        let request = ListCasesRequest { open: true, page_size: CASES, page_token: token.into() };
+        let page = part.ask("ListCases", client.list_cases(request)).await?;
+        Ok((page.cases, part.next("ListCases", token, page.next_page_token)?))
     }
 
-    /// A page of the orders.
-    pub(crate) async fn orders(&self, token: &str) -> Result<(Vec<order::Order>, Option<String>), Failed> {
+    /// A page of the orders, oldest first: what was written at or after a time.
+    pub(crate) async fn orders(
+        &self,
+        from_ms: i64,
+        token: &str,
+    ) -> Result<(Vec<order::Order>, Option<String>), Failed> {
         let (part, mut client) = self.orders.clone();
-        let request = ListOrdersRequest { page_size: ORDERS, page_token: token.into() };
+        let request =
+            ListOrdersRequest { page_size: ORDERS, page_token: token.into(), created_from_unix_ms: from_ms };
         let page = part.ask("List", client.list(request)).await?;
         Ok((page.orders, part.next("List", token, page.next_page_token)?))
     }

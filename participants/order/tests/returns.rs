@@ -13,7 +13,7 @@ use backstitch_proto::order::{
     CreateOrderRequest, CreateReturnRequest, CreateReturnResponse, ListOrdersRequest,
 };
 use backstitch_services::{On, each_database};
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -40,6 +40,7 @@ each_database!(
     a_thousand_lines_come_back_at_once,
     a_request_that_cannot_be_is_broken_and_names_the_field,
     orders_are_listed_a_page_at_a_time_and_no_page_is_too_long_for_a_message,
+    orders_are_listed_from_a_time_on_oldest_first_in_pages_that_stay_where_they_are,
 );
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -476,7 +477,8 @@ async fn orders_are_listed_a_page_at_a_time_and_no_page_is_too_long_for_a_messag
     ids.sort();
     let back = Back::of(Uuid::now_v7());
     let page = |page_size, page_token: &str| {
-        let request = ListOrdersRequest { page_size, page_token: page_token.to_owned() };
+        let request =
+            ListOrdersRequest { page_size, page_token: page_token.to_owned(), created_from_unix_ms: 0 };
         let mut orders = house.orders.clone();
         async move { orders.list(request).await.map(tonic::Response::into_inner) }
     };
@@ -498,8 +500,78 @@ async fn orders_are_listed_a_page_at_a_time_and_no_page_is_too_long_for_a_messag
         assert_eq!(seen, ids);
         assert!(pages > 1, "two of these orders do not fit in one message");
     }
-    for (size, token) in [(-1, ""), (1001, ""), (1, "next")] {
+    for (size, token) in [(-1, ""), (1001, ""), (1, "next"), (1, &back.saga.to_string())] {
         assert_eq!(page(size, token).await.unwrap_err().code(), Code::InvalidArgument);
     }
-    assert!(page(1, &back.saga.to_string()).await.is_ok(), "a token need not be an order's id");
+}
+
+async fn orders_are_listed_from_a_time_on_oldest_first_in_pages_that_stay_where_they_are(on: On) {
+    let (house, mut ids) = (House::open(on).await, Vec::new());
+    // The last three at one time, in the order of their ids.
+    for n in 0..6 {
+        let root = Uuid::now_v7();
+        house.stands(&order(root)).await;
+        ids.push(order_id(root).to_string());
+        house.clock.advance(if n < 3 { 1 } else { 0 });
+    }
+    ids[3..].sort();
+    let list = |page_size, page_token: String, created_from_unix_ms| {
+        let mut orders = house.orders.clone();
+        async move {
+            let request = ListOrdersRequest { page_size, page_token, created_from_unix_ms };
+            let page = orders.list(request).await?.into_inner();
+            let ids: Vec<_> = page.orders.into_iter().map(|order| order.order_id).collect();
+            Ok::<_, tonic::Status>((ids, page.next_page_token))
+        }
+    };
+    for size in [1, 2, 3, 5, 6, 7] {
+        for (from_ms, left) in
+            [(0, 6), (NOW_MS, 6), (NOW_MS + 1, 5), (NOW_MS + 3, 3), (NOW_MS + 4, 0), (i64::MAX, 0)]
+        {
+            let (mut seen, mut token) = (Vec::new(), String::new());
+            loop {
+                let (page, next) = list(size, token, from_ms).await.unwrap();
+                seen.extend(page);
+                token = next;
+                if token.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(seen, ids[6 - left..], "pages of {size} from {}", from_ms - NOW_MS);
+        }
+    }
+    let (first, next) = list(2, String::new(), NOW_MS + 1).await.unwrap();
+    assert_eq!(first, ids[1..3]);
+    house.clock.advance(1);
+    let root = Uuid::now_v7();
+    house.stands(&order(root)).await;
+    ids.push(order_id(root).to_string());
+    assert_eq!(list(100, next, NOW_MS + 1).await.unwrap().0, ids[3..]);
+    // A page of before the bound goes on at the bound.
+    assert_eq!(list(2, ids[0].clone(), NOW_MS + 1).await.unwrap().0, ids[1..3]);
+    assert_eq!(list(1, String::new(), -1).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// A page is searched in the index by time, and what belongs to its orders by their ids.
+#[tokio::test]
+async fn a_page_of_orders_reads_no_more_than_it_shows() {
+    let house = House::open(On::Sqlite).await;
+    let mut conn = AnyConnection::connect(&house.url).await.unwrap();
+    let (by_time, of_page) = ("(created_at_ms,order_id)>(?,?)", " AND (created_at_ms,order_id)<(?,?)");
+    for (sql, of_its_own) in [
+        (include_str!("../src/sql/places.sql"), ""),
+        (include_str!("../src/sql/orders.sql"), ""),
+        (include_str!("../src/sql/lines.sql"), "SEARCH order_items "),
+        (include_str!("../src/sql/history.sql"), "SEARCH order_status_changes "),
+        (include_str!("../src/sql/returns.sql"), "SEARCH order_returns "),
+        (include_str!("../src/sql/returned_items.sql"), "SEARCH r "),
+    ] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN\n{sql}")));
+        let rows = plan.fetch_all(&mut conn).await.unwrap();
+        let told: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let told = told.join("\n");
+        assert!(told.contains("orders_by_time") && told.contains(by_time), "{sql}\n{told}");
+        assert!(sql.contains("LIMIT") || told.contains(of_page), "{sql}\n{told}");
+        assert!(told.contains(of_its_own) && !told.contains("SCAN order"), "{sql}\n{told}");
+    }
 }

@@ -16,9 +16,12 @@ use uuid::Uuid;
 
 use crate::documents::page_size;
 use crate::payment::Payment;
+use crate::place::Place;
 use crate::refunds::Refund;
 
 const LOAD: &str = include_str!("sql/cases/load.sql");
+const LIST: &str = include_str!("sql/cases/list.sql");
+const LIST_OPEN: &str = include_str!("sql/cases/list_open.sql");
 
 /// The longest resolution.
 const CHARACTERS: usize = 500;
@@ -77,19 +80,28 @@ async fn load(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Case>, OpErro
     row.map(|row| case(&row)).transpose()
 }
 
-/// A page of the cases, oldest first.
+/// The cases of a payment's refunds, oldest first.
+pub(crate) async fn of_payment(conn: &mut AnyConnection, payment: Uuid) -> Result<Vec<Case>, OpError> {
+    let query = sqlx::query(include_str!("sql/cases/of_payment.sql")).bind(payment.to_string());
+    query.fetch_all(conn).await?.iter().map(case).collect()
+}
+
+/// A page of the cases, oldest first. Its token is its last case, which is kept for ever.
 pub(crate) async fn list(
     conn: &mut AnyConnection,
     request: &ListCasesRequest,
 ) -> Result<ListCasesResponse, Status> {
     let size = page_size(request.page_size)?;
-    if !request.page_token.is_empty() {
-        text::uuid(&request.page_token).map_err(|why| status::invalid("page_token", why))?;
-    }
-    let query = sqlx::query(include_str!("sql/cases/list.sql"))
-        .bind(i64::from(request.open))
-        .bind(i64::from(size))
-        .bind(&request.page_token);
+    let after = match request.page_token.as_str() {
+        "" => Place::before(i64::MIN),
+        token => {
+            let id = text::uuid(token).map_err(|why| status::invalid("page_token", why))?;
+            let last = load(conn, id).await?.ok_or_else(|| status::invalid("page_token", "is no case"))?;
+            Place { at_ms: last.opened_at_unix_ms, id: last.case_id }
+        }
+    };
+    let sql = if request.open { LIST_OPEN } else { LIST };
+    let query = sqlx::query(sql).bind(after.at_ms).bind(&after.id).bind(i64::from(size));
     let rows = query.fetch_all(conn).await.map_err(OpError::from)?;
     let cases = rows.iter().map(case).collect::<Result<Vec<_>, _>>()?;
     let full = i32::try_from(cases.len()).is_ok_and(|count| count == size);

@@ -4,18 +4,23 @@ use std::collections::HashMap;
 
 use backstitch_proto::money::Money;
 use backstitch_proto::payment::{
-    AttemptDocument, ListPaymentsRequest, ListPaymentsResponse, ListProviderObjectsRequest,
-    ListProviderObjectsResponse, PaymentDocument, ProviderObject, RefundDocument, UnreadableObject, Webhook,
+    AttemptDocument, GetProviderObjectRequest, ListPaymentsRequest, ListPaymentsResponse,
+    ListProviderObjectsRequest, ListProviderObjectsResponse, PaymentDocument, ProviderObject, RefundDocument,
+    UnreadableObject, Webhook,
 };
 use participant_kit::{OpError, status, text};
 use sqlx::{AnyConnection, Row as _};
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::cases;
 use crate::desk::Desk;
-use crate::gateway::{GatewayError, Listed, ProviderRefund, ProviderState, RefundState, Unreadable};
-use crate::ledger;
+use crate::gateway::{
+    GatewayError, Listed, ProviderId, ProviderRefund, ProviderState, RefundState, Unreadable,
+};
+use crate::ledger::{self, Which};
 use crate::payment::Payment;
+use crate::place::Place;
 use crate::refunds::{self, Refund};
 use crate::webhooks::inbox::Kept;
 
@@ -23,33 +28,85 @@ use crate::webhooks::inbox::Kept;
 const PAGE: i32 = 100;
 const LARGEST_PAGE: i32 = 1_000;
 
-/// The longest token of a provider's page.
+/// The longest token of a provider's page, or id of its object.
 const TOKEN_CHARACTERS: usize = 500;
 
-/// A page of payments.
+/// A page of payments, oldest first. Its token is its last payment, which is kept for ever.
 pub(crate) async fn payments(
     desk: &Desk,
     request: ListPaymentsRequest,
 ) -> Result<ListPaymentsResponse, Status> {
-    let size = page_size(request.page_size)?;
-    if !request.page_token.is_empty() {
-        text::uuid(&request.page_token).map_err(|why| status::invalid("page_token", why))?;
+    let ListPaymentsRequest { page_size: size, page_token, created_from_unix_ms: from_ms, open, provider_id } =
+        request;
+    let size = page_size(size)?;
+    if from_ms < 0 {
+        return Err(status::invalid("created_from_unix_ms", "must not be negative"));
     }
+    text::optional(&provider_id, TOKEN_CHARACTERS).map_err(|why| status::invalid("provider_id", why))?;
     let mut conn = desk.kit.reads().acquire().await.map_err(OpError::from)?;
-    let payments = ledger::list(&mut conn, &request.page_token, i64::from(size)).await?;
-    let mut refunds: HashMap<Uuid, Vec<Refund>> = HashMap::new();
-    if let (Some(first), Some(last)) = (payments.first(), payments.last()) {
-        for refund in refunds::of_payments(&mut conn, first.id, last.id).await? {
-            refunds.entry(refund.payment).or_default().push(refund);
-        }
+    if !provider_id.is_empty() {
+        let object = ProviderId::new(provider_id);
+        let found = ledger::by_object(&mut conn, desk.gateway.name(), &object).await?;
+        let payments = shown(&mut conn, found.as_slice(), Which::Open).await?;
+        return Ok(ListPaymentsResponse { payments, next_page_token: String::new() });
     }
+    let mut after = Place::before(from_ms);
+    if !page_token.is_empty() {
+        let id = text::uuid(&page_token).map_err(|why| status::invalid("page_token", why))?;
+        let last = ledger::load(&mut conn, id).await?;
+        let last = last.ok_or_else(|| status::invalid("page_token", "is no payment"))?;
+        after = after.max(Place { at_ms: last.created_at_ms, id: last.id.to_string() });
+    }
+    let which = if open { Which::Open } else { Which::All };
+    let payments = ledger::list(&mut conn, which, &after, i64::from(size)).await?;
     let full = i32::try_from(payments.len()).is_ok_and(|count| count == size);
     let next = payments.last().filter(|_| full).map(|last| last.id.to_string());
-    let document = |p: &Payment| payment(p, refunds.get(&p.id).map_or(&[][..], Vec::as_slice));
     Ok(ListPaymentsResponse {
-        payments: payments.iter().map(document).collect(),
+        payments: shown(&mut conn, &payments, which).await?,
         next_page_token: next.unwrap_or_default(),
     })
+}
+
+/// Payments of a list with their refunds and cases.
+async fn shown(
+    conn: &mut AnyConnection,
+    payments: &[Payment],
+    which: Which,
+) -> Result<Vec<PaymentDocument>, OpError> {
+    let mut refunds: HashMap<Uuid, Vec<Refund>> = HashMap::new();
+    match (which, payments) {
+        // All that were created in this time: one read.
+        (Which::All, [first, .., last]) => {
+            for refund in refunds::of_page(conn, first, last).await? {
+                refunds.entry(refund.payment).or_default().push(refund);
+            }
+        }
+        // A few of those: one read each.
+        _ => {
+            for payment in payments {
+                refunds.insert(payment.id, refunds::of_payment(conn, payment.id).await?);
+            }
+        }
+    }
+    let mut documents = Vec::with_capacity(payments.len());
+    for one in payments {
+        let refunds = refunds.remove(&one.id).unwrap_or_default();
+        documents.push(with_cases(conn, one, &refunds).await?);
+    }
+    Ok(documents)
+}
+
+/// Only a refund that failed can have a case.
+async fn with_cases(
+    conn: &mut AnyConnection,
+    found: &Payment,
+    refunds: &[Refund],
+) -> Result<PaymentDocument, OpError> {
+    let mut document = payment(found, refunds);
+    if refunds.iter().any(|refund| refund.status == refunds::Status::Failed) {
+        document.cases = cases::of_payment(conn, found.id).await?;
+    }
+    Ok(document)
 }
 
 /// How many a page has, as a request says it.
@@ -63,8 +120,9 @@ pub(crate) fn page_size(asked: i32) -> Result<i32, Status> {
 
 /// One payment with everything there is to tell.
 pub(crate) async fn whole(conn: &mut AnyConnection, found: &Payment) -> Result<PaymentDocument, OpError> {
-    let refunds = refunds::of_payments(conn, found.id, found.id).await?;
-    Ok(PaymentDocument { attempts: attempts(conn, found.id).await?, ..payment(found, &refunds) })
+    let refunds = refunds::of_payment(conn, found.id).await?;
+    let document = with_cases(conn, found, &refunds).await?;
+    Ok(PaymentDocument { attempts: attempts(conn, found.id).await?, ..document })
 }
 
 fn payment(payment: &Payment, refunds: &[Refund]) -> PaymentDocument {
@@ -87,6 +145,7 @@ fn payment(payment: &Payment, refunds: &[Refund]) -> PaymentDocument {
         voided_minor: payment.voided_minor,
         released_minor: payment.released_minor,
         attempts: Vec::new(),
+        cases: Vec::new(),
     }
 }
 
@@ -134,6 +193,17 @@ pub(crate) async fn objects(
         unreadable: page.unreadable.into_iter().map(unreadable).collect(),
         next_page_token: page.next.unwrap_or_default(),
     })
+}
+
+/// One object of the provider.
+pub(crate) async fn provider_object(
+    desk: &Desk,
+    request: GetProviderObjectRequest,
+) -> Result<ProviderObject, Status> {
+    let id = request.provider_id;
+    text::required(&id, TOKEN_CHARACTERS).map_err(|why| status::invalid("provider_id", why))?;
+    let found = desk.gateway.find(&ProviderId::new(id.as_str())).await.map_err(unlisted)?;
+    found.map(object).ok_or_else(|| status::not_found("object", &id))
 }
 
 fn unlisted(error: GatewayError) -> Status {

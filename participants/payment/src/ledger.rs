@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::gateway::{ProviderId, ProviderPayment};
 use crate::learn::{Lesson, Nonsense, learn};
 use crate::payment::{Kind, Payment, Status};
+use crate::place::Place;
 
 /// When to try again what met another operation on the same payment.
 pub(crate) const SOON: Duration = Duration::from_millis(200);
@@ -47,9 +48,27 @@ pub(crate) async fn by_object(
     query.fetch_optional(conn).await?.map(|row| payment(&row)).transpose()
 }
 
-/// At most `limit` payments by id, those after `after`.
-pub(crate) async fn list(conn: &mut AnyConnection, after: &str, limit: i64) -> Result<Vec<Payment>, OpError> {
-    let query = sqlx::query(include_str!("sql/list_payments.sql")).bind(after).bind(limit);
+/// Which payments are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All.
+    All,
+    /// Those on which something is open.
+    Open,
+}
+
+/// At most `limit` payments, oldest first, behind a place in that order.
+pub(crate) async fn list(
+    conn: &mut AnyConnection,
+    which: Which,
+    after: &Place,
+    limit: i64,
+) -> Result<Vec<Payment>, OpError> {
+    let sql = match which {
+        Which::All => include_str!("sql/list_payments.sql"),
+        Which::Open => include_str!("sql/list_open_payments.sql"),
+    };
+    let query = sqlx::query(sql).bind(after.at_ms).bind(&after.id).bind(limit);
     query.fetch_all(conn).await?.iter().map(payment).collect()
 }
 

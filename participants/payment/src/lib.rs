@@ -29,6 +29,7 @@ mod not_before;
 mod notices;
 mod pauses;
 mod payment;
+mod place;
 mod refund;
 mod refunds;
 mod repairs;

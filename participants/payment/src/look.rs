@@ -58,7 +58,7 @@ async fn hurry(desk: &Desk, payment: &Payment) -> Result<(), Trouble> {
 
 async fn refunds_of(desk: &Desk, payment: &Payment) -> Result<Vec<refunds::Refund>, Trouble> {
     let mut conn = desk.kit.reads().acquire().await.map_err(OpError::from)?;
-    Ok(refunds::of_payments(&mut conn, payment.id, payment.id).await?)
+    Ok(refunds::of_payment(&mut conn, payment.id).await?)
 }
 
 /// Looks whether such refunds that were done have failed since.

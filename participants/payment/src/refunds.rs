@@ -104,15 +104,23 @@ pub(crate) async fn load(conn: &mut AnyConnection, id: Uuid) -> Result<Option<Re
     row.map(|row| refund(&row)).transpose()
 }
 
-/// The refunds of the payments with ids from `first` to `last`, oldest first for each.
-pub(crate) async fn of_payments(
+/// The refunds of a payment, oldest first.
+pub(crate) async fn of_payment(conn: &mut AnyConnection, payment: Uuid) -> Result<Vec<Refund>, OpError> {
+    let query = sqlx::query(include_str!("sql/refunds/of_payment.sql")).bind(payment.to_string());
+    query.fetch_all(conn).await?.iter().map(refund).collect()
+}
+
+/// The refunds of every payment that was created between these two, both included, oldest first for each.
+pub(crate) async fn of_page(
     conn: &mut AnyConnection,
-    first: Uuid,
-    last: Uuid,
+    first: &Payment,
+    last: &Payment,
 ) -> Result<Vec<Refund>, OpError> {
-    let query = sqlx::query(include_str!("sql/refunds/of_payments.sql"));
-    let rows = query.bind(first.to_string()).bind(last.to_string()).fetch_all(conn).await?;
-    rows.iter().map(refund).collect()
+    let mut query = sqlx::query(include_str!("sql/refunds/of_page.sql"));
+    for end in [first, last] {
+        query = query.bind(end.created_at_ms).bind(end.id.to_string());
+    }
+    query.fetch_all(conn).await?.iter().map(refund).collect()
 }
 
 /// At most `limit` done refunds that are to be looked at by `now_ms`.

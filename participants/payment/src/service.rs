@@ -5,9 +5,9 @@ use std::sync::Arc;
 use backstitch_proto::payment::payment_server::Payment;
 use backstitch_proto::payment::{
     AuthorizeRequest, AuthorizeResponse, CaptureRequest, CaptureResponse, Case, GetPaymentRequest,
-    ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
+    GetProviderObjectRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
     ListProviderObjectsRequest, ListProviderObjectsResponse, ListWebhooksRequest, ListWebhooksResponse,
-    PaymentDocument, RefundRequest, RefundResponse, ResolveCaseRequest, SettleCaseRequest,
+    PaymentDocument, ProviderObject, RefundRequest, RefundResponse, ResolveCaseRequest, SettleCaseRequest,
     SettleCaseResponse, TakeBackObjectRequest, TakeBackObjectResponse, VoidRequest, VoidResponse,
 };
 use participant_kit::{OpError, status, text};
@@ -80,6 +80,13 @@ impl Payment for Service {
         request: Request<ListProviderObjectsRequest>,
     ) -> Result<Response<ListProviderObjectsResponse>, Status> {
         Ok(Response::new(documents::objects(&self.desk, request.into_inner()).await?))
+    }
+
+    async fn get_provider_object(
+        &self,
+        request: Request<GetProviderObjectRequest>,
+    ) -> Result<Response<ProviderObject>, Status> {
+        Ok(Response::new(documents::provider_object(&self.desk, request.into_inner()).await?))
     }
 
     async fn take_back_object(

@@ -26,7 +26,7 @@ use crate::sagas::Sagas;
 pub struct Terms {
     /// Now, Unix milliseconds.
     pub now_ms: i64,
-    /// Payments and orders from before this are not judged: the provider was not asked about them.
+    /// Payments and orders from before this are not judged, but for those whose object the provider was asked for by id.
     pub since_ms: i64,
     /// What changed less than this ago may settle by itself.
     pub grace_ms: i64,

@@ -40,9 +40,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Paid before the time that is judged, and not on the provider's list for that.
-    fn is_old(&self, payment: &Payment) -> bool {
-        payment.created_ms < self.terms.since_ms && self.object_of(payment).is_none()
+    /// Paid before the time that is judged, and for that neither on the provider's list nor asked for by id.
+    pub(super) fn is_old(&self, payment: &Payment) -> bool {
+        payment.created_ms < self.terms.since_ms && !payment.is_asked_for && self.object_of(payment).is_none()
     }
 
     fn order_and_payment(&mut self, order: &'a Order, payment: &'a Payment) {

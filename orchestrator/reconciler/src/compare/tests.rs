@@ -64,6 +64,7 @@ fn payment(status: &str, captured: i64) -> Payment {
         created_ms: NOW - DAY,
         updated_ms: NOW - DAY,
         refunds: Vec::new(),
+        is_asked_for: false,
     }
 }
 
@@ -72,6 +73,7 @@ fn object(state: ObjectState, captured: i64) -> Object {
         id: "pi_1".into(),
         payment: "payment".into(),
         saga: "saga".into(),
+        order: "order".into(),
         amount: gbp(1_000),
         state,
         authorized: 1_000,

@@ -116,7 +116,7 @@ pub(super) fn too_much(payment: &Payment, back: i64) -> String {
 }
 
 pub(super) fn unknown(payment: &Payment) -> String {
-    format!("The payment is {} on {}, which the provider does not list.", payment.status, payment.object)
+    format!("The payment is {} on {}, which the provider does not know.", payment.status, payment.object)
 }
 
 pub(super) fn shared(payment: &Payment, object: &Object) -> String {

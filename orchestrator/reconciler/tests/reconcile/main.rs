@@ -4,6 +4,7 @@
 
 mod act;
 mod double;
+mod edges;
 mod foreign;
 mod pages;
 mod races;

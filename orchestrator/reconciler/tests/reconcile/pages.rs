@@ -82,6 +82,7 @@ async fn who_does_not_answer_is_named_with_the_call() {
     let double = Double::of(facts).await;
     for (method, who) in [
         ("ListProviderObjects", "payment at http://p"),
+        ("GetProviderObject", "payment at http://p"),
         ("ListPayments", "payment at http://p"),
         ("GetPayment", "payment at http://p"),
         ("ListCases", "payment at http://p"),

@@ -126,7 +126,7 @@ async fn nothing_is_found_whenever_a_shop_moves() {
     let mut runs = 0;
     for (story, facts, steps) in stories() {
         for first in 0..=steps.len() {
-            for (at, gap) in (1..=12).flat_map(|at| [1, 2, 3, 5, 8].map(move |gap| (at, gap))) {
+            for (at, gap) in (1..=16).flat_map(|at| [1, 2, 3, 5, 8].map(move |gap| (at, gap))) {
                 let (mut call, steps) = (0, steps.clone());
                 let double = Double::moving(facts.clone(), move |_, _, facts| {
                     call += 1;

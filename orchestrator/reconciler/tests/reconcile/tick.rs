@@ -31,7 +31,7 @@ async fn it_runs_a_minute_after_its_start_and_then_now_and_then() {
     assert!(matches!(reconciler.tick(NOW + MINUTE, true).await, Progress::Ran(_)));
     assert_eq!(at(&reconciler.tick(NOW + MINUTE, true).await), Some(NOW + MINUTE + HOUR));
     assert!(matches!(reconciler.tick(NOW + MINUTE + HOUR, true).await, Progress::Ran(_)));
-    assert_eq!(double.calls("ListPayments"), 2);
+    assert_eq!(double.calls("ListProviderObjects"), 2);
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn another_node_s_turn_is_left_to_it() {
     let mut reconciler = every_hour(&double);
     reconciler.tick(NOW - MINUTE, false).await;
     assert!(matches!(reconciler.tick(NOW, false).await, Progress::AnotherS));
-    assert_eq!(double.calls("ListPayments"), 0);
+    assert_eq!(double.calls("ListProviderObjects"), 0);
     // The turn comes here within a minute, not within an hour.
     assert!(matches!(reconciler.tick(NOW + MINUTE, true).await, Progress::Ran(_)));
 }

@@ -19,32 +19,48 @@ use crate::domain::{Line, OrderNumber};
 /// So many orders are read at once.
 const AT_ONCE: usize = 100;
 
-/// The order under an id.
-pub(crate) async fn find(conn: &mut AnyConnection, order: Uuid) -> Result<Option<Order>, Error> {
-    let id = order.to_string();
-    Ok(between(conn, &id, &id).await?.pop())
+/// A place among the orders, oldest first: that of the order with this id, which was created at this time. Without an id it
+/// is before all that were created then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) created_at_ms: i64,
+    pub(crate) id: String,
 }
 
-/// At most so many orders behind `after`, by id, and whether there are more. Fewer where they would not fit in so many
-/// bytes, but never none of several.
+/// Where the order under an id is.
+pub(crate) async fn place(conn: &mut AnyConnection, order: Uuid) -> Result<Option<Place>, Error> {
+    let id = order.to_string();
+    let query = sqlx::query_scalar("SELECT created_at_ms FROM orders WHERE order_id = $1").bind(&id);
+    let created_at_ms = query.fetch_optional(conn).await?;
+    Ok(created_at_ms.map(|created_at_ms| Place { created_at_ms, id }))
+}
+
+/// The order under an id.
+pub(crate) async fn find(conn: &mut AnyConnection, order: Uuid) -> Result<Option<Order>, Error> {
+    let Some(place) = place(conn, order).await? else { return Ok(None) };
+    Ok(between(conn, &place, &place).await?.pop())
+}
+
+/// At most so many orders behind `after`, oldest first, and whether there are more. Fewer where they would not fit in so
+/// many bytes, but never none of several.
 pub(crate) async fn page(
     conn: &mut AnyConnection,
-    after: &str,
+    after: &Place,
     size: usize,
     max_bytes: usize,
 ) -> Result<(Vec<Order>, bool), Error> {
     let one_more = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = sqlx::query("SELECT order_id FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2")
-        .bind(after)
-        .bind(one_more)
-        .fetch_all(&mut *conn)
-        .await?;
-    let mut ids: Vec<String> = rows.iter().map(|row| row.try_get("order_id")).collect::<Result<_, _>>()?;
-    let more = ids.len() > size;
-    ids.truncate(size);
-    let (mut orders, mut bytes) = (Vec::with_capacity(ids.len()), 0);
-    for ids in ids.chunks(AT_ONCE) {
-        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { break };
+    let query = sqlx::query(include_str!("../sql/places.sql")).bind(after.created_at_ms).bind(&after.id);
+    let rows = query.bind(one_more).fetch_all(&mut *conn).await?;
+    let place = |row: &AnyRow| {
+        Ok(Place { created_at_ms: row.try_get("created_at_ms")?, id: row.try_get("order_id")? })
+    };
+    let mut places = rows.iter().map(place).collect::<Result<Vec<_>, Error>>()?;
+    let more = places.len() > size;
+    places.truncate(size);
+    let (mut orders, mut bytes) = (Vec::with_capacity(places.len()), 0);
+    for places in places.chunks(AT_ONCE) {
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { break };
         // An order that came into being between the two statements is there too.
         for order in between(conn, first, last).await? {
             bytes += order.encoded_len();
@@ -57,17 +73,13 @@ pub(crate) async fn page(
     Ok((orders, more))
 }
 
-/// The orders from one id to another.
-async fn between(conn: &mut AnyConnection, first: &str, last: &str) -> Result<Vec<Order>, Error> {
+/// The orders from one place to another, both included.
+async fn between(conn: &mut AnyConnection, first: &Place, last: &Place) -> Result<Vec<Order>, Error> {
     let mut orders = Vec::new();
-    for row in
-        &range(conn, "SELECT * FROM orders WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id", first, last)
-            .await?
-    {
+    for row in &range(conn, include_str!("../sql/orders.sql"), first, last).await? {
         orders.push((currency(row)?, order(row)?));
     }
-    let lines = "SELECT * FROM order_items WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id, line";
-    let mut lines = by_order(&range(conn, lines, first, last).await?, line)?;
+    let mut lines = by_order(&range(conn, include_str!("../sql/lines.sql"), first, last).await?, line)?;
     // Before the history: an order whose return is completed shows at least what that did to its status.
     let mut returns = returns(conn, first, last).await?;
     let history = range(conn, include_str!("../sql/history.sql"), first, last).await?;
@@ -123,11 +135,10 @@ fn change(row: &AnyRow) -> Result<StatusChange, Error> {
 /// The returns of these orders, oldest first, each with its refund in minor units.
 async fn returns(
     conn: &mut AnyConnection,
-    first: &str,
-    last: &str,
+    first: &Place,
+    last: &Place,
 ) -> Result<HashMap<String, Vec<(i64, OrderReturn)>>, Error> {
-    let sql = "SELECT * FROM order_returns WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id, seq";
-    let rows = range(conn, sql, first, last).await?;
+    let rows = range(conn, include_str!("../sql/returns.sql"), first, last).await?;
     let mut items: HashMap<String, Vec<Item>> = HashMap::new();
     if !rows.is_empty() {
         for row in &range(conn, include_str!("../sql/returned_items.sql"), first, last).await? {
@@ -154,10 +165,14 @@ async fn returns(
 async fn range(
     conn: &mut AnyConnection,
     sql: &'static str,
-    first: &str,
-    last: &str,
+    first: &Place,
+    last: &Place,
 ) -> Result<Vec<AnyRow>, Error> {
-    sqlx::query(sql).bind(first).bind(last).fetch_all(conn).await
+    let mut query = sqlx::query(sql);
+    for end in [first, last] {
+        query = query.bind(end.created_at_ms).bind(&end.id);
+    }
+    query.fetch_all(conn).await
 }
 
 /// What the rows say, by the order that each is of, in their order.

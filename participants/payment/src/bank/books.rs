@@ -74,6 +74,7 @@ impl Books<'_> {
             Call::FinishChallenge(id) => self.change(id, |a| a.finish_challenge(now_ms)).await,
             Call::Refunds(id) => Ok((Answer::Refunds(self.refunds(id).await?), Delivery::Prompt)),
             Call::List(from_ms, before) => Ok((self.list(*from_ms, *before).await?, Delivery::Prompt)),
+            Call::Find(id) => Ok((self.find(id).await?, Delivery::Prompt)),
         }
     }
 
@@ -235,19 +236,33 @@ impl Books<'_> {
             .await?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id: &str = row.try_get("id")?;
-            let refunds = self.refunds(id).await?;
-            page.push(ShownListed {
-                account: Shown::from(&self.account(id).await?),
-                saga: uuid(row, "saga_id")?,
-                order_id: row.try_get("order_id")?,
-                created_at_ms: row.try_get("created_at_ms")?,
-                refunds,
-            });
+            page.push(self.listed(row).await?);
         }
         let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
         let last = rows.last().filter(|_| full).map(|row| row.try_get("place")).transpose()?;
         Ok(Answer::List(page, last))
+    }
+
+    async fn find(&mut self, id: &str) -> Result<Answer, BooksError> {
+        let query = sqlx::query(include_str!("sql/find_account.sql")).bind(id);
+        let row = query.fetch_optional(&mut *self.conn).await?;
+        let mut found = Vec::new();
+        if let Some(row) = row {
+            found.push(self.listed(&row).await?);
+        }
+        Ok(Answer::List(found, None))
+    }
+
+    async fn listed(&mut self, row: &SqliteRow) -> Result<ShownListed, BooksError> {
+        let id: &str = row.try_get("id")?;
+        let refunds = self.refunds(id).await?;
+        Ok(ShownListed {
+            account: Shown::from(&self.account(id).await?),
+            saga: uuid(row, "saga_id")?,
+            order_id: row.try_get("order_id")?,
+            created_at_ms: row.try_get("created_at_ms")?,
+            refunds,
+        })
     }
 
     async fn answered(&mut self, key: &str) -> Result<Option<(String, Answer)>, BooksError> {

@@ -27,6 +27,8 @@ pub(crate) enum Call {
     FinishChallenge(String),
     /// Shows accounts made at or after a time, newest first, from before a place in that order. Under no key.
     List(i64, i64),
+    /// Shows one account as a list does, if there is one. Under no key.
+    Find(String),
 }
 
 impl Call {
@@ -43,6 +45,7 @@ impl Call {
             Call::Refunds(id) => format!("refunds {id}"),
             Call::FinishChallenge(id) => format!("finish {id}"),
             Call::List(from_ms, before) => format!("list {from_ms} {before}"),
+            Call::Find(id) => format!("find {id}"),
         }
     }
 }

@@ -335,6 +335,10 @@ pub trait PaymentGateway: Send + Sync + 'static {
     /// that the provider still works on shows as [`ProviderState::Created`]. `page` is [`Page::next`] of the page before,
     /// asked with the same `created_from_ms`. Changes nothing. A page is no snapshot: objects made meanwhile are on none.
     async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError>;
+
+    /// The object as [`list`](Self::list) shows it, whenever it was made; none where the provider knows no such object,
+    /// which proves nothing about money. Changes nothing.
+    async fn find(&self, id: &ProviderId) -> Result<Option<Listed>, GatewayError>;
 }
 
 #[cfg(test)]

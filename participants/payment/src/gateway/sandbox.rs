@@ -167,6 +167,13 @@ impl PaymentGateway for Sandbox {
             other => Err(unexpected(other)),
         }
     }
+
+    async fn find(&self, id: &ProviderId) -> Result<Option<Listed>, GatewayError> {
+        match self.call(None, Call::Find(text(id))).await? {
+            Answer::List(shown, _) => Ok(shown.into_iter().map(listed).next()),
+            other => Err(unexpected(other)),
+        }
+    }
 }
 
 fn text(id: &ProviderId) -> String {

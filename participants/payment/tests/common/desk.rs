@@ -1,9 +1,9 @@
 //! What people and the reconciler ask.
 
 use backstitch_proto::payment::{
-    Case, GetPaymentRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
-    ListProviderObjectsRequest, ListProviderObjectsResponse, ListWebhooksRequest, PaymentDocument,
-    ResolveCaseRequest, Webhook,
+    Case, GetPaymentRequest, GetProviderObjectRequest, ListCasesRequest, ListCasesResponse,
+    ListPaymentsRequest, ListPaymentsResponse, ListProviderObjectsRequest, ListProviderObjectsResponse,
+    ListWebhooksRequest, PaymentDocument, ProviderObject, ResolveCaseRequest, Webhook,
 };
 use tonic::{Response, Status};
 
@@ -33,7 +33,14 @@ impl Shop {
     }
 
     pub fn payments(&self, page_size: i32, page_token: &str) -> Result<ListPaymentsResponse, Status> {
-        let request = ListPaymentsRequest { page_size, page_token: page_token.into() };
+        self.payments_of(ListPaymentsRequest {
+            page_size,
+            page_token: page_token.into(),
+            ..Default::default()
+        })
+    }
+
+    pub fn payments_of(&self, request: ListPaymentsRequest) -> Result<ListPaymentsResponse, Status> {
         let mut client = self.process().client.clone();
         self.block_on(async move { client.list_payments(request).await }).map(Response::into_inner)
     }
@@ -42,6 +49,12 @@ impl Shop {
         let request = ListProviderObjectsRequest { created_from_unix_ms: 0, page_token: page_token.into() };
         let mut client = self.process().client.clone();
         self.block_on(async move { client.list_provider_objects(request).await }).map(Response::into_inner)
+    }
+
+    pub fn provider_object(&self, id: &str) -> Result<ProviderObject, Status> {
+        let request = GetProviderObjectRequest { provider_id: id.into() };
+        let mut client = self.process().client.clone();
+        self.block_on(async move { client.get_provider_object(request).await }).map(Response::into_inner)
     }
 
     pub fn get(&self) -> Result<PaymentDocument, Status> {

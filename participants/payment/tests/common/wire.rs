@@ -9,7 +9,7 @@ use backstitch_proto::money::Money;
 use participant_kit::{Clock as _, ManualClock};
 use participant_payment::gateway::sandbox::Sandbox;
 use participant_payment::gateway::{
-    GatewayError, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
+    GatewayError, Listed, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
     ProviderRefund,
 };
 use tokio::sync::Notify;
@@ -188,5 +188,9 @@ impl PaymentGateway for Wire {
 
     async fn list(&self, created_from_ms: i64, page: Option<&str>) -> Result<Page, GatewayError> {
         self.send("list", self.gateway.list(created_from_ms, page)).await
+    }
+
+    async fn find(&self, id: &ProviderId) -> Result<Option<Listed>, GatewayError> {
+        self.send("find", self.gateway.find(id)).await
     }
 }

@@ -322,6 +322,7 @@ pub(crate) async fn a_list_shows_every_object_newest_first_as_it_is_read(bank: &
     for listed in &page.objects {
         assert_eq!(bank.gateway().read(&listed.object.id).await.unwrap(), listed.object);
         assert_eq!((listed.saga, listed.order_id.as_str()), (Some(Uuid::from_u128(1)), "BS-1"));
+        assert_eq!(bank.gateway().find(&listed.object.id).await.as_ref(), Ok(&Some(listed.clone())));
     }
     assert_eq!(page.objects[1].refunds, [refund]);
     let later = page.objects[0].created_at_ms + 60_000;
@@ -341,6 +342,10 @@ pub(crate) async fn an_object_that_is_not_there_is_broken(bank: &impl Bank) {
     }
     let refund = gateway.refund("k/4", &nobody_s, Uuid::from_u128(9), gbp(1)).await;
     assert!(matches!(refund, Err(GatewayError::Broken(_))), "{refund:?}");
+    // Whoever only looks for it is told so.
+    for absent in [nobody_s, ProviderId::new("of another provider")] {
+        assert_eq!(gateway.find(&absent).await, Ok(None));
+    }
 }
 
 pub(crate) async fn an_amount_of_nothing_moves_nothing(bank: &impl Bank) {

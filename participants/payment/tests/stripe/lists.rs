@@ -1,6 +1,8 @@
 //! Stripe's lists, page by page.
 
-use participant_payment::gateway::{GatewayError, PaymentGateway as _, ProviderState, RefundState};
+use participant_payment::gateway::{
+    GatewayError, PaymentGateway as _, ProviderId, ProviderState, RefundState,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -124,4 +126,32 @@ async fn a_page_that_is_none_is_not_asked_for() {
     let scripted = Scripted::open(vec![]).await;
     let error = scripted.stripe.list(0, Some("tomorrow")).await.unwrap_err();
     assert!(matches!(error, GatewayError::Broken(_)), "{error}");
+}
+
+/// By its id an intent is shown as the list shows it, and only Stripe's own word says that there is none.
+#[tokio::test]
+async fn an_intent_is_found_by_its_id_as_it_is_listed() {
+    let scripted = Scripted::open(vec![
+        Reply::ok(&captured(1_000, 300)),
+        Reply::ok(&list(vec![refund(json!({}))], false)),
+        Reply::ok(&intent(json!({ "status": "processing" }))),
+        Reply::error(404, json!({ "type": "invalid_request_error", "code": "resource_missing" })),
+        Reply::error(404, json!({ "type": "invalid_request_error" })),
+        Reply::said(404, &json!("a proxy's")),
+        Reply::error(400, json!({ "type": "invalid_request_error", "code": "resource_missing" })),
+        Reply::Close,
+    ])
+    .await;
+    let refunded = scripted.stripe.find(&id()).await.unwrap().unwrap();
+    assert_eq!((refunded.object.refunded_minor, refunded.refunds.len()), (300, 1));
+    assert_eq!((refunded.saga, refunded.created_at_ms), (Some(Uuid::from_u128(1)), CREATED * 1_000));
+    let working = scripted.stripe.find(&id()).await.unwrap().unwrap();
+    assert_eq!(working.object.state, ProviderState::Created, "it holds nothing yet");
+    assert_eq!(scripted.stripe.find(&id()).await, Ok(None));
+    for what in ["no code", "a proxy", "another status", "silence"] {
+        assert!(scripted.stripe.find(&id()).await.is_err(), "{what}");
+    }
+    assert!(scripted.is_done());
+    assert_eq!(scripted.stripe.find(&ProviderId::new("sbx_1")).await, Ok(None), "which is not asked");
+    assert!(scripted.asked()[0].line.starts_with(&format!("GET /v1/payment_intents/{INTENT}?")));
 }

@@ -34,6 +34,12 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// A payment as its service tells it: with its cases.
+    pub(super) fn with_cases(&self, payment: PaymentDocument) -> PaymentDocument {
+        let of = self.cases.iter().filter(|case| case.payment_id == payment.payment_id);
+        PaymentDocument { cases: of.cloned().collect(), ..payment }
+    }
+
     /// The page that begins at a token.
     pub(super) fn page<'a, T: Clone + 'a>(
         &self,
@@ -129,6 +135,17 @@ impl Facts {
     pub(crate) fn moves(&mut self, n: u128, status: &str, at: i64) {
         self.sagas.insert(saga(n), (status.into(), at));
     }
+}
+
+/// Whether a payment is told among those on which something is open.
+pub(crate) fn is_open(payment: &PaymentDocument) -> bool {
+    !["captured", "voided", "refused"].contains(&payment.status.as_str())
+        || payment.refunds.iter().any(|refund| refund.status == "pending")
+}
+
+/// When an order was made.
+pub(crate) fn made_ms(order: &Order) -> i64 {
+    order.history.iter().map(|change| change.at_unix_ms).min().unwrap_or_default()
 }
 
 /// The id of a saga.

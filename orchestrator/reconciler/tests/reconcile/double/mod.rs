@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest};
 use backstitch_proto::order::{GetOrderRequest, ListOrdersRequest, ListOrdersResponse};
 use backstitch_proto::payment::{
-    GetPaymentRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest, ListPaymentsResponse,
-    ListProviderObjectsRequest, ListProviderObjectsResponse,
+    GetPaymentRequest, GetProviderObjectRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest,
+    ListPaymentsResponse, ListProviderObjectsRequest, ListProviderObjectsResponse, PaymentDocument,
 };
 use backstitch_reconciler::{At, Shop};
 use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
 
-pub(crate) use facts::{DAY, Facts, NOW, detail, gbp, saga};
+pub(crate) use facts::{DAY, Facts, NOW, detail, gbp, is_open, made_ms, saga};
 
 /// What is done before a call is answered, which is the so-manieth of its method.
 type Script = dyn FnMut(&str, usize, &mut Facts) + Send;
@@ -104,23 +104,41 @@ impl Stage {
                 let unreadable = if page_token.is_empty() { facts.unreadable.clone() } else { Vec::new() };
                 say(&ListProviderObjectsResponse { objects, next_page_token, unreadable })
             }
+            "GetProviderObject" => {
+                let GetProviderObjectRequest { provider_id } = read(request);
+                found(facts.objects.iter().find(|object| object.provider_id == provider_id))
+            }
             "ListPayments" => {
-                let ListPaymentsRequest { page_token, .. } = read(request);
-                let (payments, next_page_token) = facts.page(facts.payments.iter(), &page_token);
+                let request: ListPaymentsRequest = read(request);
+                let wanted = |payment: &&PaymentDocument| match request.provider_id.as_str() {
+                    "" => {
+                        payment.created_at_unix_ms >= request.created_from_unix_ms
+                            && (!request.open || is_open(payment))
+                    }
+                    object => payment.provider_id == object,
+                };
+                let mut payments: Vec<_> = facts.payments.iter().filter(wanted).collect();
+                payments.sort_by_key(|payment| payment.created_at_unix_ms);
+                let (payments, next_page_token) = facts.page(payments.into_iter(), &request.page_token);
+                let payments = payments.into_iter().map(|payment| facts.with_cases(payment)).collect();
                 say(&ListPaymentsResponse { payments, next_page_token })
             }
             "GetPayment" => {
                 let GetPaymentRequest { payment_id } = read(request);
-                found(facts.payments.iter().find(|payment| payment.payment_id == payment_id))
+                let payment = facts.payments.iter().find(|payment| payment.payment_id == payment_id);
+                found(payment.map(|payment| facts.with_cases(payment.clone())).as_ref())
             }
             "ListCases" => {
-                let ListCasesRequest { page_token, .. } = read(request);
-                let (cases, next_page_token) = facts.page(facts.cases.iter(), &page_token);
+                let ListCasesRequest { page_token, open, .. } = read(request);
+                let wanted = facts.cases.iter().filter(|case| !open || case.resolution.is_empty());
+                let (cases, next_page_token) = facts.page(wanted, &page_token);
                 say(&ListCasesResponse { cases, next_page_token })
             }
             "List" => {
-                let ListOrdersRequest { page_token, .. } = read(request);
-                let (orders, next_page_token) = facts.page(facts.orders.iter(), &page_token);
+                let ListOrdersRequest { page_token, created_from_unix_ms: from_ms, .. } = read(request);
+                let mut orders: Vec<_> = facts.orders.iter().filter(|o| made_ms(o) >= from_ms).collect();
+                orders.sort_by_key(|order| made_ms(order));
+                let (orders, next_page_token) = facts.page(orders.into_iter(), &page_token);
                 say(&ListOrdersResponse { orders, next_page_token })
             }
             "Get" => {

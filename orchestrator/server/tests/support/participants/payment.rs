@@ -75,6 +75,13 @@ impl payment::payment_server::Payment for Participants {
         done()
     }
 
+    async fn get_provider_object(
+        &self,
+        _: Request<payment::GetProviderObjectRequest>,
+    ) -> Answer<payment::ProviderObject> {
+        done()
+    }
+
     async fn take_back_object(
         &self,
         _: Request<payment::TakeBackObjectRequest>,

@@ -26,7 +26,7 @@ use stripe_types::RangeQueryTs;
 use uuid::Uuid;
 
 use self::amounts::to_stripe;
-use self::outcomes::{Ask, Failed, is_spent, outcome};
+use self::outcomes::{Ask, Failed, is_absent, is_spent, outcome};
 use self::rows::{OneByOne, Row};
 pub use self::settings::{BaseUrl, Limits, ReturnUrl, SecretKey, Settings, URL};
 use self::wire::Wire;
@@ -99,9 +99,15 @@ impl Stripe {
     where
         R: StripeRequest<Output: miniserde::Deserialize>,
     {
-        let read: Result<_, Failed> =
-            request.customize().request_strategy(RequestStrategy::Once).send(&self.wire).await;
-        read.map_err(|failed| outcome(Ask::Read, &failed))
+        self.ask(request).await.map_err(|failed| outcome(Ask::Read, &failed))
+    }
+
+    /// The same, told as what is known about it.
+    async fn ask<R>(&self, request: R) -> Result<R::Output, Failed>
+    where
+        R: StripeRequest<Output: miniserde::Deserialize>,
+    {
+        request.customize().request_strategy(RequestStrategy::Once).send(&self.wire).await
     }
 
     async fn intent(&self, id: &ProviderId) -> Result<PaymentIntent, GatewayError> {
@@ -276,6 +282,16 @@ impl PaymentGateway for Stripe {
             }
         }
         Ok(Page { objects, unreadable, next })
+    }
+
+    async fn find(&self, id: &ProviderId) -> Result<Option<Listed>, GatewayError> {
+        // What cannot be an id of Stripe's is none.
+        let Ok(known) = intent_id(id) else { return Ok(None) };
+        match self.ask(RetrievePaymentIntent::new(known).expand(charge())).await {
+            Ok(intent) => self.listed(intent).await.map(Some),
+            Err(failed) if is_absent(&failed) => Ok(None),
+            Err(failed) => Err(outcome(Ask::Read, &failed)),
+        }
     }
 }
 

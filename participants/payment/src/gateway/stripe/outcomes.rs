@@ -42,6 +42,12 @@ pub(super) fn is_spent(failed: &Failed) -> bool {
     matches!(failed, Failed::Said(answer) if answer.replayed && answer.status >= 500)
 }
 
+/// Whether Stripe itself says that it has no such object. Of a proxy's 404 nothing is known.
+pub(super) fn is_absent(failed: &Failed) -> bool {
+    let said = |answer: &Answer| answer.error.as_ref().and_then(|error| error.code.clone());
+    matches!(failed, Failed::Said(answer) if answer.status == 404 && said(answer).as_deref() == Some("resource_missing"))
+}
+
 /// What was asked: the same answer to another question means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
