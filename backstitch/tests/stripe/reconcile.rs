@@ -12,7 +12,7 @@ use crate::scene::{Scene, Word};
 const TOTAL: i64 = 1_395;
 
 /// What `backstitch reconcile` says, beside the runtime in which Stripe runs.
-async fn said(scene: &Scene, more: &'static [&'static str]) -> Value {
+pub(crate) async fn said(scene: &Scene, more: &'static [&'static str]) -> Value {
     let (directory, asked) = (scene.shop.directory().to_owned(), Asked::of(&scene.shop));
     let run = move || reconcile_with(&directory, &asked, &[&["--json"], more].concat());
     let said = tokio::task::spawn_blocking(run).await.unwrap();
@@ -20,7 +20,7 @@ async fn said(scene: &Scene, more: &'static [&'static str]) -> Value {
 }
 
 /// What it found: `kind amount object move`.
-fn told(report: &Value) -> Vec<String> {
+pub(crate) fn told(report: &Value) -> Vec<String> {
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     let one = |finding: &Value| {
         let [kind, object, step] = ["kind", "provider_id", "move"].map(|name| text(finding, name));

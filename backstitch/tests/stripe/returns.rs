@@ -6,6 +6,7 @@ use backstitch_stripe_double::Moved;
 use serde_json::{Value, json};
 
 use crate::common::{Answer, until};
+use crate::reconcile::{said, told};
 use crate::scene::{Scene, Word, is_refused};
 
 /// Two `A` and their shipping.
@@ -77,6 +78,8 @@ async fn a_refund_that_its_bank_decides_later_ends_its_return_when_the_webhook_s
     for (cart, succeeds) in [("later", true), ("never", false)] {
         let order = bought(&mut scene, cart, "pm_card_pendingRefund").await;
         let begun = waited_for(&mut scene, &order, cart).await;
+        let report = said(&scene, &["--grace", "0s"]).await;
+        assert_eq!(told(&report), Vec::<String>::new(), "it is no trouble: {report:#}");
         let refund = scene.refunds(&order, 1).await.remove(0);
         scene.control().refund(&refund, succeeds).await.unwrap();
         let intent = scene.account(order.text("/checkout_id")).await.intent;

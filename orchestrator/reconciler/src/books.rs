@@ -45,7 +45,9 @@ impl Lines {
         let of_payments = self.payments.iter().map(|payment| payment.saga.as_str());
         let of_objects = self.objects.iter().map(|object| object.saga.as_str());
         let of_orders = self.orders.iter().map(|order| order.saga.as_str());
-        of_payments.chain(refunds.map(|refund| refund.saga.as_str())).chain(of_objects).chain(of_orders)
+        let claims = self.orders.iter().flat_map(|order| &order.claims);
+        let of_returns = refunds.map(|refund| refund.saga.as_str()).chain(claims.map(|c| c.saga.as_str()));
+        of_payments.chain(of_returns).chain(of_objects).chain(of_orders)
     }
 
     pub(crate) fn extend(&mut self, other: Lines) {

@@ -26,7 +26,7 @@ mod whole;
 pub use self::compare::{Terms, compare};
 pub use self::finding::{About, Because, Finding, Move};
 pub use self::kind::{Kind, Remedy};
-pub use self::lines::{Case, Object, ObjectState, Order, Payment, Refund, RefundState, Unreadable};
+pub use self::lines::{Case, Claim, Object, ObjectState, Order, Payment, Refund, RefundState, Unreadable};
 pub use self::metrics::describe as describe_metrics;
 pub use self::report::{Counts, Done, Report, Told};
 pub use self::run::{Options, reconcile};

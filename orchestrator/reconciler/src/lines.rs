@@ -123,10 +123,21 @@ pub struct Order {
     pub total: Money,
     /// What its completed returns are worth, in minor units.
     pub returned: i64,
+    /// What returns have claimed that are not through.
+    pub claims: Vec<Claim>,
     /// When it was made, Unix milliseconds.
     pub created_ms: i64,
     /// When it changed last, as far as it tells.
     pub changed_ms: i64,
+}
+
+/// What a return claims until it is completed or cancelled. What it is worth may be on its way back, or back already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The return's saga.
+    pub saga: String,
+    /// What it is worth, in minor units.
+    pub amount: i64,
 }
 
 /// A refund that failed after it had been reported as done.
@@ -283,11 +294,15 @@ impl Order {
     pub(crate) fn parse(message: order::Order) -> Result<Self, Unreadable> {
         let id = message.order_id;
         let total = Money::parse(message.total.as_ref()).map_err(unreadable("order", &id))?;
-        let mut returned = Money::zero(total.currency);
-        let completed = message.returns.iter().filter(|r| r.status == "completed");
-        for back in completed {
+        let (mut returned, mut claims) = (Money::zero(total.currency), Vec::new());
+        for back in message.returns.iter().filter(|r| r.status != "cancelled") {
             let refund = Money::parse(back.refund.as_ref()).map_err(unreadable("order", &id))?;
-            returned = returned.plus(refund).map_err(unreadable("order", &id))?;
+            let with_it = returned.plus(refund).map_err(unreadable("order", &id))?;
+            if back.status == "completed" {
+                returned = with_it;
+            } else {
+                claims.push(Claim { saga: back.saga_id.clone(), amount: refund.minor });
+            }
         }
         let statuses = message.history.iter().map(|change| change.at_unix_ms);
         let returns = message.returns.iter().map(|r| r.created_at_unix_ms);
@@ -299,6 +314,7 @@ impl Order {
             status: message.status,
             total,
             returned: returned.minor,
+            claims,
             created_ms: statuses.clone().min().unwrap_or(0),
             changed_ms: statuses.chain(returns).max().unwrap_or(0),
         })

@@ -102,7 +102,7 @@ async fn a_return_claims_what_comes_back_and_says_what_it_is_worth(on: On) {
     assert_eq!((one.status.as_str(), one.reason.as_str()), ("claimed", "it does not fit"));
     assert_eq!((&one.return_id, &one.refund, one.credit_note_number.as_str()), (&back.id(), &gbp(250), ""));
     assert_eq!(one.items, [Item { sku: "85123A".into(), quantity: 1 }]);
-    assert_eq!(one.created_at_unix_ms, NOW_MS + 5);
+    assert_eq!((one.created_at_unix_ms, &one.saga_id), (NOW_MS + 5, &back.saga.to_string()));
     assert_eq!(kinds(&house).await, ["com.backstitch.order.placed.v1"], "a claim is nobody's business");
     house.audit().await;
 }

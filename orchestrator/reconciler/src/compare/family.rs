@@ -47,6 +47,8 @@ impl<'a> Judge<'a> {
         ids.extend(refunds.map(|refund| refund.saga.as_str()));
         ids.extend(family.objects.iter().map(|object| object.saga.as_str()));
         ids.extend(family.orders.iter().map(|order| order.saga.as_str()));
+        let claims = family.orders.iter().flat_map(|order| &order.claims);
+        ids.extend(claims.map(|claim| claim.saga.as_str()));
         ids.remove("");
         let told: Vec<_> = ids.into_iter().map(|id| (id, sagas.of(id))).collect();
         let moved = told.iter().map(|(_, saga)| saga.moved_ms);
@@ -76,7 +78,14 @@ impl<'a> Judge<'a> {
 
     /// Whether nobody will do anything any more: every saga that may act has ended.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.sagas.values().any(|standing| matches!(standing, Standing::Live | Standing::Parked))
+        !self.sagas.values().any(|standing| is_going(*standing))
+    }
+
+    /// What returns that have not ended have claimed of an order: given back already, or not yet.
+    pub(super) fn claimed(&self, order: &Order) -> i64 {
+        let going = |saga: &str| self.sagas.get(saga).is_some_and(|standing| is_going(*standing));
+        let of = order.claims.iter().filter(|claim| going(&claim.saga));
+        of.fold(0, |sum: i64, claim| sum.saturating_add(claim.amount.max(0)))
     }
 
     pub(super) fn object_of(&self, payment: &Payment) -> Option<&'a Object> {
@@ -156,4 +165,8 @@ impl<'a> Judge<'a> {
             _ => !completed && !forgotten,
         }
     }
+}
+
+fn is_going(standing: Standing) -> bool {
+    matches!(standing, Standing::Live | Standing::Parked)
 }

@@ -60,10 +60,13 @@ impl<'a> Judge<'a> {
             return self.of_order(Kind::OrderWithoutMoney, order, Some(payment), order.total.minor, what);
         }
         let owed = order.total.minor.saturating_sub(order.returned).saturating_add(self.failed(payment));
-        let kept = self.kept(payment);
-        if kept != owed {
-            let what = words::kept(order, kept);
-            let differs = signed(kept.abs_diff(owed));
+        // A provider counts a refund when it is asked for, and its bank may take days: until the return is through, what it
+        // claims is kept or not.
+        let claimed = self.claimed(order);
+        let (least, kept) = (owed.saturating_sub(claimed), self.kept(payment));
+        if !(least..=owed).contains(&kept) {
+            let what = words::kept(order, kept, claimed);
+            let differs = signed(kept.abs_diff(kept.clamp(least, owed)));
             self.of_order(Kind::KeptDiffers, order, Some(payment), differs, what);
         }
     }

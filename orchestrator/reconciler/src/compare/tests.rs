@@ -8,7 +8,7 @@ use backstitch_proto::money::{Currency, Money};
 
 use super::*;
 use crate::finding::Move;
-use crate::lines::{ObjectState, Refund, RefundState};
+use crate::lines::{Claim, ObjectState, Refund, RefundState};
 use crate::sagas::{Saga, Standing};
 
 const DAY: i64 = 24 * 3_600_000;
@@ -94,6 +94,7 @@ fn order(status: &str) -> Order {
         status: status.into(),
         total: gbp(1_000),
         returned: 0,
+        claims: Vec::new(),
         created_ms: NOW - DAY,
         changed_ms: NOW - DAY,
     }

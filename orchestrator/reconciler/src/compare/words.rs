@@ -152,10 +152,18 @@ pub(super) fn no_payment(order: &Order) -> String {
     format!("Order {number} over {total} stands, but the ledger has no payment {}.", order.payment)
 }
 
-pub(super) fn kept(order: &Order, kept: i64) -> String {
+pub(super) fn kept(order: &Order, kept: i64, claimed: i64) -> String {
     let (kept, back) = (show(kept, order.total), show(order.returned, order.total));
     let (number, total) = (&order.number, order.total);
-    format!("Order {number} over {total} stands, {back} of it came back, but {kept} are kept.")
+    match claimed {
+        0 => format!("Order {number} over {total} stands, {back} of it came back, but {kept} are kept."),
+        claimed => {
+            let claimed = show(claimed, order.total);
+            format!(
+                "Order {number} over {total} stands, {back} of it came back and {claimed} may be on the way, but {kept} are kept."
+            )
+        }
+    }
 }
 
 pub(super) fn no_order(payment: &Payment, kept: i64, order: Option<&Order>) -> String {

@@ -81,6 +81,14 @@ fn stories() -> Vec<(&'static str, Facts, Vec<Step>)> {
             vec![
                 |f| f.moves(9, "running", NOW),
                 |f| {
+                    f.order(1).returns.push(backstitch_proto::order::OrderReturn {
+                        status: "claimed".into(),
+                        refund: double::gbp(400),
+                        saga_id: saga(9),
+                        ..Default::default()
+                    });
+                },
+                |f| {
                     let refund = refund("pending");
                     f.payment(1).refunds.push(refund);
                 },
@@ -92,13 +100,7 @@ fn stories() -> Vec<(&'static str, Facts, Vec<Step>)> {
                     f.payment(1).refunds[0].status = "done".into();
                     f.payment(1).refunded_minor = 400;
                 },
-                |f| {
-                    f.order(1).returns.push(backstitch_proto::order::OrderReturn {
-                        status: "completed".into(),
-                        refund: double::gbp(400),
-                        ..Default::default()
-                    });
-                },
+                |f| f.order(1).returns[0].status = "completed".into(),
                 |f| f.moves(9, "completed", NOW),
             ],
         ),

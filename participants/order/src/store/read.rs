@@ -157,6 +157,7 @@ async fn returns(
             credit_note_number: number.map(|n| CreditNoteNumber(n).to_string()).unwrap_or_default(),
             created_at_unix_ms: row.try_get("created_at_ms")?,
             refund: None,
+            saga_id: row.try_get("saga_id")?,
         };
         Ok((row.try_get("refund_minor")?, shown))
     })

@@ -66,8 +66,15 @@ fn any_object() -> impl Strategy<Value = Object> {
 
 fn any_order() -> impl Strategy<Value = Order> {
     let status = prop::sample::select(vec!["pending", "confirmed", "shipped", "cancelled"]);
-    (status, prop::sample::select(vec!["saga", "other"]), minor())
-        .prop_map(|(status, saga, returned)| Order { saga: saga.into(), returned, ..order(status) })
+    let claim = prop::option::of(minor().prop_map(|amount| Claim { saga: "return".into(), amount }));
+    (status, prop::sample::select(vec!["saga", "other"]), minor(), claim).prop_map(
+        |(status, saga, returned, claim)| Order {
+            saga: saga.into(),
+            returned,
+            claims: claim.into_iter().collect(),
+            ..order(status)
+        },
+    )
 }
 
 fn world() -> impl Strategy<Value = World> {

@@ -193,3 +193,46 @@ fn what_is_older_than_the_list_is_not_judged() {
         assert_eq!(world.under(Standing::Completed).len(), 1, "just young enough");
     }
 }
+
+/// A bank may take days over a refund, and a return may be parked after it: it counts from when it is asked for.
+#[test]
+fn what_a_return_has_claimed_is_kept_or_not_until_it_is_through() {
+    let claimed = |world: World, amount: i64| {
+        world.with(|w| {
+            w.orders[0].returned = 0;
+            w.orders[0].claims.push(Claim { saga: "return".into(), amount });
+        })
+    };
+    let pending = |amount: i64| {
+        claimed(returned(), amount).with(|w| {
+            w.ledger[0].refunded = 0;
+            w.ledger[0].refunds[0].state = RefundState::Pending;
+            w.provider[0].refunds[0].state = RefundState::Pending;
+        })
+    };
+    let under = |world: &World, back: Standing| {
+        let saga = |standing| Saga { standing, moved_ms: NOW - DAY };
+        let told = [("saga", Standing::Completed), ("return", back)];
+        let sagas = Sagas::Told(told.map(|(id, standing)| (id.to_owned(), saga(standing))).into());
+        let found = world.compare(&sagas, &TERMS);
+        found.into_iter().map(|f| (f.kind, f.amount.minor, f.step)).collect::<Vec<_>>()
+    };
+    let asked_for_nothing_yet = claimed(sold(), 400);
+    let beyond = claimed(returned(), 400).with(|w| w.provider[0].refunded = 401);
+    let too_much = claimed(sold(), 400).with(|w| w.orders[0].total = gbp(999));
+    for (back, is_parked) in [(Standing::Live, false), (Standing::Parked, true)] {
+        for world in [pending(400), claimed(returned(), 400), asked_for_nothing_yet.clone()] {
+            assert_eq!(under(&world, back), [], "{world:#?}");
+        }
+        let note = Move::Note { saga: "return".into(), is_parked };
+        for world in [pending(399), beyond.clone(), too_much.clone()] {
+            assert_eq!(under(&world, back), [(KeptDiffers, 1, note.clone())], "{world:#?}");
+        }
+    }
+    // Once it has ended, nobody will write down any more that it is through.
+    for back in [Standing::Completed, Standing::Compensated] {
+        assert_eq!(under(&pending(400), back)[0].0, KeptDiffers, "{back:?}");
+        assert_eq!(under(&claimed(returned(), 400), back)[0].1, 400, "{back:?}");
+        assert_eq!(under(&asked_for_nothing_yet, back), [], "{back:?}");
+    }
+}
