@@ -1,9 +1,12 @@
 //! The reconciler with Stripe as the bank: what somebody has done there directly is found, and taken back where nobody
 //! owns it.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
+use uuid::Uuid;
 
 use crate::common::{Asked, capture_at_stripe, hold_at_stripe, post_to_stripe, reconcile_with, until};
 use crate::scene::{Scene, Word};
@@ -44,6 +47,12 @@ async fn forget_the_capture(scene: &Scene, saga: &str) {
     ledger.close().await.unwrap();
 }
 
+/// The id of a saga that any shop has forgotten.
+fn begun_long_ago() -> String {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(60 * 24 * 3600);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, at.as_secs(), 0)).to_string()
+}
+
 #[tokio::test]
 async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_back_once() {
     let mut scene = Scene::open(Word::Held).await;
@@ -71,6 +80,10 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
     // Somebody else's, one of which in an amount that ours cannot say.
     let foreign = hold(None, "700", "gbp").await;
     let strange = hold(None, "150", "isk").await;
+    // Another shop's of this kind: its sagas bear what ours do, and are unknown here, young or old.
+    let (young, old) = (Uuid::now_v7().to_string(), begun_long_ago());
+    let theirs = [hold(Some(&young), &amount, "gbp").await, hold(Some(&old), &amount, "gbp").await];
+    capture_at_stripe(&url, &theirs[1]).await;
     scene.shop.stop().await;
     forget_the_capture(&scene, &sold[2]).await;
     scene.shop.start().await;
@@ -84,16 +97,20 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
         format!("missed_capture {TOTAL} {missed} person"),
         format!("refund_unknown_here 100 {refunded} person"),
     ];
+    let strangers = [
+        format!("orphan_hold {TOTAL} {} person", theirs[0]),
+        format!("orphan_capture {TOTAL} {} person", theirs[1]),
+    ];
     let sorted = |mut lines: Vec<String>| {
         lines.sort();
         lines
     };
-    assert_eq!(sorted(told(&all)), sorted(wanted.clone()), "{all:#}");
+    assert_eq!(sorted(told(&all)), sorted([&wanted[..], &strangers].concat()), "{all:#}");
     assert_eq!(all["unreadable"][0]["provider_id"], strange.as_str(), "{all:#}");
     assert!(all["unreadable"][0]["why"].as_str().unwrap().contains("ISK"), "{all:#}");
 
     let repairing = said(&scene, &["--grace", "0s", "--repair", "--shared-account"]).await;
-    assert_eq!(repairing["counts"]["foreign"], 1, "{repairing:#}");
+    assert_eq!(repairing["counts"]["foreign"], 3, "{repairing:#}");
     for finding in repairing["findings"].as_array().unwrap().iter().filter(|f| f["move"] == "repair") {
         let saga = finding["repair_saga_id"].as_str().unwrap_or_else(|| panic!("{finding:#}"));
         until("the repair has ended", async || {
@@ -125,6 +142,10 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
             "taken back more than once: {account:#?}"
         );
     }
-    let theirs = statement.accounts.iter().find(|account| account.intent == foreign).unwrap();
-    assert_eq!(theirs.on_hold(), 700, "what is somebody else's was touched");
+    for (intent, untouched) in
+        [(foreign, (700, 0)), (theirs[0].clone(), (TOTAL, 0)), (theirs[1].clone(), (0, TOTAL))]
+    {
+        let account = statement.accounts.iter().find(|account| account.intent == intent).unwrap();
+        assert_eq!((account.on_hold(), account.kept()), untouched, "what is somebody else's was touched");
+    }
 }

@@ -62,6 +62,8 @@ pub enum Because {
     Judgement,
     /// The object names no saga of ours: it may be somebody else's on the same account.
     Foreign,
+    /// It names a saga and a payment, and nobody here knows either: another shop on the same account may.
+    Stranger,
     /// The orchestrator should know the saga and does not.
     UnknownSaga,
 }
@@ -94,6 +96,10 @@ impl Finding {
             Move::Person(Because::Judgement) => self.kind.by_hand().to_owned(),
             Move::Person(Because::Foreign) => format!(
                 "It names no saga of ours, so it may be another shop's on this account. {}",
+                self.kind.by_hand()
+            ),
+            Move::Person(Because::Stranger) => format!(
+                "Nobody here knows its payment or its saga, so it may be another shop's on this account (then say --shared-account), or of before a database was lost. {}",
                 self.kind.by_hand()
             ),
             Move::Person(Because::UnknownSaga) => format!(

@@ -20,6 +20,7 @@ mod run;
 mod sagas;
 mod shop;
 mod sort;
+mod strangers;
 mod tick;
 mod whole;
 

@@ -7,7 +7,7 @@ use backstitch_proto::money::{Currency, Money};
 use backstitch_proto::payment::UnreadableObject;
 use serde::Serialize;
 
-use crate::finding::{Because, Finding, Move};
+use crate::finding::{Finding, Move};
 use crate::kind::Kind;
 
 /// How many findings are told one by one; the sums are of all.
@@ -242,7 +242,7 @@ impl<'a> One<'a> {
                 Move::Wait => "wait",
                 Move::Note { .. } => "note",
                 Move::Repair { .. } => "repair",
-                Move::Person(Because::Judgement | Because::Foreign | Because::UnknownSaga) => "person",
+                Move::Person(_) => "person",
             },
             what: &finding.what,
             next: finding.next(),

@@ -10,6 +10,7 @@ use crate::looks::confirm;
 use crate::report::Report;
 use crate::sagas::Sagas;
 use crate::shop::{Failed, Shop};
+use crate::strangers::is_another_shop_s;
 
 /// How a run is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub struct Options {
     pub forgotten_after: Duration,
     /// Start repair sagas for what nobody owns.
     pub repair: bool,
-    /// Others charge on the provider's account too: what bears no id of ours is theirs, and is not judged.
+    /// Others charge on the provider's account too, other shops of this kind among them: what bears no id of ours, or ids
+    /// that nobody here knows, is theirs and is not judged.
     pub is_account_shared: bool,
     /// Bytes of lines in memory; more are put away in temporary files.
     pub memory: usize,
@@ -64,11 +66,18 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
     };
     // What could be wrong if nobody would do anything any more, however young: everything that can be a finding.
     let suspicious = Terms { grace_ms: 0, ends_within_ms: i64::MAX, ..terms };
+    let forgotten_ms = before(options.forgotten_after);
     let mut report = Report::default();
     let mut books = Books::read(shop, &terms, options, &mut report).await?;
     let (mut batch, mut many, mut is_more) = (Lines::default(), 0, true);
     while is_more {
         match books.next(shop, &terms, &mut report.counts).await? {
+            Some(lines)
+                if options.is_account_shared && is_another_shop_s(shop, &lines, forgotten_ms).await? =>
+            {
+                report.counts.foreign += lines.objects.len();
+                continue;
+            }
             Some(lines) if lines.compare(&Sagas::NotAsked, &suspicious).is_empty() => continue,
             Some(lines) => {
                 batch.extend(lines);
@@ -78,8 +87,7 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
         }
         if many >= options.batch || (!is_more && many > 0) {
             report.counts.looked_at_again += many;
-            let seen =
-                confirm(shop, std::mem::take(&mut batch), &terms, before(options.forgotten_after)).await?;
+            let seen = confirm(shop, std::mem::take(&mut batch), &terms, forgotten_ms).await?;
             report.counts.moving += seen.moving;
             for finding in seen.settled {
                 report.add(act(shop, finding, options.repair, now_ms).await);

@@ -131,6 +131,9 @@ impl<'a> Judge<'a> {
         if let Some(saga) = of(Standing::Parked) {
             return note(saga, true);
         }
+        if self.is_a_stranger_s() {
+            return Move::Person(Because::Stranger);
+        }
         if of(Standing::Unknown).is_some() {
             return Move::Person(Because::UnknownSaga);
         }
@@ -153,15 +156,27 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether nothing but the provider's list has this checkout. Its id may be as old as those that are forgotten here: as
+    /// old are those of every other shop on the account.
+    fn is_a_stranger_s(&self) -> bool {
+        let Family { payments, objects: _, orders, cases } = &self.family;
+        let mut sagas = self.sagas.values();
+        payments.is_empty()
+            && orders.is_empty()
+            && cases.is_empty()
+            && !self.sagas.is_empty()
+            && sagas.all(|standing| matches!(standing, Standing::Unknown | Standing::Forgotten))
+    }
+
     /// Whether the checkout's own end says that this money is not the shop's. One that completed, and whose order does
-    /// not stand, may have lost its order and not its right to the money.
+    /// not stand, may have lost its order and not its right to the money; so may one that is forgotten.
     fn is_owed_to_nobody(&self, kind: Kind) -> bool {
         let completed = self.sagas.values().any(|standing| *standing == Standing::Completed);
         let forgotten = self.sagas.values().any(|standing| *standing == Standing::Forgotten);
         let stands = self.family.orders.iter().any(|order| order.stands());
         match kind {
             Kind::CapturedTwice => stands,
-            Kind::OrphanCapture => stands || !completed,
+            Kind::OrphanCapture => stands || (!completed && !forgotten),
             _ => !completed && !forgotten,
         }
     }

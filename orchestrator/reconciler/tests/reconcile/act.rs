@@ -78,26 +78,26 @@ async fn a_saga_that_takes_no_more_notes_keeps_its_finding_and_stops_nothing() {
     assert!(matches!(&report.findings[1].done, Done::Repairing(_)), "{report}");
 }
 
-/// An unknown saga's hold is taken back only when its id is older than any deadline and retention.
+/// An unknown saga's hold is taken back only when its id is older than any deadline and retention, and our ledger has
+/// something of that checkout.
 #[tokio::test]
-async fn a_saga_that_nobody_knows_has_to_be_old_enough_to_be_forgotten() {
-    let begun = |ms: i64| {
-        let ms = u64::try_from(ms).unwrap();
-        let time = uuid::Timestamp::from_unix(
-            uuid::NoContext,
-            ms / 1_000,
-            u32::try_from(ms % 1_000).unwrap() * 1_000_000,
-        );
-        uuid::Uuid::new_v7(time).to_string()
-    };
-    for (age, repaired) in [(37 * DAY, 0), (37 * DAY + 1, 1)] {
+async fn a_saga_that_nobody_knows_has_to_be_old_enough_to_be_forgotten_and_ours() {
+    for (age, is_ours, repaired) in [(37 * DAY, true, 0), (37 * DAY + 1, true, 1), (37 * DAY + 1, false, 0)] {
         let mut facts = Facts::default();
-        facts.orphan(1, 1, "authorized");
-        facts.objects[0].saga_id = begun(NOW - age);
+        facts.checkout(1, "compensated", "cancelled", "cancelled").orphan(1, 1, "authorized");
+        let begun = double::begun(NOW - age);
+        facts.objects.iter_mut().for_each(|object| object.saga_id = begun.clone());
+        facts.payment(1).saga_id = begun.clone();
+        facts.order(1).checkout_id = begun;
+        if !is_ours {
+            facts.objects.remove(0);
+            facts.payments.clear();
+            facts.orders.clear();
+        }
         let double = Double::of(facts).await;
         let report = run_with(&double, repairing()).await;
         assert_eq!(told(&report), [("orphan_hold", 1_000)]);
-        assert_eq!(double.repairs().len(), repaired, "{age}");
+        assert_eq!(double.repairs().len(), repaired, "{age} {is_ours}");
     }
 }
 

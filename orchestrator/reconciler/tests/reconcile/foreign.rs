@@ -4,7 +4,7 @@ use backstitch_proto::payment::UnreadableObject;
 use backstitch_reconciler::Failed;
 
 use super::*;
-use crate::double::Facts;
+use crate::double::{DAY, Facts};
 
 /// What is on the account, a page of one object each.
 fn facts() -> Facts {
@@ -80,4 +80,36 @@ async fn a_payment_whose_object_cannot_be_read_is_not_passed_over() {
     let said = failed.to_string();
     assert!(matches!(failed, Failed::Unreadable { .. }), "{said}");
     assert_eq!(said, "payment at http://p answered what cannot be read: object `pi_1`: it is a cheque");
+}
+
+/// Another shop of this kind on the account, with holds and captures of any age.
+#[tokio::test]
+async fn what_another_shop_has_made_is_never_taken_back_and_counted_where_the_account_is_shared() {
+    let mut facts = facts();
+    facts.objects.retain(|object| !object.payment_id.is_empty());
+    let theirs =
+        [(1, "captured"), (1, "authorized"), (60, "captured"), (60, "authorized"), (60, "cancelled")];
+    for (n, (days, state)) in (100..).zip(theirs) {
+        let object = facts.orphan(n, 1, state).objects.last_mut().unwrap();
+        object.saga_id = double::begun(NOW - days * DAY);
+    }
+    let double = Double::of(facts).await;
+    let alone = Options { repair: true, ..Options::default() };
+    let report = run_with(&double, alone).await;
+    let [hold, capture] = [("orphan_hold", 1_000), ("orphan_capture", 1_000)];
+    assert_eq!((told(&report), report.counts.foreign), (vec![hold, hold, hold, capture, capture], 0));
+    let repaired: Vec<_> = double.repairs().into_iter().map(|repair| repair.provider_id).collect();
+    assert_eq!(repaired, ["orphan_1"], "the only one whose checkout is known here");
+    let said = report.to_string();
+    assert!(said.contains("another shop's on this account (then say --shared-account)"), "{said}");
+
+    let shared = Options { is_account_shared: true, ..alone };
+    let report = run_with(&double, shared).await;
+    assert_eq!((told(&report), report.counts.foreign), (vec![hold], 5));
+    // What our ledger has is ours, also where its checkout is forgotten or bears another saga.
+    double.change(|facts| facts.sagas.clear());
+    let report = run_with(&double, shared).await;
+    assert_eq!((told(&report), report.counts.foreign), (vec![hold], 5));
+    double.change(|facts| facts.objects.last_mut().unwrap().payment_id = "payment-1".into());
+    assert_eq!(run_with(&double, shared).await.counts.foreign, 4);
 }

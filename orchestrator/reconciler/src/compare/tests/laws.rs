@@ -135,6 +135,13 @@ proptest! {
             let Move::Repair { state } = finding.step else { continue };
             let saga = told[&finding.about.saga].standing;
             prop_assert!(!matches!(saga, Standing::Live | Standing::Parked | Standing::Unknown), "{saga:?}");
+            if saga == Standing::Forgotten {
+                let is_ours = |id: &String| *id == finding.about.saga;
+                let of_ledger = world.ledger.iter().map(|payment| &payment.saga);
+                let of_orders = world.orders.iter().map(|order| &order.saga);
+                let mut ours = of_ledger.chain(of_orders).chain(world.cases.iter().map(|case| &case.saga));
+                prop_assert!(ours.any(is_ours), "another shop's: {finding:?}");
+            }
             let object = world.provider.iter().find(|object| object.id == finding.about.object).unwrap();
             match state {
                 "authorized" => prop_assert_eq!(object.state, ObjectState::Authorized),

@@ -153,6 +153,13 @@ pub(crate) fn saga(n: u128) -> String {
     Uuid::from_u128(n).to_string()
 }
 
+/// The id of a saga that was begun at a time.
+pub(crate) fn begun(ms: i64) -> String {
+    let ms = u64::try_from(ms).unwrap();
+    let nanos = u32::try_from(ms % 1_000).unwrap() * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ms / 1_000, nanos)).to_string()
+}
+
 /// A saga as the operator is told of it.
 pub(crate) fn detail(id: &str, (status, at): (String, i64)) -> SagaDetail {
     let summary = SagaSummary { saga_id: id.into(), status, updated_at_unix_ms: at, ..Default::default() };

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
 
-pub(crate) use facts::{DAY, Facts, NOW, detail, gbp, is_open, made_ms, saga};
+pub(crate) use facts::{DAY, Facts, NOW, begun, detail, gbp, is_open, made_ms, saga};
 
 /// What is done before a call is answered, which is the so-manieth of its method.
 type Script = dyn FnMut(&str, usize, &mut Facts) + Send;
