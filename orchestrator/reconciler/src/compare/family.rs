@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use backstitch_proto::money::Money;
 
 use super::Terms;
+use crate::books::CLOCKS_MS;
 use crate::finding::{About, Because, Finding, Move};
 use crate::kind::{Kind, Remedy};
 use crate::lines::{Case, Object, ObjectState, Order, Payment};
@@ -55,8 +56,12 @@ impl<'a> Judge<'a> {
         let moved = moved.chain(family.payments.iter().map(|payment| payment.updated_ms));
         let moved = moved.chain(family.objects.iter().map(|object| object.created_ms));
         let moved = moved.chain(family.orders.iter().map(|order| order.changed_ms));
-        let moved = moved.chain(family.cases.iter().map(|case| case.opened_ms)).max().unwrap_or(0);
-        let is_young = terms.now_ms.saturating_sub(moved) < terms.grace_ms;
+        let mut moved = moved.chain(family.cases.iter().map(|case| case.opened_ms));
+        // What moved long after now was written by a clock that was wrong, and would be young until that time has come.
+        let is_young = moved.any(|at_ms| {
+            terms.now_ms.saturating_sub(at_ms) < terms.grace_ms
+                && at_ms.saturating_sub(terms.now_ms) <= CLOCKS_MS
+        });
         let sagas = told.into_iter().map(|(id, saga)| (id, saga.standing)).collect();
         Self {
             family,

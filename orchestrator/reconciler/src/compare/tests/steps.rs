@@ -131,3 +131,33 @@ fn a_hold_that_ends_soon_is_told_while_its_saga_is_under_way() {
     }
     assert_eq!(ends(0).under(Standing::Completed)[0].kind, Kind::HoldLeftOver);
 }
+
+/// Else money at risk would be silent for as long as some clock was ahead once.
+#[test]
+fn what_moved_long_after_now_is_not_young() {
+    const HOUR: i64 = 3_600_000;
+    let plantings: [fn(&mut World, i64); 4] = [
+        |w, at_ms| w.ledger[0].updated_ms = at_ms,
+        |w, at_ms| w.provider[0].created_ms = at_ms,
+        |w, at_ms| w.orders[0].changed_ms = at_ms,
+        |w, at_ms| w.cases.push(Case { opened_ms: at_ms, ..case(true) }),
+    ];
+    let differs = || returned().with(|w| w.orders[0].total = gbp(1_001));
+    for plant in plantings {
+        let step =
+            |at_ms: i64| differs().with(|w| plant(w, at_ms)).under(Standing::Completed)[0].step.clone();
+        assert_eq!(step(NOW + HOUR), Move::Wait, "as far as clocks may differ");
+        for wrong in [NOW + HOUR + 1, NOW + 1_000 * DAY, i64::MAX] {
+            assert_eq!(step(wrong), PERSON, "{wrong}");
+        }
+        // Another line of it that is young says so still.
+        let other = Order {
+            id: "order-2".into(),
+            payment: "payment-2".into(),
+            changed_ms: NOW,
+            ..order("cancelled")
+        };
+        let both = differs().with(|w| w.orders.push(other)).with(|w| plant(w, i64::MAX));
+        assert_eq!(both.under(Standing::Completed)[0].step, Move::Wait);
+    }
+}
