@@ -66,6 +66,9 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
     let nothing = said(&scene, &[]).await;
     assert_eq!((told(&nothing), &nothing["counts"]["payments"]), (Vec::new(), &Value::from(5)));
 
+    let disputed = scene.check_out("disputed", "pm_card_createDispute").await;
+    assert_eq!(disputed.text("/status"), "completed", "{disputed:?}");
+    let disputed = scene.account(disputed.text("/checkout_id")).await.intent;
     let (url, amount) = (scene.stripe.url().to_owned(), TOTAL.to_string());
     let hold = async |saga: Option<&str>, amount: &str, currency: &str| {
         hold_at_stripe(&url, saga, amount, currency).await
@@ -96,6 +99,7 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
         format!("captured_twice {TOTAL} {twice} repair"),
         format!("missed_capture {TOTAL} {missed} person"),
         format!("refund_unknown_here 100 {refunded} person"),
+        format!("disputed {TOTAL} {disputed} person"),
     ];
     let strangers = [
         format!("orphan_hold {TOTAL} {} person", theirs[0]),
@@ -125,7 +129,7 @@ async fn what_was_done_at_stripe_directly_is_found_and_what_nobody_owns_taken_ba
     let event = scene.event(&missed, "payment_intent.succeeded").await;
     scene.deliver(&[&event]).await;
     until("the capture is booked", async || {
-        (told(&said(&scene, &["--shared-account"]).await).len() == 1).then_some(())
+        (told(&said(&scene, &["--shared-account"]).await).len() == 2).then_some(())
     })
     .await;
     wanted.remove(0);

@@ -115,7 +115,14 @@ async fn a_refund_that_stripe_refuses_at_once_takes_its_return_back() {
         assert_eq!(back.text("/refusal/step"), "refund_payment", "{back:?}");
     }
     assert_eq!((kept(&scene, &order).await, scene.shop.stock("A").await), (TOTAL, (98, 0, 2)));
-    scene.close().await;
+    // Not closed as the others are: the dispute itself is a finding.
+    let (report, intent) =
+        (said(&scene, &["--grace", "0s"]).await, scene.account(order.text("/checkout_id")).await.intent);
+    assert_eq!(told(&report), [format!("disputed {TOTAL} {intent} person")], "{report:#}");
+    assert_eq!(scene.control().statement().await.violations(), Vec::<String>::new());
+    scene.shop.stop().await;
+    let (audit, report) = scene.shop.audit();
+    assert_eq!((audit.code, &report["violations"]), (Some(0), &json!([])), "{report:#}");
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub enum Kind {
     KeptDiffers,
     /// A refund failed after it had been reported as done, and nobody has said how the customer got their money.
     OpenCase,
+    /// The cardholder wants back from the bank what is kept, and the provider may have paid it out of the account.
+    Disputed,
     /// The ledger has an object's id that the provider does not know.
     ObjectUnknown,
     /// One object is attached to two payments, or to another payment than it was made for.
@@ -56,7 +58,7 @@ pub enum Remedy {
 
 impl Kind {
     /// All of them, in the order of a report.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::OrphanHold,
         Kind::OrphanCapture,
         Kind::CapturedTwice,
@@ -73,6 +75,7 @@ impl Kind {
         Kind::MoneyWithoutOrder,
         Kind::KeptDiffers,
         Kind::OpenCase,
+        Kind::Disputed,
         Kind::ObjectUnknown,
         Kind::ObjectShared,
         Kind::AmountDiffers,
@@ -163,6 +166,11 @@ impl Kind {
                 "open_case",
                 Person,
                 "Pay the customer in another way, and write down how: ResolveCase of the payment service.",
+            ),
+            Kind::Disputed => (
+                "disputed",
+                Person,
+                "Answer the dispute at the provider in time; stop what has not been delivered yet.",
             ),
             Kind::ObjectUnknown => (
                 "object_unknown",

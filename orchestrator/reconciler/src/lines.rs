@@ -87,6 +87,8 @@ pub struct Object {
     pub capture_before_ms: i64,
     /// Every refund of it.
     pub refunds: Vec<Refund>,
+    /// The cardholder has disputed what was taken.
+    pub disputed: bool,
 }
 
 /// Where an object stands at the provider.
@@ -280,6 +282,7 @@ impl Object {
             created_ms: message.created_at_unix_ms,
             capture_before_ms: message.capture_before_unix_ms,
             refunds,
+            disputed: message.disputed,
         })
     }
 }

@@ -219,7 +219,7 @@ fn unreadable(Unreadable { id, why }: Unreadable) -> UnreadableObject {
 }
 
 fn object(listed: Listed) -> ProviderObject {
-    let Listed { object, saga, order_id, created_at_ms, refunds } = listed;
+    let Listed { object, saga, order_id, created_at_ms, refunds, disputed } = listed;
     let capture_before_unix_ms = match object.state {
         ProviderState::Authorized { capture_before_ms } => capture_before_ms,
         _ => 0,
@@ -237,6 +237,7 @@ fn object(listed: Listed) -> ProviderObject {
         created_at_unix_ms: created_at_ms,
         capture_before_unix_ms,
         refunds: refunds.iter().map(shown_refund).collect(),
+        disputed,
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) fn charge(book: &Book, intent: &Intent) -> Value {
         "created": charge.created,
         "currency": intent.currency,
         "customer": null,
-        "disputed": false,
+        // Of that card it is, as soon as money was taken.
+        "disputed": charge.captured > 0 && intent.card.is_some_and(|card| matches!(card.fate, Fate::Disputed)),
         "failure_balance_transaction": null,
         "failure_code": failed.map(|failure| &failure["code"]),
         "failure_message": failed.map(|failure| &failure["message"]),

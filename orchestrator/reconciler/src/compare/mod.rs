@@ -2,7 +2,8 @@
 //!
 //! What is taken for true, where books differ: the provider about money, the orders about what the customer was
 //! promised, the orchestrator about whether anybody will still act. Each sum of money is in one finding: an object that
-//! differs from its payment is that finding, and what its order lacks by it is no other.
+//! differs from its payment is that finding, and what its order lacks by it is no other. A dispute is told beside these:
+//! it says who wants the money, not that the books differ.
 
 mod family;
 mod objects;

@@ -56,6 +56,11 @@ impl<'a> Judge<'a> {
                 words::shared(payment, object),
             );
         }
+        // Beside whatever else is wrong: the books may agree, and the money be gone.
+        if object.disputed && object.kept() > 0 {
+            let money = Money::new(object.kept(), object.amount.currency);
+            self.add(Kind::Disputed, money, about(payment, Some(object)), words::disputed(object));
+        }
         if object.amount != payment.amount {
             let (ours, theirs) = (payment.amount, object.amount);
             let differs = if ours.currency == theirs.currency {

@@ -82,6 +82,7 @@ fn object(state: ObjectState, captured: i64) -> Object {
         created_ms: NOW - DAY,
         capture_before_ms: NOW + 6 * DAY,
         refunds: Vec::new(),
+        disputed: false,
     }
 }
 

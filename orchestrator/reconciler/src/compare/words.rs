@@ -71,6 +71,11 @@ pub(super) fn hold_gone(payment: &Payment, object: &Object) -> String {
     format!("The payment is {} over {held}, but {} is {end} at the provider.", payment.status, object.id)
 }
 
+pub(super) fn disputed(object: &Object) -> String {
+    let kept = show(object.kept(), object.amount);
+    format!("The cardholder has disputed the {kept} that were taken on {}.", object.id)
+}
+
 pub(super) fn missed_capture(payment: &Payment, object: &Object) -> String {
     let taken = show(object.captured, object.amount);
     format!("The provider took {taken} on {}, but its payment is {} here.", object.id, payment.status)

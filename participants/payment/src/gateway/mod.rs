@@ -170,6 +170,8 @@ pub struct Listed {
     pub created_at_ms: i64,
     /// Its refunds as far as a list shows them, oldest first; `refunded_minor` of the object counts all of them.
     pub refunds: Vec<ProviderRefund>,
+    /// The cardholder has disputed what was taken, and the provider may have taken it back. Stays, however that ends.
+    pub disputed: bool,
 }
 
 /// An object of somebody else that cannot be read.

@@ -227,6 +227,8 @@ fn listed(shown: bank::ShownListed) -> Listed {
         order_id: shown.order_id,
         created_at_ms: shown.created_at_ms,
         refunds: shown.refunds.into_iter().map(refund).collect(),
+        // No cardholder here ever does.
+        disputed: false,
     }
 }
 

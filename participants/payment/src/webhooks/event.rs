@@ -60,6 +60,7 @@ mod tests {
             (r#"{"id":"ch_1","object":"charge","payment_intent":"pi_1"}"#, "pi_1"),
             (r#"{"id":"re_1","object":"refund","payment_intent":"pi_1"}"#, "pi_1"),
             (r#"{"id":"re_1","object":"refund","payment_intent":{"id":"pi_1","amount":3}}"#, "pi_1"),
+            (r#"{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1"}"#, "pi_1"),
             (r#"{"id":"re_1","object":"refund","payment_intent":null}"#, ""),
             (r#"{"id":"cus_1","object":"customer"}"#, ""),
             (r#"{"id":7,"object":"payment_intent"}"#, ""),

@@ -34,9 +34,11 @@ async fn refunds_are_read_to_the_last_page_and_shown_oldest_first() {
 #[tokio::test]
 async fn every_intent_is_listed_with_our_ids_and_its_refunds() {
     let working = intent(json!({ "id": "pi_3", "status": "processing", "metadata": {} }));
+    let mut disputed = captured(1_000, 300);
+    disputed["latest_charge"]["disputed"] = json!(true);
     let scripted = Scripted::open(vec![
         Reply::ok(&list(vec![working, intent(json!({ "id": "pi_2" }))], true)),
-        Reply::ok(&list(vec![captured(1_000, 300)], false)),
+        Reply::ok(&list(vec![disputed], false)),
         Reply::ok(&list(vec![refund(json!({}))], false)),
     ])
     .await;
@@ -53,6 +55,7 @@ async fn every_intent_is_listed_with_our_ids_and_its_refunds() {
     assert_eq!(second.next, None);
     let [refunded] = second.objects.as_slice() else { panic!("{second:?}") };
     assert_eq!((refunded.object.captured_minor, refunded.object.refunded_minor), (1_000, 300));
+    assert!(refunded.disputed && !ours.disputed && !foreign.disputed);
     let refunds: Vec<_> = refunded.refunds.iter().map(|r| (r.reference, r.amount, r.state)).collect();
     assert_eq!(refunds, [(Some(Uuid::from_u128(9)), money(300, "GBP"), RefundState::Succeeded)]);
 

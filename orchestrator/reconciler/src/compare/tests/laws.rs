@@ -51,9 +51,10 @@ fn any_object() -> impl Strategy<Value = Object> {
         state,
         minor(),
         prop::option::of(any_refund()),
-        0..3 * DAY,
+        (0..3 * DAY, prop::bool::ANY),
     )
-        .prop_map(|((id, payment), saga, state, captured, refund, left)| Object {
+        .prop_map(|((id, payment), saga, state, captured, refund, (left, disputed))| Object {
+            disputed,
             id: id.into(),
             payment: payment.into(),
             saga: saga.into(),

@@ -81,6 +81,8 @@ fn rows() -> Vec<(Kind, i64, World)> {
         (KeptDiffers, 1, sold().with(|w| w.orders[0].total = gbp(999))),
         (KeptDiffers, 1_000, sold().with(|w| w.orders[0].returned = 1_000)),
         (OpenCase, 400, bounced(false)),
+        (Disputed, 1_000, sold().with(|w| w.provider[0].disputed = true)),
+        (Disputed, 600, returned().with(|w| w.provider[0].disputed = true)),
         (ObjectUnknown, 1_000, sold().with(|w| w.provider.clear())),
         (ObjectUnknown, 1_000, held().with(|w| w.provider.clear())),
         (ObjectUnknown, 0, taken_back().with(|w| w.provider.clear())),
@@ -235,4 +237,22 @@ fn what_a_return_has_claimed_is_kept_or_not_until_it_is_through() {
         assert_eq!(under(&claimed(returned(), 400), back)[0].1, 400, "{back:?}");
         assert_eq!(under(&asked_for_nothing_yet, back), [], "{back:?}");
     }
+}
+
+#[test]
+fn a_dispute_is_told_beside_what_else_is_wrong_and_only_while_money_is_kept() {
+    let disputed = |world: World| world.with(|w| w.provider[0].disputed = true);
+    let kinds = |world: &World| {
+        let found = world.under(Standing::Completed);
+        found.into_iter().map(|f| (f.kind, f.amount.minor, f.step)).collect::<Vec<_>>()
+    };
+    let person = Move::Person(crate::finding::Because::Judgement);
+    let both = disputed(sold().with(|w| w.orders[0].total = gbp(1_001)));
+    let wanted = [(Disputed, 1_000, person.clone()), (KeptDiffers, 1, person)];
+    assert_eq!(kinds(&both), wanted);
+    let given_back = sold().with(|w| {
+        (w.ledger[0].refunded, w.provider[0].refunded, w.orders[0].returned) = (1_000, 1_000, 1_000);
+    });
+    assert_eq!(kinds(&disputed(given_back)), []);
+    assert_eq!(kinds(&disputed(taken_back())), []);
 }

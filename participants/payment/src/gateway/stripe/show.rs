@@ -94,6 +94,7 @@ pub(super) fn listed(intent: &PaymentIntent, refunds: Vec<ProviderRefund>) -> Re
         order_id: intent.metadata.get(ORDER).cloned().unwrap_or_default(),
         created_at_ms: intent.created.saturating_mul(1_000),
         refunds,
+        disputed: charge(intent)?.is_some_and(|charge| charge.disputed),
     })
 }
 
