@@ -1,5 +1,7 @@
 //! A Stripe that answers late, wrongly or not at all: whatever it does, money moves once.
 
+use std::time::{Duration, Instant};
+
 use backstitch_stripe_double::{Fault, Kind, Operation, Storm};
 
 use crate::scene::{Scene, Word};
@@ -47,6 +49,27 @@ async fn every_fault_of_a_confirmation_ends_in_one_capture_or_none() {
 #[tokio::test]
 async fn every_fault_of_a_capture_ends_in_one_capture_or_none() {
     every_fault_of(Operation::CaptureIntent).await;
+}
+
+#[tokio::test]
+async fn a_saga_comes_back_to_a_busy_stripe_when_it_was_told_to() {
+    let mut scene = Scene::open(Word::None).await;
+    for (operation, name) in [
+        (Operation::CreateIntent, "authorize_payment"),
+        (Operation::ConfirmIntent, "authorize_payment"),
+        (Operation::CaptureIntent, "capture_payment"),
+    ] {
+        scene.control().fault(Fault::next(operation, Kind::RateLimited(2))).await;
+        let began = Instant::now();
+        let id = scene.begin(&format!("{operation:?}"), "pm_card_visa").await;
+        assert_eq!(scene.shop.rested(&id).await.text("/status"), "completed", "{operation:?}");
+        assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+        // Told once, and back once it may; a third attempt is one that was a moment early by another clock.
+        let saga = scene.shop.saga(&id).await;
+        let step = saga.body["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap();
+        assert!((2..=3).contains(&step["attempts"].as_u64().unwrap()), "{operation:?}: {step}");
+    }
+    scene.close().await;
 }
 
 #[tokio::test]

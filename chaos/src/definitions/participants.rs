@@ -216,7 +216,7 @@ impl Participants {
         }
         Ok(match &stage.step(step).pending {
             Some(pending) if customer == Customer::NeverFinishes => Outcome::Done(pending.clone()),
-            _ => Outcome::Unknown("an attempt is under way".into()),
+            _ => Outcome::unknown("an attempt is under way"),
         })
     }
 

@@ -84,7 +84,7 @@ impl Line {
                     Outcome::Refused(_) => "refused",
                     Outcome::NotNow { .. } => "not now",
                     Outcome::Pending { .. } => "pending",
-                    Outcome::Unknown(_) => "unknown",
+                    Outcome::Unknown { .. } => "unknown",
                     Outcome::Broken(_) => "broken",
                     Outcome::Superseded(_) => "superseded",
                 };

@@ -305,7 +305,7 @@ impl Table {
                     Answer::Pending => Outcome::Done(self.stage.waiting()),
                     Answer::Refused => Outcome::Refused(Refusal::new("REFUSED", "no")),
                     Answer::NotNow => Outcome::NotNow { after: Duration::ZERO, why: "not now".into() },
-                    Answer::Unknown => Outcome::Unknown("no answer".into()),
+                    Answer::Unknown => Outcome::unknown("no answer"),
                     Answer::Broken => Outcome::Broken("nonsense".into()),
                     Answer::Superseded => Outcome::Superseded("too late".into()),
                 };

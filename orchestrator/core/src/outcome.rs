@@ -74,9 +74,21 @@ pub enum Outcome {
         next_action: Instructions,
     },
     /// May have happened, may happen yet.
-    Unknown(String),
+    Unknown {
+        /// When it makes sense to ask again.
+        after: Duration,
+        /// For a person.
+        why: String,
+    },
     /// A bug or a misconfiguration, or a reply that cannot be believed. May have happened.
     Broken(String),
     /// The key is already settled against this op: somebody else owns the saga, or did.
     Superseded(String),
+}
+
+impl Outcome {
+    /// [`Unknown`](Self::Unknown) by somebody who does not say when to ask again.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown { after: Duration::ZERO, why: why.into() }
+    }
 }

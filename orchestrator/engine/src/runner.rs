@@ -407,7 +407,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Refused(_) => "refused",
         Outcome::NotNow { .. } => "not_now",
         Outcome::Pending { .. } => "pending",
-        Outcome::Unknown(_) => "unknown",
+        Outcome::Unknown { .. } => "unknown",
         Outcome::Broken(_) => "broken",
         Outcome::Superseded(_) => "superseded",
     }

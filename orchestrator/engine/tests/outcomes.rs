@@ -241,7 +241,7 @@ fn kind(outcome: &Outcome) -> Kind {
         Outcome::Refused(_) => Refused,
         Outcome::NotNow { .. } => NotNow,
         Outcome::Pending { .. } => panic!("only a definition reads Pending out of an answer"),
-        Outcome::Unknown(_) => Unknown,
+        Outcome::Unknown { .. } => Unknown,
         Outcome::Broken(_) => Broken,
         Outcome::Superseded(_) => Superseded,
     }
@@ -283,6 +283,22 @@ async fn a_verdict_arrives_word_for_word() {
     ] {
         let server = in_a_status(verdict, Kept)().await;
         assert_eq!(dispatcher(&server).call(call("Act", PATIENCE)).await, expected.into());
+    }
+}
+
+#[tokio::test]
+async fn a_time_to_ask_again_arrives_without_a_promise_and_only_from_whom_was_asked() {
+    let after = Duration::from_secs(7);
+    for (form, told) in [
+        (Kept, after),
+        (OtherDomain, Duration::ZERO),
+        (OtherKey, Duration::ZERO),
+        (NoDetails, Duration::ZERO),
+    ] {
+        let server = busy_after_the_effect(after, form)().await;
+        let heard = dispatcher(&server).call(call("Act", PATIENCE)).await;
+        let expected = Outcome::Unknown { after: told, why: "Unknown: busy".into() };
+        assert_eq!(heard, expected.into(), "{form:?}");
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! None of them knows the barrier: whether it runs at all, once, is decided before it is called.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use backstitch_proto::contract::{CallMeta, Refusal};
 
@@ -56,9 +58,21 @@ pub enum Reached<A> {
     /// The provider waits for the customer; the answer says for what.
     Pending(A),
     /// It may have happened; to be read again.
-    Unknown(String),
+    Unknown {
+        /// Not before so long has passed: the provider is busy, and wants to be asked later.
+        after: Duration,
+        /// For the log.
+        why: String,
+    },
     /// The provider's reply makes no sense; a person has to look.
     Broken(String),
+}
+
+impl<A> Reached<A> {
+    /// [`Unknown`](Self::Unknown), to be read again whenever somebody asks.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown { after: Duration::ZERO, why: why.into() }
+    }
 }
 
 /// A step whose effect happens at an outside provider. Never inside a transaction: [`intend`](Self::intend) commits the
@@ -118,7 +132,12 @@ pub enum Undone {
     /// The provider's state is terminal and no effect is left, or none ever was.
     Done,
     /// Not yet; to be tried again.
-    NotYet(String),
+    NotYet {
+        /// Not before so long has passed, as of [`Reached::Unknown`].
+        after: Duration,
+        /// For the log.
+        why: String,
+    },
     /// The provider's reply makes no sense; a person has to look.
     Broken(String),
 }

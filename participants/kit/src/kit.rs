@@ -248,7 +248,7 @@ impl Kit {
         counter!(names::CALLS, "service" => service, "op" => op.as_str(), "outcome" => outcome).increment(1);
         histogram!(names::CALL_SECONDS, "service" => service, "op" => op.as_str())
             .record(began.elapsed().as_secs_f64());
-        if let Err(fault @ (Fault::Broken(_) | Fault::Unknown(_))) = &ended {
+        if let Err(fault @ (Fault::Broken(_) | Fault::Unknown { .. })) = &ended {
             span.in_scope(|| tracing::warn!(?fault, "a call ended badly"));
         }
         ended.map(Response::new).map_err(|fault| fault.into_status(service, &key))
@@ -281,6 +281,6 @@ async fn uncancelled<T: Send + 'static>(
 ) -> Result<T, Fault> {
     tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a call's task ended early");
-        Err(Fault::Unknown("the call's task ended early".into()))
+        Err(Fault::unknown("the call's task ended early"))
     })
 }

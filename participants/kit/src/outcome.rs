@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstitch_proto::contract::{Refusal, Verdict};
+use backstitch_proto::contract::{self, Refusal, Verdict};
 use tonic::Status;
 
 use crate::lock::LockKey;
@@ -105,8 +105,14 @@ pub enum Fault {
     Superseded(String),
     /// A plain status: no verdict, so the caller reads it as Unknown.
     Status(Status),
-    /// It may have happened.
-    Unknown(String),
+    /// It may have happened. No *not now*, even if nothing was asked for in this attempt: a caller that has heard nothing
+    /// else would not know that there is something to settle.
+    Unknown {
+        /// When to try again; zero: whenever.
+        after: Duration,
+        /// For the log.
+        why: String,
+    },
 }
 
 impl Fault {
@@ -115,7 +121,17 @@ impl Fault {
 
     /// Not now, because of `why`.
     pub(crate) fn soon(why: impl Into<String>) -> Self {
-        Fault::NotNow { after: Self::SOON, why: why.into() }
+        Self::not_before(Duration::ZERO, why)
+    }
+
+    /// The same where somebody wants to be left alone for `after`, if that is longer.
+    pub(crate) fn not_before(after: Duration, why: impl Into<String>) -> Self {
+        Fault::NotNow { after: after.max(Self::SOON), why: why.into() }
+    }
+
+    /// It may have happened; to be asked again whenever the caller does.
+    pub(crate) fn unknown(why: impl Into<String>) -> Self {
+        Fault::Unknown { after: Duration::ZERO, why: why.into() }
     }
 
     /// The status that `service` answers the call with `key` with.
@@ -126,7 +142,7 @@ impl Fault {
             Fault::Broken(why) => Verdict::Broken(why).into_status(service, key),
             Fault::Superseded(why) => Verdict::Superseded(why).into_status(service, key),
             Fault::Status(status) => status,
-            Fault::Unknown(why) => Status::unknown(why),
+            Fault::Unknown { after, why } => contract::unknown(service, key, &why, after),
         }
     }
 
@@ -138,7 +154,7 @@ impl Fault {
             Fault::Broken(_) => "broken",
             Fault::Superseded(_) => "superseded",
             Fault::Status(_) => "status",
-            Fault::Unknown(_) => "unknown",
+            Fault::Unknown { .. } => "unknown",
         }
     }
 }
@@ -153,7 +169,7 @@ impl From<OpError> for Fault {
             OpError::Status(status) => Fault::Status(status),
             OpError::Lock(keys) => Fault::soon(format!("{keys:?} are needed first")),
             OpError::Database(error) => database(&error),
-            OpError::Unknown(why) => Fault::Unknown(why),
+            OpError::Unknown(why) => Fault::unknown(why),
         }
     }
 }
@@ -187,15 +203,17 @@ mod tests {
             let status = fault.into_status("inventory", "k");
             assert_eq!(Verdict::from_status(&status, "inventory", "k"), Some(verdict));
         }
-        for fault in [Fault::Unknown("lost".into()), Fault::Status(Status::aborted("plain"))] {
+        let busy = Fault::Unknown { after, why: "busy".into() };
+        for fault in [Fault::unknown("lost"), busy.clone(), Fault::Status(Status::aborted("plain"))] {
             let status = fault.into_status("inventory", "k");
             assert_eq!(Verdict::from_status(&status, "inventory", "k"), None);
         }
+        assert_eq!(contract::unknown_for(&busy.into_status("inventory", "k"), "inventory", "k"), after);
     }
 
     #[test]
     fn a_database_error_that_was_rolled_back_promises_that_this_attempt_had_no_effect() {
         assert!(matches!(Fault::from(OpError::Database(sqlx::Error::PoolClosed)), Fault::NotNow { .. }));
-        assert!(matches!(Fault::from(OpError::Unknown("commit".into())), Fault::Unknown(_)));
+        assert!(matches!(Fault::from(OpError::Unknown("commit".into())), Fault::Unknown { .. }));
     }
 }

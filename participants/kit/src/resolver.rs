@@ -93,7 +93,7 @@ impl Resolver {
         };
         match resume(self.kit.clone(), due.call, &due.request).await {
             Ok(()) | Err(Fault::Refused(_) | Fault::Superseded(_)) => Ok(true),
-            Err(Fault::NotNow { .. } | Fault::Unknown(_)) => Ok(false),
+            Err(Fault::NotNow { .. } | Fault::Unknown { .. }) => Ok(false),
             Err(Fault::Broken(why)) => Err(format!("{what}: {why}")),
             Err(Fault::Status(status)) => Err(format!("{what}: {status}")),
         }

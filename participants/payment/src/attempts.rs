@@ -137,6 +137,7 @@ impl Desk {
         (payment, reference): (&str, &str),
         ask: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
+        self.not_early(None)?;
         let (owner, payment, reference) = (call.clone(), payment.to_owned(), reference.to_owned());
         let begun = self.kit.run(Vec::new(), move |tx| {
             let (call, payment, reference) = (owner.clone(), payment.clone(), reference.clone());
@@ -170,9 +171,6 @@ impl Desk {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
-                if let GatewayError::Unavailable { after: Some(after), .. } = &error {
-                    self.not_before.set(call, self.kit.clock().now_ms(), *after);
-                }
                 self.note(call, verb, result(&error), &error.to_string()).await;
                 Err(error)
             }

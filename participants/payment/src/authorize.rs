@@ -280,8 +280,8 @@ impl Authorize {
     /// Reads the object. One that was declined, or is not confirmed and whose task is gone, is ended at once: what may have
     /// been executed is never asked a second time, so waiting longer would only keep the customer from trying again.
     async fn look(&self, call: &CallMeta) -> Result<Reached<AuthorizeResponse>, Trouble> {
-        self.desk.not_early(call)?;
         let payment = self.desk.payment(self.payment).await?;
+        self.desk.not_early(payment.provider_id.as_ref())?;
         let seen = self.desk.sight(&payment).await?;
         let ends = match seen.as_ref().map(|seen| &seen.state) {
             None | Some(ProviderState::Created) => {
@@ -379,6 +379,7 @@ impl OutsideAction for Authorize {
     }
 
     async fn intend(&self, tx: &mut Tx<'_>, call: &CallMeta) -> Result<(), OpError> {
+        self.desk.may_begin(None)?;
         let provider = self.desk.gateway.name();
         if !ledger::open(tx, call, self.payment, self.amount, &self.order_id, provider).await? {
             return Err(OpError::broken(format!("payment {} is another step's already", self.payment)));
@@ -425,7 +426,7 @@ impl OutsideAction for Authorize {
             notices::wake(tx, call.saga, call.root).await?;
         }
         match (self.sight.get(), reached) {
-            (_, Reached::Unknown(_) | Reached::Broken(_)) => Ok(()),
+            (_, Reached::Unknown { .. } | Reached::Broken(_)) => Ok(()),
             (Some(seen), _) => ledger::absorb(tx, &call.traceparent, &payment, &seen).await.map(|_| ()),
             // Refused before there was an object, or given up before its id was known.
             (None, Reached::Refused(_)) if payment.status == Status::Authorizing => {

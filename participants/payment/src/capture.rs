@@ -142,7 +142,8 @@ impl Capture {
 
     /// Reads the object; or asks again, where that is certain to do no harm.
     async fn see(&self, call: &CallMeta) -> Result<Reached<CaptureResponse>, Trouble> {
-        self.desk.not_early(call)?;
+        let payment = self.desk.payment(self.payment).await?;
+        self.desk.not_early(payment.provider_id.as_ref())?;
         match self.again(call).await? {
             Some(reached) => Ok(reached),
             None => self.look(call, |payment| self.desk.is_orphan(payment)).await,
@@ -235,7 +236,10 @@ impl OutsideAction for Capture {
             return Err(mismatch(held, asked, format!("{held} is held, not {asked}")).into());
         }
         match payment.status {
-            Status::Authorized => ledger::shift(tx, &payment, Status::Capturing).await?,
+            Status::Authorized => {
+                self.desk.may_begin(payment.provider_id.as_ref())?;
+                ledger::shift(tx, &payment, Status::Capturing).await?;
+            }
             // Taken already under another step: the provider says so again, and that is Done.
             Status::Captured if payment.captured_minor == asked.minor => {}
             Status::Captured => {
@@ -288,7 +292,7 @@ impl OutsideAction for Capture {
             notices::wake(tx, call.saga, call.root).await?;
         }
         match reached {
-            Reached::Unknown(_) | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
+            Reached::Unknown { .. } | Reached::Broken(_) | Reached::Pending(_) => Ok(()),
             // Somebody ends the hold meanwhile, and that end is not recorded as a hold that is at rest.
             Reached::Refused(_)
                 if matches!(seen.state, ProviderState::Authorized { .. })

@@ -1,6 +1,7 @@
 //! What the actions share: the kit, the gateway, and the few moves that more than one of them makes.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use backstitch_failpoint::hit;
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use crate::gateway::{
 };
 use crate::learn::{Nonsense, verify};
 use crate::ledger;
-use crate::not_before::NotBefore;
+use crate::not_before::{NotBefore, Polite};
 use crate::payment::Payment;
 
 /// How long an intent may be without a result before its task is held to be gone. Longer than any gateway waits for
@@ -30,8 +31,8 @@ pub(crate) struct Desk {
     opened_at_ms: i64,
     /// How long the provider remembers a key.
     pub(crate) key_window_ms: i64,
-    /// When a busy provider wants to be asked again.
-    pub(crate) not_before: NotBefore,
+    /// When a busy provider wants to be asked again; the gateway asks it no earlier.
+    not_before: NotBefore,
 }
 
 /// Why an action could not find out how things stand. Nothing follows from it about money.
@@ -39,6 +40,8 @@ pub(crate) struct Desk {
 pub(crate) enum Trouble {
     /// Ask again.
     Later(String),
+    /// Ask again, and not before so long has passed.
+    Busy(Duration, String),
     /// A person has to look.
     Broken(String),
 }
@@ -46,7 +49,8 @@ pub(crate) enum Trouble {
 impl<A> From<Trouble> for Reached<A> {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Later(why) => Reached::Unknown(why),
+            Trouble::Later(why) => Reached::unknown(why),
+            Trouble::Busy(after, why) => Reached::Unknown { after, why },
             Trouble::Broken(why) => Reached::Broken(why),
         }
     }
@@ -62,6 +66,9 @@ impl From<GatewayError> for Trouble {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Broken(why) => Trouble::Broken(why),
+            GatewayError::Unavailable { busy: Some(busy), .. } => {
+                Trouble::Busy(busy.after(), error.to_string())
+            }
             other => Trouble::Later(other.to_string()),
         }
     }
@@ -82,14 +89,24 @@ impl Desk {
     /// `alone`: no other process works on the kit's database.
     pub(crate) fn new(kit: Kit, gateway: Arc<dyn PaymentGateway>, alone: bool, key_window_ms: i64) -> Self {
         let opened_at_ms = kit.clock().now_ms();
-        Self { kit, gateway, alone, opened_at_ms, key_window_ms, not_before: NotBefore::default() }
+        let not_before = NotBefore::new(kit.clock().clone());
+        let gateway = Arc::new(Polite { gateway, not_before: not_before.clone() });
+        Self { kit, gateway, alone, opened_at_ms, key_window_ms, not_before }
     }
 
-    /// Whether a step may ask the provider again yet; if not, its answer is that it is still unknown.
-    pub(crate) fn not_early(&self, call: &CallMeta) -> Result<(), Trouble> {
-        match self.not_before.is_early(call, self.kit.clock().now_ms()) {
-            true => Err(Trouble::Later("the provider is busy and wants to be asked later".into())),
-            false => Ok(()),
+    /// Whether the provider would be asked about this object just now. Asked before what would be put on record of it.
+    pub(crate) fn not_early(&self, object: Option<&ProviderId>) -> Result<(), GatewayError> {
+        self.not_before.busy(object).map_or(Ok(()), |busy| Err(GatewayError::busy(busy)))
+    }
+
+    /// The same for a step that has not begun. It need not begin for that: nothing of it is there yet, and *not now* is the
+    /// whole truth.
+    pub(crate) fn may_begin(&self, object: Option<&ProviderId>) -> Result<(), OpError> {
+        match self.not_before.busy(object) {
+            None => Ok(()),
+            Some(busy) => {
+                Err(OpError::not_now(busy.after(), "the provider is busy and wants to be asked later"))
+            }
         }
     }
 

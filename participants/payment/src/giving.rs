@@ -99,7 +99,7 @@ impl Desk {
         // That nobody has asked before is read off our database, which may be a restored one. While the key of whoever
         // asked first would still last, that does not matter.
         if !ask.first || !is_younger(call.saga, self.key_window_ms, self.kit.clock().now_ms()) {
-            self.not_early(call)?;
+            self.not_early(Some(ask.object))?;
             let refunds = self.gateway.refunds(ask.object).await?;
             if let Some(found) = refunds.into_iter().find(|refund| refund.reference == Some(ask.refund)) {
                 return ask.checked(found);

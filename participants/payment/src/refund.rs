@@ -137,6 +137,7 @@ impl OutsideAction for Refund {
             let detail = format!("{left} is left of what was captured, {} is asked", self.amount);
             return Err(Refusal::new("REFUND_EXCEEDS_CAPTURED", detail).with("left", left).into());
         }
+        self.desk.may_begin(payment.provider_id.as_ref())?;
         if refunds::open(tx, call, self.refund, &payment, self.amount.minor).await? {
             return Ok(());
         }
@@ -163,7 +164,7 @@ impl OutsideAction for Refund {
         call: &CallMeta,
         reached: &Reached<RefundResponse>,
     ) -> Result<(), OpError> {
-        if matches!(reached, Reached::Pending(_) | Reached::Unknown(_) | Reached::Broken(_)) {
+        if matches!(reached, Reached::Pending(_) | Reached::Unknown { .. } | Reached::Broken(_)) {
             return Ok(());
         }
         let Some(end) = self.end.get() else {

@@ -369,7 +369,7 @@ impl OutsideAction for TakeBack {
 
     /// What is taken back is not known before the object was read; it is put on record before it is asked for.
     async fn intend(&self, _tx: &mut Tx<'_>, _call: &CallMeta) -> Result<(), OpError> {
-        Ok(())
+        self.desk.may_begin(Some(&self.object))
     }
 
     async fn reach(&self, call: &CallMeta) -> Reached<TakeBackObjectResponse> {
@@ -395,7 +395,7 @@ impl OutsideAction for TakeBack {
         let outcome = match reached {
             Reached::Done(answer) => answer.outcome.as_str(),
             Reached::Refused(_) => "refused",
-            Reached::Pending(_) | Reached::Unknown(_) | Reached::Broken(_) => return Ok(()),
+            Reached::Pending(_) | Reached::Unknown { .. } | Reached::Broken(_) => return Ok(()),
         };
         if let Some(payment) = owner(tx, self.desk.gateway.name(), &self.object).await?
             && let Some(seen) = self.sight.get()

@@ -6,6 +6,8 @@
 //! for then nothing can be confirmed any more. A refund that fails opens a case, and the undo is done once a person has
 //! resolved it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use backstitch_proto::ids;
 use backstitch_proto::money::Money;
@@ -224,7 +226,8 @@ impl OutsideUndo for Void {
     async fn reach(&self, call: &CallMeta) -> Undone {
         match self.end(call).await {
             Ok(()) => Undone::Done,
-            Err(Trouble::Later(why)) => Undone::NotYet(why),
+            Err(Trouble::Later(why)) => Undone::NotYet { after: Duration::ZERO, why },
+            Err(Trouble::Busy(after, why)) => Undone::NotYet { after, why },
             Err(Trouble::Broken(why)) => Undone::Broken(why),
         }
     }

@@ -33,9 +33,14 @@ impl Refunds {
         drop(conn);
         let mut progress = Progress::done(0, i64::try_from(due.len()).is_ok_and(|count| count == MOST));
         for refund in due {
+            // Whoever is not asked keeps its turn; the one that was told so has had it.
+            if self.desk.not_early(None).is_err() {
+                progress.more = false;
+                break;
+            }
             match self.look(&refund).await {
                 Ok(()) => progress.done += 1,
-                Err(Trouble::Later(why) | Trouble::Broken(why)) => {
+                Err(Trouble::Later(why) | Trouble::Busy(_, why) | Trouble::Broken(why)) => {
                     progress.problem = Some(format!("refund {}: {why}", refund.id));
                 }
             }
@@ -92,12 +97,16 @@ impl Holds {
         let rows = query.fetch_all(self.desk.kit.reads()).await.map_err(OpError::from)?;
         let mut progress = Progress::done(0, i64::try_from(rows.len()).is_ok_and(|count| count == MOST));
         for row in &rows {
+            if self.desk.not_early(None).is_err() {
+                progress.more = false;
+                break;
+            }
             let id: String = row.try_get("payment_id").map_err(OpError::from)?;
             let id: Uuid = id.parse().map_err(|_| Trouble::Broken(format!("`{id}` is no payment id")))?;
             let warned_at_ms: i64 = row.try_get("warned_at_ms").map_err(OpError::from)?;
             match self.warn(id, warned_at_ms, now_ms).await {
                 Ok(()) => progress.done += 1,
-                Err(Trouble::Later(why) | Trouble::Broken(why)) => {
+                Err(Trouble::Later(why) | Trouble::Busy(_, why) | Trouble::Broken(why)) => {
                     progress.problem = Some(format!("hold of payment {id}: {why}"));
                 }
             }
@@ -148,5 +157,7 @@ impl Background for Holds {
 }
 
 fn told(ended: Result<Progress, Trouble>) -> Progress {
-    ended.unwrap_or_else(|(Trouble::Later(why) | Trouble::Broken(why))| Progress::failed(why))
+    ended.unwrap_or_else(|(Trouble::Later(why) | Trouble::Busy(_, why) | Trouble::Broken(why))| {
+        Progress::failed(why)
+    })
 }

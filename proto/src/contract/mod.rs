@@ -7,7 +7,7 @@ mod meta;
 mod verdict;
 
 pub use meta::{CallMeta, MetaError, Op};
-pub use verdict::{Refusal, Verdict};
+pub use verdict::{Refusal, Verdict, unknown, unknown_for};
 
 /// The version of this contract; a participant that cannot serve it answers Broken.
 pub const VERSION: u32 = 1;

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetails, ErrorInfo, StatusExt as _};
 
 use super::domain_of;
 
 const KEY: &str = "key";
 const VERDICT: &str = "verdict";
 const AFTER_MS: &str = "after_ms";
+/// What stands for a verdict where nothing is promised, and it is only said when to ask again. Whoever does not know the
+/// word finds no verdict, which is right.
+const UNKNOWN: &str = "unknown";
 /// Keys of a refusal's own metadata carry this prefix on the wire, so that they cannot shadow the contract's.
 const OWN: &str = "x-";
 
@@ -87,13 +90,7 @@ impl Verdict {
 
     /// The verdict that `status` carries for the call with `key` to `service`, if it carries one.
     pub fn from_status(status: &Status, service: &str, key: &str) -> Option<Self> {
-        if status.details().is_empty() {
-            return None;
-        }
-        let info = status.get_details_error_info()?;
-        if info.domain != domain_of(service) || info.metadata.get(KEY).map(String::as_str) != Some(key) {
-            return None;
-        }
+        let info = addressed(status, service, key)?;
         let message = status.message().to_owned();
         match info.metadata.get(VERDICT)?.as_str() {
             "refused" => {
@@ -105,15 +102,50 @@ impl Verdict {
                     metadata: own.collect(),
                 }))
             }
-            "not_now" => {
-                let after = info.metadata.get(AFTER_MS).and_then(|v| v.parse().ok()).unwrap_or(0);
-                Some(Verdict::NotNow { after: Duration::from_millis(after), why: message })
-            }
+            "not_now" => Some(Verdict::NotNow { after: after(&info), why: message }),
             "broken" => Some(Verdict::Broken(message)),
             "superseded" => Some(Verdict::Superseded(message)),
             _ => None,
         }
     }
+}
+
+/// The status that `service` answers the call with `key` with when it may have happened, and makes no sense to ask again
+/// before `after` has passed: somebody whom it asks wants to be left alone so long. It promises nothing, and is no verdict.
+///
+/// Not *not now*: that would tell a caller whose first attempt it answers that there is nothing to take back.
+pub fn unknown(service: &str, key: &str, why: &str, after: Duration) -> Status {
+    if after.is_zero() {
+        return Status::unknown(why);
+    }
+    let metadata = HashMap::from([
+        (KEY.to_owned(), key.to_owned()),
+        (VERDICT.to_owned(), UNKNOWN.to_owned()),
+        (AFTER_MS.to_owned(), after.as_millis().to_string()),
+    ]);
+    let details = ErrorDetails::with_error_info("UNKNOWN", domain_of(service), metadata);
+    Status::with_error_details(Code::Unknown, why, details)
+}
+
+/// After how long the participant wants to be asked again, by a status that is no verdict; zero: whenever.
+pub fn unknown_for(status: &Status, service: &str, key: &str) -> Duration {
+    let info = addressed(status, service, key)
+        .filter(|info| info.metadata.get(VERDICT).map(String::as_str) == Some(UNKNOWN));
+    info.map_or(Duration::ZERO, |info| after(&info))
+}
+
+/// The contract's `ErrorInfo` of a status to this very call.
+fn addressed(status: &Status, service: &str, key: &str) -> Option<ErrorInfo> {
+    if status.details().is_empty() {
+        return None;
+    }
+    let info = status.get_details_error_info()?;
+    let ours = info.domain == domain_of(service) && info.metadata.get(KEY).map(String::as_str) == Some(key);
+    ours.then_some(info)
+}
+
+fn after(info: &ErrorInfo) -> Duration {
+    Duration::from_millis(info.metadata.get(AFTER_MS).and_then(|after| after.parse().ok()).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -146,6 +178,22 @@ mod tests {
             assert_eq!(Verdict::from_status(&status, "payment", "k"), None);
             assert_eq!(Verdict::from_status(&status, "inventory", "another"), None);
         }
+    }
+
+    #[test]
+    fn an_unknown_says_when_to_ask_again_and_promises_nothing() {
+        let after = Duration::from_secs(7);
+        let status = unknown("payment", "k", "busy", after);
+        assert_eq!(Verdict::from_status(&status, "payment", "k"), None);
+        assert_eq!(unknown_for(&status, "payment", "k"), after);
+        for (service, key) in [("payment", "another"), ("cart", "k")] {
+            assert_eq!(unknown_for(&status, service, key), Duration::ZERO);
+        }
+        assert!(unknown("payment", "k", "lost", Duration::ZERO).details().is_empty());
+        // A verdict's own time is its own business.
+        let not_now = Verdict::NotNow { after, why: "busy".into() }.into_status("payment", "k");
+        assert_eq!(unknown_for(&not_now, "payment", "k"), Duration::ZERO);
+        assert_eq!(unknown_for(&Status::unknown("lost"), "payment", "k"), Duration::ZERO);
     }
 
     #[test]

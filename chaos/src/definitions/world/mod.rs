@@ -270,7 +270,7 @@ impl<'s> World<'s> {
     }
 
     fn silence(&mut self, call: &Call, takes: Duration) {
-        self.reply(call, Outcome::Unknown("no answer".into()), takes);
+        self.reply(call, Outcome::unknown("no answer"), takes);
     }
 
     fn reply(&mut self, call: &Call, outcome: Outcome, takes: Duration) {

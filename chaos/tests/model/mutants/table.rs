@@ -144,12 +144,10 @@ fn misread(mutant: Mutant, definition: &Definition, saga: &mut Saga, event: Even
     let refused = || Outcome::Refused(Refusal::new("MISREAD", "it says something else"));
     let after_pivot = definition.step(step).class == Class::Retriable;
     let outcome = match (mutant, op, outcome) {
-        (Mutant::UnknownIsRefused, Op::Do, Outcome::Unknown(_))
+        (Mutant::UnknownIsRefused, Op::Do, Outcome::Unknown { .. })
         | (Mutant::BrokenIsRefused, Op::Do, Outcome::Broken(_))
         | (Mutant::NotNowIsRefused, Op::Do, Outcome::NotNow { .. }) => refused(),
-        (Mutant::UnknownIsNotNow, Op::Do, Outcome::Unknown(why)) => {
-            Outcome::NotNow { after: std::time::Duration::ZERO, why }
-        }
+        (Mutant::UnknownIsNotNow, Op::Do, Outcome::Unknown { after, why }) => Outcome::NotNow { after, why },
         (Mutant::WaitingIsDone, Op::Do, Outcome::Done(_)) => Outcome::Done(Bytes::new()),
         (Mutant::CloseRefusedIsDone, Op::Close, Outcome::Refused(_)) => Outcome::Done(Bytes::new()),
         (Mutant::RefusedAfterThePivotIsDone, Op::Do, Outcome::Refused(_)) if after_pivot => {
@@ -181,7 +179,7 @@ fn turns_wrongly(
         (Mutant::DeadlineAfterThePivot, Event::DeadlinePassed) => Some(Cause::Deadline),
         (
             Mutant::TurnsBackOnADoubtfulPivot,
-            Event::Replied { step, op, attempt, outcome: Outcome::Unknown(last) },
+            Event::Replied { step, op, attempt, outcome: Outcome::Unknown { why: last, .. } },
         ) if definition.pivot == Some(*step) && now > Timestamp(0) && current(step, *op, *attempt) => {
             Some(Cause::GaveUp { step: *step, last: last.clone() })
         }

@@ -6,7 +6,7 @@
 //! | any prefix of a journal | `Own` | what is not settled is called, again by the same key; a lost turn is taken again |
 //! | calling do | Done | step done; whoever waited for it may start |
 //! | calling do | Refused | before or at the pivot: turn back; after it: parked (it must not refuse) |
-//! | calling do | NotNow, Unknown | called again by policy; budget spent: before the pivot turn back, at it close, after it parked |
+//! | calling do | NotNow, Unknown | called again by policy, not before the time that it names; budget spent: before the pivot turn back, at it close, after it parked |
 //! | calling do | Pending | waiting for the customer, asked again at growing intervals; its deadline passed: as if its budget were spent |
 //! | calling do | Broken, Superseded | parked |
 //! | calling close | Done, Refused | step done; turn back |

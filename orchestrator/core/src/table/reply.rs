@@ -31,9 +31,9 @@ impl Turn<'_> {
             }
             Outcome::Refused(refusal) => self.refused(id, refusal, true),
             Outcome::NotNow { after, why } => self.again(id, Op::Do, after, why),
-            Outcome::Unknown(why) => {
+            Outcome::Unknown { after, why } => {
                 self.saga.step_mut(id).maybe_run = true;
-                self.again(id, Op::Do, Duration::ZERO, why);
+                self.again(id, Op::Do, after, why);
             }
             Outcome::Pending { next_action } => self.pending(id, next_action),
             // A hostile or confused reply may follow a real effect.
@@ -53,8 +53,9 @@ impl Turn<'_> {
         match self.interpret(id, outcome) {
             Outcome::Done(output) => self.done(id, output),
             Outcome::Refused(refusal) => self.refused(id, refusal, true),
-            Outcome::NotNow { after, why } => self.again(id, Op::Close, after, why),
-            Outcome::Unknown(why) => self.again(id, Op::Close, Duration::ZERO, why),
+            Outcome::NotNow { after, why } | Outcome::Unknown { after, why } => {
+                self.again(id, Op::Close, after, why);
+            }
             Outcome::Pending { .. } => self.again(id, Op::Close, Duration::ZERO, "still waiting".into()),
             Outcome::Broken(why) | Outcome::Superseded(why) => self.park(id, why, ParkedBy::Fault),
         }
@@ -67,8 +68,9 @@ impl Turn<'_> {
                 self.saga.step_mut(id).activity = Activity::Idle;
                 self.record(Record::UndoDone { step: id, attempts });
             }
-            Outcome::NotNow { after, why } => self.again(id, Op::Undo, after, why),
-            Outcome::Unknown(why) => self.again(id, Op::Undo, Duration::ZERO, why),
+            Outcome::NotNow { after, why } | Outcome::Unknown { after, why } => {
+                self.again(id, Op::Undo, after, why);
+            }
             Outcome::Pending { .. } => self.again(id, Op::Undo, Duration::ZERO, "still pending".into()),
             Outcome::Refused(refusal) => {
                 let why = format!("its undo was refused ({}), which no undo may be", refusal.reason);
@@ -107,7 +109,7 @@ impl Turn<'_> {
         self.turn_back(Cause::Refused(id));
     }
 
-    /// Calls again by policy, or gives up when the budget is spent.
+    /// Calls again by policy and no earlier than is wanted, or gives up when the budget is spent.
     fn again(&mut self, id: StepId, op: Op, after: Duration, last: String) {
         let step = self.definition.step(id);
         let policy = match (op, &step.undo) {

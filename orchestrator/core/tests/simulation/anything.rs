@@ -19,6 +19,10 @@ fn an_op(tape: &mut Tape) -> Op {
     [Op::Do, Op::Undo, Op::Close][tape.weighted(&[2, 1, 1])]
 }
 
+fn a_while(tape: &mut Tape) -> Duration {
+    Duration::from_millis([0, 1_000, u64::MAX][tape.pick(3)])
+}
+
 fn an_outcome(tape: &mut Tape) -> Outcome {
     let answer = |nonce, lies| Outcome::Done(Answer { nonce, lies }.encode_to_vec().into());
     let why = || "because".to_owned();
@@ -27,9 +31,9 @@ fn an_outcome(tape: &mut Tape) -> Outcome {
         1 => answer(0, true),
         2 => Outcome::Done(Bytes::from_static(&[0xff])),
         3 => Outcome::Refused(Refusal::new("NO", "because")),
-        4 => Outcome::NotNow { after: Duration::from_millis([0, 1_000, u64::MAX][tape.pick(3)]), why: why() },
+        4 => Outcome::NotNow { after: a_while(tape), why: why() },
         5 => Outcome::Pending { next_action: Instructions(Bytes::from_static(b"act")) },
-        6 => Outcome::Unknown(why()),
+        6 => Outcome::Unknown { after: a_while(tape), why: why() },
         7 => Outcome::Broken(why()),
         _ => Outcome::Superseded(why()),
     }

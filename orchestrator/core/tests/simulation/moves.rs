@@ -198,7 +198,7 @@ impl World {
         }
         let step = calls[self.tape.pick(calls.len())];
         let Activity::Calling { op, attempt } = self.live.saga.step(step).activity else { return Ok(()) };
-        let outcome = Outcome::Unknown("timed out".into());
+        let outcome = Outcome::unknown("timed out");
         self.happens(Who::Live, Event::Replied { step, op, attempt, outcome })
     }
 

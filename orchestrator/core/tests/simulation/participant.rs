@@ -254,7 +254,7 @@ impl Participant {
 }
 
 fn in_progress() -> Outcome {
-    Outcome::Unknown("in progress".into())
+    Outcome::unknown("in progress")
 }
 
 fn nothing() -> Outcome {

@@ -147,7 +147,7 @@ impl Dispatcher for GrpcDispatcher {
         match tokio::time::timeout(patience, attempt).await {
             Ok(Ok(heard)) => heard,
             // Some replies that keep no protocol make the client library panic (status details that are no base64).
-            Ok(Err(_)) => Outcome::Unknown("a reply that cannot be read".into()).into(),
+            Ok(Err(_)) => Outcome::unknown("a reply that cannot be read").into(),
             Err(_) => silent("no answer within the deadline".into()),
         }
     }
@@ -169,7 +169,7 @@ async fn on_the_wire<R>(reply: impl Future<Output = R>, of: impl Fn() -> String)
 }
 
 /// What a status means. Only the contract's own `ErrorInfo`, with this service's domain and this call's key, is a
-/// verdict; whatever else comes back, the effect may have happened.
+/// verdict; whatever else comes back, the effect may have happened, and the `ErrorInfo` at most says when to ask again.
 ///
 /// The two codes that say "nobody here serves you" are no exception: a proxy may say so after the effect. They are the
 /// participant's fault, not the saga's, which waits until somebody has set it right.
@@ -189,13 +189,14 @@ fn heard(status: &Status, participant: &str, key: &str) -> Heard {
                 _ if status.source().is_some() => Some(Fault::Silent),
                 _ => None,
             };
-            Heard { outcome: Outcome::Unknown(describe(status)), fault }
+            let after = contract::unknown_for(status, participant, key);
+            Heard { outcome: Outcome::Unknown { after, why: describe(status) }, fault }
         }),
     }
 }
 
 fn silent(why: String) -> Heard {
-    Heard::fault(Outcome::Unknown(why), Fault::Silent)
+    Heard::fault(Outcome::unknown(why), Fault::Silent)
 }
 
 /// The one transport error that is a promise: the connection was never made, so nothing was sent.

@@ -223,7 +223,7 @@ impl Pass {
     pub(crate) fn heard(mut self, saga: Uuid, heard: &Heard) {
         let Some(ticket) = self.ticket.take() else { return };
         let (settled, why) = match &heard.outcome {
-            Outcome::NotNow { why, .. } | Outcome::Unknown(why) => (false, why.as_str()),
+            Outcome::NotNow { why, .. } | Outcome::Unknown { why, .. } => (false, why.as_str()),
             _ => (true, ""),
         };
         let report = Report { settled, fault: heard.fault.map(|fault| (fault, why)) };

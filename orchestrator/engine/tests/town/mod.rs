@@ -89,11 +89,11 @@ impl Dispatcher for Participants {
         match mood {
             Mood::Well => Outcome::Done(Bytes::new()).into(),
             Mood::Away => Heard::fault(not_now("not reachable"), Fault::Unreachable),
-            Mood::Silent => Heard::fault(Outcome::Unknown("no answer".into()), Fault::Silent),
-            Mood::Unserved => Heard::fault(Outcome::Unknown("Unimplemented".into()), Fault::Unserved),
+            Mood::Silent => Heard::fault(Outcome::unknown("no answer"), Fault::Silent),
+            Mood::Unserved => Heard::fault(Outcome::unknown("Unimplemented"), Fault::Unserved),
             Mood::Busy => not_now("busy").into(),
             Mood::Broken => Outcome::Broken("another body under this key".into()).into(),
-            Mood::Confused => Outcome::Unknown("Internal: oops".into()).into(),
+            Mood::Confused => Outcome::unknown("Internal: oops").into(),
         }
     }
 }

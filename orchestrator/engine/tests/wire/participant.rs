@@ -3,8 +3,9 @@
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
-use backstitch_proto::contract::{CallMeta, Verdict};
+use backstitch_proto::contract::{self, CallMeta, Verdict};
 use backstitch_proto::noop::noop_server::{Noop, NoopServer};
 use backstitch_proto::noop::{ActRequest, ActResponse, UndoRequest, UndoResponse};
 use futures::future::BoxFuture;
@@ -106,6 +107,20 @@ pub(crate) fn in_a_status(verdict: Verdict, form: Form) -> Start {
                 Form::Garbage => Status::with_details(right.code(), right.message(), vec![0xff; 9].into()),
             })
         }
+    })
+}
+
+/// Has the effect, does not know, and wants to be asked again after so long; in a form that is the contract's or not.
+pub(crate) fn busy_after_the_effect(after: Duration, form: Form) -> Start {
+    participant(move |call, effects| async move {
+        effects.happen();
+        let (service, key) = match form {
+            Form::OtherDomain => ("payment", call.key()),
+            Form::OtherKey => ("noop", format!("{}/another_step/do", call.saga)),
+            _ => ("noop", call.key()),
+        };
+        let after = if matches!(form, Form::NoDetails) { Duration::ZERO } else { after };
+        Err(contract::unknown(service, &key, "busy", after))
     })
 }
 

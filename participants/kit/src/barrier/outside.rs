@@ -5,6 +5,7 @@
 //! or closing row, which the same functions take up again when the resolver calls them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstitch_proto::contract::{CallMeta, Op};
 use prost::Message as _;
@@ -57,7 +58,7 @@ pub(crate) async fn act<O: OutsideAction>(kit: &Kit, action: O, call: CallMeta) 
             (reached, RowState::Doing)
         }
         Next::Read(waiting) if claim.is_none() => {
-            return waiting.ok_or_else(|| Fault::Unknown("an attempt is under way".into()));
+            return waiting.ok_or_else(|| Fault::unknown("an attempt is under way"));
         }
         Next::Read(_) => (action.read(call).await, RowState::Doing),
         Next::Settle if claim.is_none() => return Err(Fault::soon("an attempt is still under way")),
@@ -68,7 +69,7 @@ pub(crate) async fn act<O: OutsideAction>(kit: &Kit, action: O, call: CallMeta) 
         // Somebody closed, undid or settled it meanwhile: the row has the answer.
         Recorded::Moved => match begin(kit, &shared, false).await? {
             Next::Answer(answer) => answer,
-            Next::Reach | Next::Read(_) => Err(Fault::Unknown("an attempt is under way".into())),
+            Next::Reach | Next::Read(_) => Err(Fault::unknown("an attempt is under way")),
             Next::Settle => Err(Fault::soon("an attempt is still under way")),
         },
     };
@@ -148,13 +149,15 @@ async fn record<O: OutsideAction>(
     from: RowState,
 ) -> Recorded<O::Answer> {
     let closing = from != RowState::Doing;
-    let unsettled = |why: String| match closing {
+    let unsettled = |after, why| match closing {
         // A close has no effect of its own, so asking again is all there is to it.
-        true => Fault::soon(why),
-        false => Fault::Unknown(why),
+        true => Fault::not_before(after, why),
+        false => Fault::Unknown { after, why },
     };
     match &reached {
-        Reached::Unknown(why) => return Recorded::Answer(Err(unsettled(why.clone()))),
+        Reached::Unknown { after, why } => {
+            return Recorded::Answer(Err(unsettled(*after, why.clone())));
+        }
         Reached::Broken(why) => {
             tracing::error!(saga = %shared.1.saga, step = shared.1.step, why, "a provider's reply makes no sense");
             return Recorded::Answer(Err(Fault::Broken(why.clone())));
@@ -185,7 +188,7 @@ async fn record<O: OutsideAction>(
         Ok(true) => Recorded::Answer(match Arc::unwrap_or_clone(reached) {
             Reached::Done(answer) | Reached::Pending(answer) => Ok(answer),
             Reached::Refused(refusal) => Err(Fault::Refused(refusal)),
-            Reached::Unknown(why) | Reached::Broken(why) => Err(Fault::Unknown(why)),
+            Reached::Unknown { why, .. } | Reached::Broken(why) => Err(Fault::unknown(why)),
         }),
         // The provider has it, the row does not know yet: whatever the error promises about this attempt is void.
         Err(error) => {
@@ -193,7 +196,7 @@ async fn record<O: OutsideAction>(
             tracing::error!(saga = %call.saga, step = call.step, %error, "what was reached is not recorded");
             Recorded::Answer(Err(match error {
                 OpError::Broken(why) => Fault::Broken(why),
-                error => unsettled(format!("not recorded: {error}")),
+                error => unsettled(Duration::ZERO, format!("not recorded: {error}")),
             }))
         }
     }
@@ -219,7 +222,7 @@ async fn record_in<O: OutsideAction>(
         }
         Reached::Refused(refusal) => (RowState::Closed, row::encode_refusal(refusal)),
         Reached::Pending(answer) => (RowState::Doing, answer.encode_to_vec()),
-        Reached::Unknown(_) | Reached::Broken(_) => return Ok(true),
+        Reached::Unknown { .. } | Reached::Broken(_) => return Ok(true),
     };
     if to == RowState::Doing && row.answer.as_ref() == Some(&answer) {
         return Ok(true);
@@ -259,7 +262,7 @@ pub(crate) async fn take_back<U: OutsideUndo>(
     reach("participant.after_provider", call);
     match reached {
         Undone::Done => {}
-        Undone::NotYet(why) => return Err(Fault::soon(why)),
+        Undone::NotYet { after, why } => return Err(Fault::not_before(after, why)),
         Undone::Broken(why) => return Err(Fault::Broken(why)),
     }
     match in_transaction(kit, &shared, Phase::Record).await? {

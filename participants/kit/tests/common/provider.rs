@@ -118,7 +118,7 @@ impl Provider {
             books.objects.insert(saga, object);
         }
         match mood {
-            Mood::SilentExecuted | Mood::SilentNotExecuted => Reached::Unknown("no reply".into()),
+            Mood::SilentExecuted | Mood::SilentNotExecuted => Reached::unknown("no reply"),
             Mood::Garbage => Reached::Broken("a reply in another currency".into()),
             _ => standing(&books, saga),
         }
@@ -126,13 +126,13 @@ impl Provider {
 
     fn read(&self, saga: Uuid) -> Reached<ReserveResponse> {
         let books = self.books.lock().unwrap();
-        if books.down { Reached::Unknown("down".into()) } else { standing(&books, saga) }
+        if books.down { Reached::unknown("down") } else { standing(&books, saga) }
     }
 
     fn make_impossible(&self, saga: Uuid) -> Reached<ReserveResponse> {
         let mut books = self.books.lock().unwrap();
         if books.down {
-            return Reached::Unknown("down".into());
+            return Reached::unknown("down");
         }
         if !matches!(books.objects.get(&saga), Some(Object::Executed | Object::Declined)) {
             books.objects.insert(saga, Object::Cancelled);
@@ -143,7 +143,7 @@ impl Provider {
     fn take_back(&self, saga: Uuid) -> Undone {
         let mut books = self.books.lock().unwrap();
         if books.down {
-            return Undone::NotYet("down".into());
+            return Undone::NotYet { after: std::time::Duration::ZERO, why: "down".into() };
         }
         let taken_back = match books.objects.get(&saga) {
             Some(Object::Executed | Object::Refunded) => Object::Refunded,
@@ -162,7 +162,7 @@ fn standing(books: &Books, saga: Uuid) -> Reached<ReserveResponse> {
         Some(Object::Declined) => Reached::Refused(Refusal::new("DECLINED", "the card was declined")),
         Some(Object::Cancelled) => Reached::Refused(Refusal::new("CANCELLED", "it was cancelled")),
         Some(Object::Refunded) => Reached::Broken("paid and refunded".into()),
-        None => Reached::Unknown("the provider knows nothing of it".into()),
+        None => Reached::unknown("the provider knows nothing of it"),
     }
 }
 
@@ -241,7 +241,7 @@ impl OutsideAction for Pay {
             Reached::Done(_) => "pay recorded done",
             Reached::Refused(_) => "pay recorded refused",
             Reached::Pending(_) => "pay recorded pending",
-            Reached::Unknown(_) | Reached::Broken(_) => "pay recorded nonsense",
+            Reached::Unknown { .. } | Reached::Broken(_) => "pay recorded nonsense",
         };
         effect(tx, call, what).await?;
         if self.record_fails {

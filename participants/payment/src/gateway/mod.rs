@@ -263,8 +263,8 @@ pub enum GatewayError {
     Unavailable {
         /// For people.
         why: String,
-        /// After how long the provider wants to be asked again, if it said so.
-        after: Option<Duration>,
+        /// Whether and how long the provider wants to be left alone, if it said so.
+        busy: Option<Busy>,
     },
     /// May have happened: only reading the object tells.
     #[error("no answer from the provider: {0}")]
@@ -277,7 +277,30 @@ pub enum GatewayError {
 impl GatewayError {
     /// [`Unavailable`](Self::Unavailable) by a provider that does not say when to ask again.
     pub fn unavailable(why: impl Into<String>) -> Self {
-        Self::Unavailable { why: why.into(), after: None }
+        Self::Unavailable { why: why.into(), busy: None }
+    }
+
+    /// [`Unavailable`](Self::Unavailable) by one that has said so before, and was not asked again.
+    pub(crate) fn busy(busy: Busy) -> Self {
+        Self::Unavailable { why: "it is busy and wants to be asked later".into(), busy: Some(busy) }
+    }
+}
+
+/// A provider's word for how long it wants to be left alone, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// By everything that this account asks.
+    Account(Duration),
+    /// By whatever is about the object of this call.
+    Object(Duration),
+}
+
+impl Busy {
+    /// How long.
+    pub fn after(self) -> Duration {
+        match self {
+            Busy::Account(after) | Busy::Object(after) => after,
+        }
     }
 }
 

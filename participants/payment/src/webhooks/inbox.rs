@@ -145,7 +145,7 @@ impl Inbox {
             Ok(()) => Ok((Status::Done, String::new())),
             // The provider makes no sense: a person has to look, and the event is not lost meanwhile.
             Err(Trouble::Broken(why)) => Ok((Status::Parked, why)),
-            Err(Trouble::Later(why)) => Ok((Status::Waiting, why)),
+            Err(Trouble::Later(why) | Trouble::Busy(_, why)) => Ok((Status::Waiting, why)),
         }
     }
 
@@ -180,11 +180,18 @@ impl Inbox {
         let provider = self.desk.gateway.name();
         let rows = sqlx::query(DUE).bind(provider).bind(now_ms).bind(MOST).fetch_all(kit.reads()).await?;
         let (mut done, mut problem) = (0, None);
+        let mut more = i64::try_from(rows.len()).is_ok_and(|count| count == MOST);
         for row in &rows {
+            if self.desk.not_early(None).is_err() {
+                more = false;
+                break;
+            }
             let event = kept(row)?;
             let (to, why) = match self.take_up(&event).await {
                 Ok(settled) => settled,
-                Err(Trouble::Later(why) | Trouble::Broken(why)) => (Status::Waiting, why),
+                Err(Trouble::Later(why) | Trouble::Busy(_, why) | Trouble::Broken(why)) => {
+                    (Status::Waiting, why)
+                }
             };
             if to == Status::Parked && event.status != "parked" {
                 let (id, kind, object) = (&event.event_id, &event.kind, &event.object);
@@ -198,7 +205,6 @@ impl Inbox {
             done += usize::from(to == Status::Done);
         }
         self.count(now_ms).await?;
-        let more = i64::try_from(rows.len()).is_ok_and(|count| count == MOST);
         Ok(Progress { done, more, problem })
     }
 

@@ -1,5 +1,7 @@
 //! What a saga calls.
 
+use std::time::Duration;
+
 use backstitch_proto::contract::{CallMeta, Op};
 use backstitch_proto::money::Money;
 use backstitch_proto::payment::payment_client::PaymentClient;
@@ -11,7 +13,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::said::{Said, said};
+use super::said::{Said, after, said};
 use super::{AMOUNT, Shop, gbp};
 
 impl Shop {
@@ -45,11 +47,19 @@ impl Shop {
             tokio::select! {
                 biased;
                 answer = rpc(process.client.clone(), request) => {
-                    Some(answer.map(Response::into_inner).map_err(|status| said(&status, &key)))
+                    Some(answer.map(Response::into_inner).map_err(|status| {
+                        *self.after.lock().unwrap() = after(&status, &key);
+                        said(&status, &key)
+                    }))
                 }
                 () = process.wire.hung.notified() => None,
             }
         })
+    }
+
+    /// When the last call that did not end well is to be made again, by its answer.
+    pub fn after(&self) -> Duration {
+        *self.after.lock().unwrap()
     }
 
     pub fn try_authorize(&self, op: Op, token: &str) -> Option<Said> {

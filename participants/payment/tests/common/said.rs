@@ -1,6 +1,8 @@
 //! What a call came to, by the contract.
 
-use backstitch_proto::contract::Verdict;
+use std::time::Duration;
+
+use backstitch_proto::contract::{Verdict, unknown_for};
 use tonic::Status;
 
 /// What a call came to, by the contract.
@@ -22,6 +24,14 @@ impl Said {
 
     pub fn is_broken(&self) -> bool {
         matches!(self, Said::Broken(_))
+    }
+}
+
+/// When the call is to be made again; zero: whenever.
+pub(super) fn after(status: &Status, key: &str) -> Duration {
+    match Verdict::from_status(status, "payment", key) {
+        Some(Verdict::NotNow { after, .. }) => after,
+        _ => unknown_for(status, "payment", key),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use backstitch_proto::payment::payment_client::PaymentClient;
 use backstitch_services::On;
@@ -47,6 +48,7 @@ pub struct Shop {
     pub(super) lie_of_refunds: Arc<Mutex<Option<LieOfRefunds>>>,
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     pub(super) left: Arc<Mutex<Vec<(&'static str, i64)>>>,
+    pub(super) after: Arc<Mutex<Duration>>,
     /// The orchestrator that is told.
     pub told: Told,
     process: Option<Process>,
@@ -85,6 +87,7 @@ impl Shop {
             lie_of_refunds: Arc::default(),
             asked: Arc::default(),
             left: Arc::default(),
+            after: Arc::default(),
             told: Told::default(),
             process: None,
             second: None,

@@ -9,7 +9,7 @@ use backstitch_proto::money::Money;
 use participant_kit::{Clock as _, ManualClock};
 use participant_payment::gateway::sandbox::Sandbox;
 use participant_payment::gateway::{
-    GatewayError, Listed, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
+    Busy, GatewayError, Listed, NewPayment, Page, PaymentGateway, PaymentMethod, ProviderId, ProviderPayment,
     ProviderRefund,
 };
 use tokio::sync::Notify;
@@ -26,8 +26,10 @@ pub enum Fault {
     LoseAnswer,
     /// The provider says that it cannot now.
     Unavailable,
-    /// The provider says that it is busy, and after how many seconds it wants to be asked again.
+    /// The provider says that it is busy, and after how many seconds it wants to be asked again, by anybody.
     RateLimited(u64),
+    /// The same of this object alone.
+    Locked(u64),
     /// As `Unavailable`, and the answer is on its way until it is released, or everything stops.
     HangUnavailable,
     /// The call has not left until it is released, or everything stops.
@@ -73,8 +75,12 @@ impl Wire {
             Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
             Fault::Unavailable => return Err(GatewayError::unavailable("try again")),
             Fault::RateLimited(seconds) => {
-                let after = Some(Duration::from_secs(seconds));
-                return Err(GatewayError::Unavailable { why: "busy".into(), after });
+                let busy = Some(Busy::Account(Duration::from_secs(seconds)));
+                return Err(GatewayError::Unavailable { why: "busy".into(), busy });
+            }
+            Fault::Locked(seconds) => {
+                let busy = Some(Busy::Object(Duration::from_secs(seconds)));
+                return Err(GatewayError::Unavailable { why: "locked".into(), busy });
             }
             Fault::HangUnavailable => {
                 self.hang().await;

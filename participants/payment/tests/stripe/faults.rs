@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use participant_payment::gateway::stripe::{BaseUrl, Limits, Settings, Stripe};
-use participant_payment::gateway::{GatewayError, PaymentGateway as _, ProviderState};
+use participant_payment::gateway::{Busy, GatewayError, PaymentGateway as _, ProviderState};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -68,8 +68,8 @@ async fn a_rate_limit_tells_when_to_come_back() {
         (limited, None),
     ] {
         let (error, sent) = meets(reply).await;
-        let GatewayError::Unavailable { after, .. } = error else { panic!("{error}") };
-        assert_eq!((after, sent), (wanted.map(Duration::from_secs), 1));
+        let GatewayError::Unavailable { busy, .. } = error else { panic!("{error}") };
+        assert_eq!((busy, sent), (wanted.map(Duration::from_secs).map(Busy::Account), 1));
     }
 }
 

@@ -13,6 +13,7 @@ fn a_call_is_in_doubt_once_an_attempt_was_sent_and_not_answered_for_certain() {
         ("own; hold notnow",                              "due hold",     false), // That attempt had no effect.
         ("own; hold unknown; stock notnow",               "due stock",    false), // Another step's doubt.
         ("own; hold unknown",                             "due hold",     true),
+        ("own; hold unknown(3s)",                         "due hold",     true),  // It only says when.
         ("own; hold unknown; due hold; hold notnow",      "due hold",     true),  // Only that attempt had none.
         ("own; hold pending",                             "due hold",     true),
         ("own; hold broken; stock done; quote done",      "resume",       true),  // It may follow an effect.

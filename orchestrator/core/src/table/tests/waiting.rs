@@ -137,6 +137,34 @@ fn an_attempt_may_start_at_the_very_end_of_the_budget_and_not_after_it() {
     );
 }
 
+/// The same whether it is known that the attempt had no effect, or not: what differs is what has to be taken back.
+#[test]
+fn a_time_that_is_named_is_waited_for_within_the_budget_and_ends_it_beyond() {
+    let taken = format!("{TAKING}; take done; mail done");
+    let (spent, closing) = (
+        "step_parked(ship: no answer within its budget; last: silence), rest",
+        "close_intent(take), close take#2@7",
+    );
+    check(
+        shop,
+        &[
+            ("own", "hold unknown(10s)", "wait 10s do hold#2"),
+            ("own", "hold unknown(11s)", "turned_back(gave up hold: silence), undo stock#1@2, undo hold#1@2"),
+            // Before a later attempt, what an earlier one left in doubt stays so.
+            (
+                "own; hold unknown(1s); due hold",
+                "hold notnow(11s)",
+                "turned_back(gave up hold: not now), undo stock#1@2, undo hold#1@2",
+            ),
+            (TAKING, "take unknown(10s)", "wait 10s do take#2"),
+            (TAKING, "take unknown(11s)", closing),
+            (TAKING, "take notnow(11s)", closing),
+            (&taken, "ship unknown(10s)", "wait 10s do ship#2"),
+            (&taken, "ship unknown(11s)", spent),
+        ],
+    );
+}
+
 #[test]
 fn undo_has_its_own_budget_which_starts_with_its_first_call() {
     let back = "own; hold done; after 500s; stock refused";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::declines;
-use crate::gateway::{Decline, DeclineReason, GatewayError};
+use crate::gateway::{Busy, Decline, DeclineReason, GatewayError};
 
 /// Codes of amounts that the object, the account or Stripe itself does not allow.
 const AMOUNT_CODES: [&str; 7] = [
@@ -86,6 +86,8 @@ pub(super) struct Answer {
     pub(super) error: Option<Said>,
     /// When it wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// Which of its limits was met.
+    pub(super) limit: Option<String>,
     /// It was given before under this key, and will be for as long as Stripe keeps the key.
     pub(super) replayed: bool,
     /// Stripe's name for the call, to look it up there.
@@ -143,7 +145,9 @@ fn said(ask: Ask, answer: &Answer) -> GatewayError {
         409 => GatewayError::Unknown(format!("another call with this key is under way ({what})")),
         429 => GatewayError::Unavailable {
             why: format!("Stripe takes no more calls just now ({what})"),
-            after: answer.retry_after,
+            busy: answer.retry_after.map(|after| {
+                if is_of_one_object(answer, error) { Busy::Object(after) } else { Busy::Account(after) }
+            }),
         },
         _ if kind == "idempotency_error" => {
             GatewayError::Broken(format!("the key was used for another call ({what})"))
@@ -155,6 +159,12 @@ fn said(ask: Ask, answer: &Answer) -> GatewayError {
         ),
         _ => GatewayError::Unknown(format!("Stripe is in trouble ({what})")),
     }
+}
+
+/// Whether a 429 is about the object alone: another call has its lock, or it has a limit of its own. Every other limit
+/// counts the calls of the account; one of a single kind of call is taken for one of all, because they count together too.
+fn is_of_one_object(answer: &Answer, error: &Said) -> bool {
+    error.code.as_deref() == Some("lock_timeout") || answer.limit.as_deref() == Some("resource-specific")
 }
 
 /// Which call it was and what Stripe said, without a word of what was sent.

@@ -31,6 +31,7 @@ pub(super) const VERSION: &str = "2026-09-30.endive";
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const LIMIT: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The largest answer that is read. A full page of a list stays far below.
@@ -104,6 +105,7 @@ impl Wire {
                 status: status.as_u16(),
                 error: serde_json::from_slice::<Envelope>(&body).ok().map(|envelope| envelope.error),
                 retry_after: retry_after(&headers),
+                limit: text(&headers, &LIMIT).map(str::to_owned),
                 replayed: text(&headers, &REPLAYED) == Some("true"),
                 request: text(&headers, &REQUEST_ID).map(str::to_owned),
             })));

@@ -13,6 +13,15 @@ fn answer(status: u16, error: &str) -> Answer {
     Answer { status, error: Some(error), request: Some("req_1".into()), ..Answer::default() }
 }
 
+const SEVEN: Duration = Duration::from_secs(7);
+
+fn busy_by(answer: Answer) -> Option<Busy> {
+    match outcome(Ask::Confirm, &Failed::Said(Box::new(answer))) {
+        GatewayError::Unavailable { busy, .. } => busy,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn heard(ask: Ask, status: u16, error: &str) -> GatewayError {
     outcome(ask, &Failed::Said(Box::new(answer(status, error))))
 }
@@ -42,7 +51,7 @@ fn broken(error: &GatewayError) -> &str {
 fn a_connection_that_was_never_made_sent_nothing() {
     for ask in ALL {
         let error = outcome(ask, &Failed::NotSent("connection refused".into()));
-        assert!(matches!(error, GatewayError::Unavailable { after: None, .. }), "{ask:?}: {error}");
+        assert!(matches!(error, GatewayError::Unavailable { busy: None, .. }), "{ask:?}: {error}");
     }
 }
 
@@ -90,12 +99,25 @@ fn a_key_with_other_parameters_is_our_mistake() {
 #[test]
 fn too_many_calls_are_made_again_when_stripe_says() {
     let error = r#"{"type": "invalid_request_error", "code": "rate_limit"}"#;
-    for (retry_after, after) in [(None, None), (Some(7), Some(Duration::from_secs(7)))] {
-        let limited = Answer { retry_after: retry_after.map(Duration::from_secs), ..answer(429, error) };
-        match outcome(Ask::Confirm, &Failed::Said(Box::new(limited))) {
-            GatewayError::Unavailable { after: told, .. } => assert_eq!(told, after),
-            other => panic!("{other:?}"),
-        }
+    for (retry_after, busy) in [(None, None), (Some(SEVEN), Some(Busy::Account(SEVEN)))] {
+        assert_eq!(busy_by(Answer { retry_after, ..answer(429, error) }), busy);
+    }
+}
+
+#[test]
+fn the_limit_of_one_object_keeps_nobody_from_the_others() {
+    let (rate, lock) = (r#"{"code": "rate_limit"}"#, r#"{"code": "lock_timeout"}"#);
+    for (error, limit, busy) in [
+        (rate, None, Busy::Account(SEVEN)),
+        (rate, Some("global-rate"), Busy::Account(SEVEN)),
+        (rate, Some("endpoint-concurrency"), Busy::Account(SEVEN)),
+        (rate, Some("a limit of tomorrow"), Busy::Account(SEVEN)),
+        (rate, Some("resource-specific"), Busy::Object(SEVEN)),
+        (lock, None, Busy::Object(SEVEN)),
+    ] {
+        let limited =
+            Answer { retry_after: Some(SEVEN), limit: limit.map(str::to_owned), ..answer(429, error) };
+        assert_eq!(busy_by(limited), Some(busy), "{error} {limit:?}");
     }
 }
 
