@@ -15,7 +15,8 @@
 //! * faults (`faults.rs`) and a clock that can be turned (`clock.rs`);
 //! * the statement, which is written when money moves and by nothing else (`statement.rs`).
 //!
-//! `tests/deviations.rs` names each of them: what localstripe alone does, and what becomes of it.
+//! `tests/double/` names each of them: what localstripe alone does, and what becomes of it (`deviations.rs`; its webhooks in
+//! `webhooks.rs`).
 
 mod answer;
 mod api;

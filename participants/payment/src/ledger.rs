@@ -250,3 +250,51 @@ pub(crate) fn uuid(row: &AnyRow, column: &'static str) -> Result<Uuid, OpError> 
     let text: &str = row.try_get(column)?;
     text.parse().map_err(|_| OpError::broken(format!("{column}: `{text}` is no id")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use participant_kit::{Kit, ManualClock, Op};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_move_from_where_the_payment_is_no_longer_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("payment.db").display());
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let kit = Kit::open(&crate::SCHEMA, &url, clock).await.unwrap();
+        let id = Uuid::now_v7();
+        let opened = kit.run(Vec::new(), move |tx| {
+            let call = CallMeta {
+                saga: id,
+                root: id,
+                name: "checkout".into(),
+                step: "authorize_payment".into(),
+                op: Op::Do,
+                attempt: 1,
+                traceparent: String::new(),
+            };
+            let amount = Money::new(1_000, Currency::parse("EUR").unwrap());
+            Box::pin(async move { open(tx, &call, id, amount, "order", "sandbox").await })
+        });
+        assert!(opened.await.unwrap());
+        let now = async || load(&mut kit.reads().acquire().await.unwrap(), id).await.unwrap().unwrap();
+        let moved = async |from: &Payment, to: Status| {
+            let from = from.clone();
+            let op = kit.run(Vec::new(), move |tx| {
+                let from = from.clone();
+                Box::pin(async move { shift(tx, &from, to).await })
+            });
+            op.await
+        };
+        let stale = now().await;
+        moved(&stale, Status::Voiding).await.unwrap();
+        // Whoever has not seen that, and has no lock either.
+        for to in [Status::Refused, Status::Capturing, Status::Voided] {
+            assert!(matches!(moved(&stale, to).await, Err(OpError::NotNow { .. })), "{to:?}");
+            assert_eq!(now().await.status, Status::Voiding);
+        }
+    }
+}

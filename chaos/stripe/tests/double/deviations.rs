@@ -22,6 +22,17 @@ async fn it_ignores_idempotency_keys() {
 }
 
 #[tokio::test]
+async fn it_has_no_search_and_nobody_needs_one() {
+    let shop = Shop::open().await;
+    shop.held_alone(700).await;
+    let search = "/v1/payment_intents/search?query=amount:700";
+    let alone =
+        shop.http.get(format!("{}{search}", shop.stripe.localstripe().url())).bearer_auth("sk_test_1");
+    assert_ne!(alone.send().await.unwrap().status().as_u16(), 200);
+    assert_ne!(shop.get(search).await.status, 200, "what is searched for proves nothing");
+}
+
+#[tokio::test]
 async fn it_captures_after_a_cancel() {
     let shop = Shop::open().await;
     let alone = shop.held_alone(700).await;

@@ -1,9 +1,10 @@
 //! Webhooks: signed, and in the order, number and time that a test says.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use backstitch_stripe_double::{Endpoint, Treatment};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -45,8 +46,9 @@ async fn endpoint(mut refusals: u32) -> (String, Got) {
 }
 
 fn header(head: &str, name: &str) -> String {
-    let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
-    line.unwrap_or_else(|| panic!("no {name} in {head}")).to_owned()
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    let value = fields.filter(|(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value).next();
+    value.unwrap_or_else(|| panic!("no {name} in {head}")).to_owned()
 }
 
 /// The types of what was got, when there are `count`.
@@ -96,6 +98,27 @@ async fn what_happens_is_told_in_order() {
     assert_eq!(events[5].intent, id);
     let read = shop.get(&format!("/v1/events/{}", events[0].id)).await;
     assert_eq!(read.body, events[0].body);
+}
+
+#[tokio::test]
+async fn localstripe_alone_tells_of_few_of_these_changes_and_a_second_late() {
+    let (url, got) = endpoint(0).await;
+    let shop = Shop::open_apart().await;
+    assert_eq!(shop.alone("/_config/webhooks/shop", json!({ "url": url, "secret": "s" })).await.status, 200);
+    let begun = Instant::now();
+    let cancelled = shop.held_alone(700).await;
+    shop.alone(&format!("/v1/payment_intents/{cancelled}/cancel"), json!({})).await;
+    let capture = async || {
+        let id = shop.held_alone(700).await;
+        assert!(shop.alone(&format!("/v1/payment_intents/{id}/capture"), json!({})).await.is("succeeded"));
+        id
+    };
+    let refunded = capture().await;
+    shop.alone("/v1/refunds", json!({ "payment_intent": refunded, "amount": 700 })).await;
+    capture().await;
+    // Those of the hold, the cancel and the refund would have come before the last one.
+    assert_eq!(kinds(&got, 2).await, ["payment_intent.succeeded"; 2]);
+    assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]
