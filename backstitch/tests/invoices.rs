@@ -100,6 +100,8 @@ fn is(day: &Value, expected: &Expected) {
     counts_are(&day["refused"], expected.refused);
     let cancellations = &day["cancellations"];
     assert_eq!(cancellations["returned"], json!(expected.returned), "{cancellations:#}");
+    let not_returned: usize = expected.not_returned.iter().map(|(_, count)| count).sum();
+    assert_eq!(cancellations["refused_as_carts"], expected.returned.len() + not_returned);
     counts_are(&cancellations["refused"], expected.not_returned);
     assert_eq!(cancellations["refund_minor"], expected.refund_minor);
     let products = day["products_refused"].as_object().unwrap();

@@ -1,11 +1,12 @@
-//! Putting a day's products and checking out its invoices, many at a time; then giving back what its cancellations do.
+//! Putting a day's products and checking out its invoices, many at a time; then giving back what its cancellations do, which
+//! are no carts.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -73,6 +74,10 @@ pub(crate) async fn replay(
     summary.took(begun.elapsed());
     // One after the other: what one gives back, the next one cannot.
     for (at, invoice) in cancellations.into_iter().filter_map(|at| Some((at, day.invoices.get(at)?))) {
+        match check_out(&mut shop, &day.name, invoice).await? {
+            (Fate::Refused { .. }, None) => summary.refused_as_a_cart(),
+            _ => bail!("{} takes back, and was bought as if it were a cart", invoice.number),
+        }
         summary.cancellation(&invoice.number, purchases.cancel(&mut shop, &day.name, at, invoice).await?);
         bar.inc(1);
     }

@@ -51,6 +51,8 @@ impl Fate {
 #[derive(Default, Serialize)]
 struct Cancellations {
     count: usize,
+    /// Put as carts, which they are not.
+    refused_as_carts: usize,
     /// Accepted as returns.
     returned: Vec<String>,
     refused: BTreeMap<String, Reason>,
@@ -143,6 +145,10 @@ impl Summary {
         }
     }
 
+    pub(crate) fn refused_as_a_cart(&mut self) {
+        self.cancellations.refused_as_carts += 1;
+    }
+
     pub(crate) fn cancellation(&mut self, number: &str, fate: Fate) {
         self.invoices += 1;
         let cancellations = &mut self.cancellations;
@@ -187,13 +193,14 @@ impl fmt::Display for Summary {
         for (kind, reason) in &self.refused {
             reason.tell(kind, f)?;
         }
-        let Cancellations { count, returned, refused, refund_minor } = &self.cancellations;
+        let Cancellations { count, refused_as_carts, returned, refused, refund_minor } = &self.cancellations;
         if *count > 0 {
             let (pounds, pence) = (refund_minor / 100, refund_minor % 100);
             let which = if returned.is_empty() { String::new() } else { format!(": {}", some(returned)) };
             writeln!(
                 f,
-                "{} of {count} cancellations accepted as returns, {pounds}.{pence:02} GBP given back{which}",
+                "{} of {count} cancellations accepted as returns ({refused_as_carts} refused as carts), \
+                 {pounds}.{pence:02} GBP given back{which}",
                 returned.len()
             )?;
         }
