@@ -313,7 +313,7 @@ async fn a_cart_of_what_was_made_good_that_is_still_held() {
     for (before_ms, found) in [(NOON, 1), (NOON + 1, 0)] {
         let returns = Returns::open().await;
         let sql = format!(
-            "DELETE FROM carts_let_go WHERE checkout_id = '{}'; INSERT INTO barrier_purged VALUES (1, {before_ms})",
+            "DELETE FROM carts_let_go WHERE checkout_id = '{}'; INSERT INTO barrier_forgotten VALUES (1, {before_ms}, 0)",
             returns.good
         );
         returns.shop.plant("cart", &sql).await;

@@ -62,7 +62,7 @@ impl Carts {
         }
         let let_go =
             reader.rows("SELECT checkout_id FROM carts_let_go", |row| id(row, "checkout_id")).await?;
-        let forgotten = reader.rows("SELECT before_ms FROM barrier_purged", |row| row.try_get(0)).await?;
+        let forgotten = reader.rows("SELECT before_ms FROM barrier_forgotten", |row| row.try_get(0)).await?;
         let count = carts.len();
         let held_by = carts.into_iter().filter_map(|(cart, saga)| Some((cart, saga?))).collect();
         Ok(Self {

@@ -1,4 +1,4 @@
--- $1 the least checkout whose calls are answered, $2 how many. One that the barrier has a row of yet goes after that.
+-- $1 the least saga that is served without a row, $2 how many.
 SELECT checkout_id, cart_id
 FROM carts_let_go
 WHERE checkout_id < $1

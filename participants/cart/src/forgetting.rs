@@ -24,29 +24,30 @@ impl Forgetting {
         Self { kit, next_ms: AtomicI64::new(i64::MIN) }
     }
 
-    /// Answers how many went. A row is what a Clear of its checkout that comes late asks for, so it may go once no call of
-    /// that checkout is answered any more. A Clear that was let in just before that has its cart's lock, and has ended
-    /// when this has it; one that comes after is told that it is too old.
-    async fn forget(&self) -> Result<usize, OpError> {
-        let Some(answered_from) = self.kit.answers_from().await? else { return Ok(0) };
+    /// Answers whether there may be more. A row is what a Clear of its checkout that comes late asks for, so it may go once
+    /// the barrier has forgotten that checkout: a call of it is told that it is too old then. One that was let in just before
+    /// has its cart's lock, and has ended when this has it.
+    async fn forget(&self) -> Result<(usize, bool), OpError> {
+        let Some(served_from) = self.kit.answers_from().await? else { return Ok((0, false)) };
         let mut reader = self.kit.reads().acquire().await?;
-        let gone = store::forgotten_let_go(&mut reader, &answered_from, PER_TICK.into()).await?;
+        let old = store::forgotten_let_go(&mut reader, &served_from, PER_TICK.into()).await?;
         drop(reader);
-        if gone.is_empty() {
-            return Ok(0);
+        if old.is_empty() {
+            return Ok((0, false));
         }
-        let (count, locks) = (gone.len(), gone.iter().map(|(_, cart)| lock(cart)).collect());
-        self.kit
-            .run(locks, move |tx| {
-                let gone = gone.clone();
-                Box::pin(async move {
-                    for (checkout, _) in &gone {
-                        store::forget_let_go(tx.conn(), checkout).await?;
-                    }
-                    Ok(count)
-                })
+        let (more, locks) =
+            (old.len() == usize::from(PER_TICK), old.iter().map(|(_, cart)| lock(cart)).collect());
+        let gone = self.kit.run(locks, move |tx| {
+            let old = old.clone();
+            Box::pin(async move {
+                let mut gone = 0;
+                for (checkout, _) in &old {
+                    gone += usize::from(store::forget_let_go(tx.conn(), checkout).await?);
+                }
+                Ok(gone)
             })
-            .await
+        });
+        Ok((gone.await?, more))
     }
 }
 
@@ -60,11 +61,10 @@ impl Background for Forgetting {
         if now_ms < self.next_ms.load(Ordering::Relaxed) {
             return Progress::idle();
         }
-        let gone = match self.forget().await {
-            Ok(gone) => gone,
+        let (gone, more) = match self.forget().await {
+            Ok(forgotten) => forgotten,
             Err(error) => return Progress::failed(error),
         };
-        let more = gone == usize::from(PER_TICK);
         if !more {
             self.next_ms.store(now_ms.saturating_add(EVERY_MS), Ordering::Relaxed);
         }

@@ -147,14 +147,14 @@ pub(crate) async fn has_let_go(conn: &mut AnyConnection, checkout: Uuid) -> Resu
     Ok(sqlx::query(SQL).bind(checkout.to_string()).fetch_optional(conn).await?.is_some())
 }
 
-/// Up to `limit` checkouts that [`has_let_go`] need not know any more, because no call of theirs is answered, each with the
-/// cart that it let go of. `answered_from` is the least whose calls are.
+/// Up to `limit` checkouts that [`has_let_go`] need not know any more, because the barrier has forgotten them, each with the
+/// cart that it let go of. `served_from` is the least saga that is served without a row.
 pub(crate) async fn forgotten_let_go(
     conn: &mut AnyConnection,
-    answered_from: &str,
+    served_from: &str,
     limit: i64,
 ) -> Result<Vec<(String, CartId)>, Error> {
-    let query = sqlx::query(include_str!("../sql/forgotten_let_go.sql")).bind(answered_from).bind(limit);
+    let query = sqlx::query(include_str!("../sql/forgotten_let_go.sql")).bind(served_from).bind(limit);
     let rows = query.fetch_all(conn).await?;
     let row = |row: &AnyRow| {
         let cart = CartId::parse("cart_id", row.try_get("cart_id")?).map_err(|e| Error::Decode(e.into()))?;
@@ -163,11 +163,10 @@ pub(crate) async fn forgotten_let_go(
     rows.iter().map(row).collect()
 }
 
-/// Forgets that `checkout` has let its cart go.
-pub(crate) async fn forget_let_go(conn: &mut AnyConnection, checkout: &str) -> Result<(), Error> {
-    const SQL: &str = "DELETE FROM carts_let_go WHERE checkout_id = $1";
-    sqlx::query(SQL).bind(checkout).execute(conn).await?;
-    Ok(())
+/// Forgets that `checkout` has let its cart go, if the barrier has forgotten it. Answers whether it did.
+pub(crate) async fn forget_let_go(conn: &mut AnyConnection, checkout: &str) -> Result<bool, Error> {
+    let query = sqlx::query(include_str!("../sql/forget_let_go.sql")).bind(checkout);
+    Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
 /// Removes a cart that is at version `seen` and that nobody holds. Answers whether it was so. The version must then

@@ -7,7 +7,7 @@ mod common;
 use backstitch_proto::contract::{Op, Verdict};
 use backstitch_services::{On, each_database};
 use common::{DAY_MS, HOUR_MS, Saga, Shop, lines};
-use participant_kit::{Clock as _, Retention};
+use participant_kit::Clock as _;
 use tonic::Status;
 
 each_database!(
@@ -17,7 +17,7 @@ each_database!(
     the_life_of_a_cart_that_is_let_go_of_counts_from_then_on,
     a_request_that_cannot_be_or_is_another_one_is_broken,
     a_close_makes_sure_that_it_never_happens,
-    it_is_known_for_as_long_as_calls_of_the_checkout_are_answered_and_no_longer,
+    it_is_known_for_as_long_as_calls_of_the_checkout_are_served_and_no_longer,
 );
 
 /// A checkout that holds the cart `c`, and a saga that makes it good.
@@ -137,39 +137,43 @@ async fn a_close_makes_sure_that_it_never_happens(on: On) {
     assert_eq!((after.version, after.held_by), (version, checkout.0.to_string()));
 }
 
-async fn it_is_known_for_as_long_as_calls_of_the_checkout_are_answered_and_no_longer(on: On) {
+async fn it_is_known_for_as_long_as_calls_of_the_checkout_are_served_and_no_longer(on: On) {
     let shop = Shop::open(on).await;
-    let kept_ms = i64::try_from(Retention::DEFAULT.as_millis()).unwrap();
     let born_ms = shop.clock.now_ms();
     let (older, old) = (Saga::born(born_ms - 1), Saga::born(born_ms));
+    // The barrier has no row of one that never held its cart.
+    let unheld = Saga::born(born_ms + 1);
+    shop.put("e", &[("A", 2)]).await;
     for (checkout, id) in [(older, "c"), (old, "d")] {
         let version = shop.put(id, &[("A", 2)]).await.version;
         shop.hold(checkout, id, version).await.unwrap();
     }
-    // They are made good just before they are forgotten, which happens all the same.
-    shop.clock.advance(kept_ms - HOUR_MS - 1);
-    for (checkout, id) in [(older, "c"), (old, "d")] {
+    shop.clock.advance(2 * DAY_MS);
+    for (checkout, id) in [(older, "c"), (old, "d"), (unheld, "e")] {
         shop.let_go(Saga::born(shop.clock.now_ms()), checkout, id).await.unwrap();
     }
-    let late = async |shop: &Shop, checkout, id| shop.clear(checkout, id, &[("A", 2)]).await;
+    let late = async |checkout, id| shop.clear(checkout, id, &[("A", 2)]).await;
     let too_old = |checkout: Saga, answer: &Result<(), Status>| matches!(checkout.verdict("clear_cart", Op::Do, answer), Verdict::Broken(why) if why.contains("expired"));
 
-    shop.forget().await;
-    assert_eq!(shop.known_to_have_let_go().await, [older, old]);
-    // As old as a saga may be, and a millisecond older.
-    shop.clock.advance(HOUR_MS + 1);
-    shop.forget().await;
-    assert_eq!(shop.known_to_have_let_go().await, [old]);
-    assert!(too_old(older, &late(&shop, older, "c").await));
-    late(&shop, old, "d").await.unwrap();
-    for id in ["c", "d"] {
+    // Not older than the mark is served, a millisecond more is not.
+    shop.forget(born_ms - 1, 1_000).await;
+    assert_eq!(shop.known_to_have_let_go().await, [older, old, unheld]);
+    shop.forget(born_ms, 1_000).await;
+    assert_eq!(shop.known_to_have_let_go().await, [old, unheld]);
+    assert!(too_old(older, &late(older, "c").await));
+    late(old, "d").await.unwrap();
+    // Older than the mark, and served for as long as the barrier has a row of it.
+    shop.forget(born_ms + 1, 0).await;
+    assert_eq!(shop.known_to_have_let_go().await, [old, unheld]);
+    late(old, "d").await.unwrap();
+    shop.forget(born_ms + 1, 1_000).await;
+    assert_eq!(shop.known_to_have_let_go().await, [unheld]);
+    shop.forget(born_ms + 2, 1_000).await;
+    assert_eq!(shop.known_to_have_let_go().await, []);
+    for (checkout, id) in [(old, "d"), (unheld, "e")] {
+        assert!(too_old(checkout, &late(checkout, id).await));
+    }
+    for id in ["c", "d", "e"] {
         assert_eq!(shop.get(id).await.items, lines(&[("A", 2)]), "{id}");
     }
-
-    shop.clock.advance(HOUR_MS);
-    shop.forget().await;
-    assert_eq!(shop.known_to_have_let_go().await, []);
-    assert!(too_old(old, &late(&shop, old, "d").await));
-    let shop = shop.reopen().await;
-    assert!(too_old(old, &late(&shop, old, "d").await));
 }

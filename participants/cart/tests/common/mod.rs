@@ -13,7 +13,7 @@ use backstitch_proto::common::Item;
 use backstitch_proto::contract::{CallMeta, Op, Refusal, Verdict};
 use backstitch_services::On;
 use participant_cart::{Options, RedisOptions};
-use participant_kit::{Clock as _, ManualClock, Participant, Progress, testing};
+use participant_kit::{Clock as _, Kit, ManualClock, Participant, Progress, testing};
 use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 use tonic::service::Routes;
@@ -149,12 +149,15 @@ impl Shop {
         self.tick_of("cart expiry").await
     }
 
-    /// Lets the barrier forget sagas that are old by now, and then what else is known of them go.
-    pub async fn forget(&self) {
-        for name in ["retention", "forgetting carts that were let go of"] {
-            let progress = self.tick_of(name).await;
-            assert_eq!(progress.problem, None, "{name}");
-        }
+    /// Lets the barrier forget sagas born before `before_ms`, of at most so many rows, and then what goes with them; an hour
+    /// passes.
+    pub async fn forget(&self, before_ms: i64, limit: u32) {
+        let kit =
+            Kit::open(&participant_cart::SCHEMA, &self.url, Arc::new(self.clock.clone())).await.unwrap();
+        kit.purge(before_ms, limit).await.unwrap();
+        self.clock.advance(HOUR_MS);
+        let progress = self.tick_of("forgetting carts that were let go of").await;
+        assert_eq!(progress.problem, None);
     }
 
     /// The checkouts of which it is known that they have let their carts go.
