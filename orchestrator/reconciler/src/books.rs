@@ -12,7 +12,7 @@ use backstitch_proto::{order, payment};
 use prost::Message as _;
 
 use crate::compare::{Terms, compare, family_of};
-use crate::lines::{Case, Object, Order, Payment};
+use crate::lines::{Case, Object, Order, Payment, is_elsewhere};
 use crate::report::{Counts, Report};
 use crate::run::Options;
 use crate::sagas::Sagas;
@@ -32,6 +32,8 @@ pub(crate) struct Lines {
     pub(crate) objects: Vec<Object>,
     pub(crate) orders: Vec<Order>,
     pub(crate) cases: Vec<Case>,
+    /// Who lists the objects; empty where that is not told.
+    pub(crate) listed_by: String,
 }
 
 impl Lines {
@@ -55,6 +57,7 @@ impl Lines {
         self.objects.extend(other.objects);
         self.orders.extend(other.orders);
         self.cases.extend(other.cases);
+        self.listed_by = other.listed_by;
     }
 
     /// Adds a payment and its cases.
@@ -62,7 +65,7 @@ impl Lines {
         for case in std::mem::take(&mut document.cases) {
             self.add_case(shop.of_payment(Case::parse(case))?);
         }
-        self.payments.push(shop.of_payment(Payment::parse(document))?);
+        self.payments.push(shop.of_payment(Payment::parse(document, &self.listed_by))?);
         Ok(())
     }
 
@@ -79,6 +82,7 @@ impl Lines {
 /// Every book, by checkout.
 pub(crate) struct Books {
     sorted: Sorted,
+    listed_by: String,
 }
 
 impl Books {
@@ -95,9 +99,10 @@ impl Books {
         let (mut by_object, mut families) = (Sorter::new(memory / 2), Sorter::new(memory / 2));
         let provider_from_ms = terms.since_ms.saturating_sub(CLOCKS_MS);
         let ours_from_ms = provider_from_ms.saturating_sub(CLOCKS_MS).max(0);
-        let mut next = Some(String::new());
+        let (mut listed_by, mut next) = (String::new(), Some(String::new()));
         while let Some(token) = next {
             let page = shop.objects(provider_from_ms, &token).await?;
+            listed_by = page.provider;
             report.counts.objects += page.objects.len();
             for object in page.objects {
                 let (key, bytes) = (object.provider_id.clone(), object.encode_to_vec());
@@ -121,6 +126,8 @@ impl Books {
                     after = None;
                 }
                 report.counts.payments += page.len();
+                let elsewhere = page.iter().filter(|one| is_elsewhere(&one.provider, &listed_by));
+                report.counts.elsewhere += elsewhere.count();
                 for payment in page {
                     let bytes = payment.encode_to_vec();
                     match payment.provider_id {
@@ -153,7 +160,7 @@ impl Books {
             next = after;
         }
         bring_home(shop, by_object.sorted()?, &mut families, options.is_account_shared, report)?;
-        Ok(Self { sorted: families.sorted()? })
+        Ok(Self { sorted: families.sorted()?, listed_by })
     }
 
     /// The next checkout, whole; None after the last.
@@ -165,7 +172,7 @@ impl Books {
     ) -> Result<Option<Lines>, Failed> {
         let group = self.sorted.group()?;
         let Some(family) = group.first().map(|line| line.key.as_str()) else { return Ok(None) };
-        let mut lines = parse(shop, &group)?;
+        let mut lines = parse(shop, &group, &self.listed_by)?;
         complete(shop, family, &mut lines, terms, counts).await?;
         Ok(Some(lines))
     }
@@ -185,7 +192,7 @@ fn bring_home(
         if group.is_empty() {
             return Ok(());
         }
-        let lines = parse(shop, &group)?;
+        let lines = parse(shop, &group, "")?;
         if let Some(line) = group.iter().find(|line| line.book == Book::Unreadable) {
             let object = UnreadableObject::decode(line.bytes.as_slice()).map_err(broken)?;
             if !lines.payments.is_empty() {
@@ -223,8 +230,8 @@ fn broken(error: prost::DecodeError) -> Failed {
 }
 
 /// The lines again. They were encoded here, so that they decode.
-fn parse(shop: &Shop, group: &[Line]) -> Result<Lines, Failed> {
-    let mut lines = Lines::default();
+fn parse(shop: &Shop, group: &[Line], listed_by: &str) -> Result<Lines, Failed> {
+    let mut lines = Lines { listed_by: listed_by.to_owned(), ..Lines::default() };
     for line in group {
         let bytes = line.bytes.as_slice();
         match line.book {

@@ -32,6 +32,8 @@ pub struct Payment {
     pub refunds: Vec<Refund>,
     /// The provider was asked for its object by id: that it has none tells something, however old the payment is.
     pub is_asked_for: bool,
+    /// It was made at another provider than the one that lists, whose list can tell nothing of it.
+    pub is_elsewhere: bool,
 }
 
 /// A refund, ours or the provider's.
@@ -190,8 +192,8 @@ impl Payment {
         !has_ended || self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
     }
 
-    /// Parses the message.
-    pub(crate) fn parse(message: payment::PaymentDocument) -> Result<Self, Unreadable> {
+    /// Parses the message, beside the list of this provider; empty where that is not told.
+    pub(crate) fn parse(message: payment::PaymentDocument, listed_by: &str) -> Result<Self, Unreadable> {
         let amount = Money::parse(message.amount.as_ref());
         let amount = amount.map_err(unreadable("payment", &message.payment_id))?;
         let refunds = refunds("payment", &message.payment_id, message.refunds)?;
@@ -209,8 +211,14 @@ impl Payment {
             updated_ms: message.updated_at_unix_ms,
             refunds,
             is_asked_for: false,
+            is_elsewhere: is_elsewhere(&message.provider, listed_by),
         })
     }
+}
+
+/// Whether a payment's provider is another one than the one that lists.
+pub(crate) fn is_elsewhere(provider: &str, listed_by: &str) -> bool {
+    !listed_by.is_empty() && provider != listed_by
 }
 
 fn refunds(

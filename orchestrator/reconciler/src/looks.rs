@@ -56,7 +56,7 @@ pub(crate) async fn confirm(
         if before.is_empty() {
             break;
         }
-        lines = names.look(shop, terms).await?;
+        lines = names.look(shop, terms, lines.listed_by).await?;
         let now_told = shop.sagas(lines.sagas(), forgotten_ms).await?;
         let now = lines.compare(&Sagas::Told(now_told.clone()), terms);
         // What another look has told already is in these lines only because its checkout has more that moves.
@@ -136,8 +136,8 @@ impl Names {
     }
 
     /// Reads them again, in the order that the races want.
-    async fn look(&self, shop: &Shop, terms: &Terms) -> Result<Lines, Failed> {
-        let mut lines = Lines::default();
+    async fn look(&self, shop: &Shop, terms: &Terms, listed_by: String) -> Result<Lines, Failed> {
+        let mut lines = Lines { listed_by, ..Lines::default() };
         let young = self.young_from_ms.map(|at_ms| at_ms.min(terms.now_ms).saturating_sub(CLOCKS_MS));
         let (mut next, mut unseen) = (young.map(|_| String::new()), self.objects.clone());
         while let Some(token) = next {

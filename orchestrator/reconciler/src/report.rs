@@ -33,6 +33,8 @@ pub struct Counts {
     pub young: usize,
     /// Objects of somebody else on a shared account.
     pub foreign: usize,
+    /// Payments at another provider than the one that lists.
+    pub elsewhere: usize,
     /// Objects of somebody else that cannot be read.
     pub unreadable: usize,
     /// Findings that are in the sums, and too many to be told one by one.
@@ -150,7 +152,7 @@ impl fmt::Display for Report {
         if self.counts.not_told > 0 {
             writeln!(f, "... and {} more, which are in the sum.\n", self.counts.not_told)?;
         }
-        let Counts { payments, objects, orders, foreign, unreadable, .. } = self.counts;
+        let Counts { payments, objects, orders, foreign, elsewhere, unreadable, .. } = self.counts;
         for (id, why) in &self.unreadable {
             writeln!(f, "{id} is somebody else's and cannot be read: {why}")?;
         }
@@ -159,6 +161,12 @@ impl fmt::Display for Report {
         }
         if foreign > 0 {
             writeln!(f, "{foreign} objects at the provider are somebody else's, and were not judged.")?;
+        }
+        if elsewhere > 0 {
+            writeln!(
+                f,
+                "{elsewhere} payments are at another provider than the one that was asked, and were compared with their orders alone."
+            )?;
         }
         writeln!(f, "compared {payments} payments, {objects} objects at the provider, {orders} orders")?;
         f.write_str(&self.last_line())

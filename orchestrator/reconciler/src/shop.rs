@@ -143,6 +143,8 @@ pub(crate) struct Listed {
     pub(crate) unreadable: Vec<UnreadableObject>,
     /// The token of the next.
     pub(crate) next: Option<String>,
+    /// Whose list it is; empty where that is not told.
+    pub(crate) provider: String,
 }
 
 /// A channel and the address that it is named by where somebody does not answer.
@@ -174,7 +176,7 @@ impl Shop {
             ListProviderObjectsRequest { created_from_unix_ms: from_ms.max(0), page_token: token.into() };
         let page = part.ask("ListProviderObjects", client.list_provider_objects(request)).await?;
         let next = part.next("ListProviderObjects", token, page.next_page_token)?;
-        Ok(Listed { objects: page.objects, unreadable: page.unreadable, next })
+        Ok(Listed { objects: page.objects, unreadable: page.unreadable, next, provider: page.provider })
     }
 
     /// Nothing can be said of a payment whose object cannot be read.

@@ -90,7 +90,7 @@ fn add_payment(
 }
 
 fn missing(lines: &Lines, terms: &Terms) -> BTreeSet<Missing> {
-    let Lines { payments, objects, orders, cases } = lines;
+    let Lines { payments, objects, orders, cases, .. } = lines;
     let no_payment = |id: &str| !id.is_empty() && payments.iter().all(|payment| payment.id != id);
     let no_order = |id: &str| !id.is_empty() && orders.iter().all(|order| order.id != id);
     let is_loose = |object: &&Object| payments.iter().all(|payment| payment.object != object.id);
@@ -121,7 +121,7 @@ fn missing(lines: &Lines, terms: &Terms) -> BTreeSet<Missing> {
             missing.insert(Missing::Order(payment.order.clone()));
         }
         // A young one would have been listed. What is open does not age out of sight.
-        if object.is_none() && is_old && is_open && !payment.object.is_empty() {
+        if object.is_none() && is_old && is_open && !payment.object.is_empty() && !payment.is_elsewhere {
             missing.insert(Missing::Object(payment.object.clone()));
         }
     }

@@ -192,6 +192,7 @@ pub(crate) async fn objects(
         objects: page.objects.into_iter().map(object).collect(),
         unreadable: page.unreadable.into_iter().map(unreadable).collect(),
         next_page_token: page.next.unwrap_or_default(),
+        provider: desk.gateway.name().to_owned(),
     })
 }
 

@@ -145,10 +145,13 @@ impl<'a> Judge<'a> {
         if kind.remedy() == Remedy::Person {
             return Move::Person(Because::Judgement);
         }
-        let object = self.family.objects.iter().find(|object| object.id == about.object);
-        let Some(object) = object.filter(|object| !object.saga.is_empty()) else {
-            return Move::Person(Because::Foreign);
+        // What the provider does not show, at another one perhaps, can only be looked at by hand.
+        let Some(object) = self.family.objects.iter().find(|object| object.id == about.object) else {
+            return Move::Person(Because::Judgement);
         };
+        if object.saga.is_empty() {
+            return Move::Person(Because::Foreign);
+        }
         if self.is_an_order_short() {
             return Move::Person(Because::Judgement);
         }

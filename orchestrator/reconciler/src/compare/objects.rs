@@ -133,7 +133,7 @@ impl<'a> Judge<'a> {
 
     /// The ledger has an id, and the provider's list has no such object.
     fn without_object(&mut self, payment: &'a Payment) {
-        if payment.object.is_empty() || self.is_old(payment) {
+        if payment.object.is_empty() || payment.is_elsewhere || self.is_old(payment) {
             return;
         }
         self.astray.insert(&payment.id);

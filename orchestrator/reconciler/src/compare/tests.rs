@@ -65,6 +65,7 @@ fn payment(status: &str, captured: i64) -> Payment {
         updated_ms: NOW - DAY,
         refunds: Vec::new(),
         is_asked_for: false,
+        is_elsewhere: false,
     }
 }
 

@@ -7,6 +7,7 @@ mod double;
 mod edges;
 mod foreign;
 mod pages;
+mod providers;
 mod races;
 mod tick;
 

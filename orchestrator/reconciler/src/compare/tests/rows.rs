@@ -256,3 +256,25 @@ fn a_dispute_is_told_beside_what_else_is_wrong_and_only_while_money_is_kept() {
     assert_eq!(kinds(&disputed(given_back)), []);
     assert_eq!(kinds(&disputed(taken_back())), []);
 }
+
+/// After a change of provider: what was paid at the one before is on no list that is read.
+#[test]
+fn a_payment_at_another_provider_is_judged_with_its_order_alone() {
+    let elsewhere = |world: World| {
+        world.with(|w| {
+            w.provider.clear();
+            w.ledger[0].is_elsewhere = true;
+        })
+    };
+    for world in [sold(), returned(), taken_back()] {
+        assert_eq!(elsewhere(world).under(Standing::Completed), []);
+    }
+    assert_eq!(elsewhere(held()).under(Standing::Live), []);
+    let told = |world: World| {
+        let found = elsewhere(world).under(Standing::Compensated);
+        found.into_iter().map(|f| (f.kind, f.amount.minor, f.step)).collect::<Vec<_>>()
+    };
+    let person = || Move::Person(crate::finding::Because::Judgement);
+    assert_eq!(told(sold().with(|w| w.orders[0].total = gbp(1_001))), [(KeptDiffers, 1, person())]);
+    assert_eq!(told(sold().with(|w| w.orders.clear())), [(MoneyWithoutOrder, 1_000, person())]);
+}

@@ -27,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) sagas: BTreeMap<String, (String, i64)>,
     pub(crate) notes: Vec<(String, String)>,
     pub(crate) repairs: Vec<RepairObjectRequest>,
+    /// Who lists the objects.
+    pub(crate) provider: String,
     /// Lines on a page; 0: all.
     pub(crate) page: usize,
     /// The last page leads to itself.

@@ -102,7 +102,8 @@ impl Stage {
                 let wanted = facts.objects.iter().filter(|o| o.created_at_unix_ms >= created_from_unix_ms);
                 let (objects, next_page_token) = facts.page(wanted, &page_token);
                 let unreadable = if page_token.is_empty() { facts.unreadable.clone() } else { Vec::new() };
-                say(&ListProviderObjectsResponse { objects, next_page_token, unreadable })
+                let provider = facts.provider.clone();
+                say(&ListProviderObjectsResponse { objects, next_page_token, unreadable, provider })
             }
             "GetProviderObject" => {
                 let GetProviderObjectRequest { provider_id } = read(request);
