@@ -5,6 +5,7 @@
 mod accepted;
 mod admission;
 mod cancelling;
+mod holds;
 mod keys;
 #[path = "../support/mod.rs"]
 mod support;

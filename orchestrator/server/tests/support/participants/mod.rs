@@ -33,6 +33,8 @@ pub struct State {
     pub lie: Option<Vec<PricedItem>>,
     /// What authorization answers first: wait for the customer.
     pub customer_acts: bool,
+    /// How long a hold can be captured, if not for a day; seconds.
+    pub holds_for: Option<i64>,
     /// Refunds are refused.
     pub no_refunds: bool,
     /// Cases, and how they were resolved.

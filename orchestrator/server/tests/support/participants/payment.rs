@@ -28,13 +28,15 @@ impl payment::payment_server::Payment for Participants {
             })
         } else {
             let amount = message.amount;
-            Authorization::Authorized(payment::Authorized { amount, capturable_for_seconds: 86_400 })
+            let capturable_for_seconds = self.state().holds_for.unwrap_or(86_400);
+            Authorization::Authorized(payment::Authorized { amount, capturable_for_seconds })
         };
         let answer = payment::AuthorizeResponse { payment_id: message.payment_id, result: Some(result) };
         Ok(Response::new(answer))
     }
 
     async fn void(&self, _: Request<payment::VoidRequest>) -> Answer<payment::VoidResponse> {
+        self.enter("void").await;
         done()
     }
 
