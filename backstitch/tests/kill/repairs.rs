@@ -5,6 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::asker::rests;
 use crate::bank::{Bank, Provider};
 use crate::books;
 use crate::common::until;
@@ -73,7 +74,12 @@ async fn killed(mut stage: Stage, told: &[Told], point: Point, seed: u64) -> Out
     })
     .await;
     stage.start_all().await;
-    let ends = ends_of_repairs(&stage).await;
+    // What was taken back is shown so by the bank before its repair has ended.
+    let ends = until("every repair has ended", async || {
+        let ends = ends_of_repairs(&stage).await;
+        ends.iter().all(|end| rests(end)).then_some(ends)
+    })
+    .await;
     if ends.len() != outcome.sagas || ends.iter().any(|end| end != "completed") {
         outcome.violations.push(format!("I5: of {} repairs is told {ends:?}", outcome.sagas));
     }
