@@ -310,12 +310,12 @@ fn copies_at(server: &str) -> u64 {
 
 #[test]
 fn no_history_lets_a_cart_be_read_older_than_it_was() {
-    no_history(On::Sqlite, 40, 1000);
+    no_history(On::Sqlite, 40, 500);
 }
 
 #[test]
 fn nor_does_any_with_the_database_on_a_server() {
-    no_history(On::Postgres, 12, 300);
+    no_history(On::Postgres, 12, 100);
 }
 
 /// So many histories, in which this many copies have been there at least.
