@@ -37,6 +37,9 @@ const CAPTURED: &[&str] = &["authorized:1000", "captured:1000"];
 /// Stripe executed it, and did not say so.
 const EXECUTED: [Kind; 2] = [Kind::ReplyLost, Kind::ErrorExecuted];
 
+/// After how long a busy Stripe wants to be asked again: nobody asks it anything before.
+const BUSY_MS: i64 = 7_000;
+
 /// Stripe did not execute it, whatever it said.
 const NOT_EXECUTED: [Kind; 5] =
     [Kind::Reset, Kind::ErrorStored, Kind::ErrorUnexecuted, Kind::RateLimited(7), Kind::KeyInUse];
@@ -127,6 +130,7 @@ fn a_capture_that_stripe_did_not_execute_is_never_made_whatever_it_answered(on: 
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
         shop.stripe().goes_wrong(Operation::CaptureIntent, kind);
         assert_eq!(shop.capture(Do), Said::Unknown, "{kind:?}");
+        shop.clock.advance(BUSY_MS);
         assert_eq!(shop.capture(Close), Said::refused("PAYMENT_INTERRUPTED"), "{kind:?}");
         assert_eq!(shop.void(), Said::Done, "{kind:?}");
         agree(&shop, VOIDED, "ended once");
@@ -149,6 +153,7 @@ fn a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered(on: O
             let shop = Shop::open(on);
             shop.stripe().goes_wrong(operation, kind);
             assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{operation:?} {kind:?}");
+            shop.clock.advance(BUSY_MS);
             let closed = shop.authorize(Close, "tok_ok");
             assert_eq!(closed, Said::refused("PAYMENT_INTERRUPTED"), "{operation:?} {kind:?}");
             agree(&shop, NOTHING, "never held");
@@ -184,6 +189,7 @@ fn a_void_goes_on_whatever_stripe_answered(on: On) {
         assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
         shop.stripe().goes_wrong(Operation::CancelIntent, kind);
         assert_eq!(shop.void(), Said::NotNow, "{kind:?}");
+        shop.clock.advance(BUSY_MS);
         assert_eq!(shop.void(), Said::Done, "{kind:?}");
         agree(&shop, VOIDED, "once");
         assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"), "{kind:?}: never captured any more");
