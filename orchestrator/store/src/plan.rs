@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) there: usize,
     /// It cannot be written whatever else is true.
     pub(crate) refused: Option<String>,
+    /// Why the database does not take what is new of it.
+    pub(crate) broken: Option<String>,
 }
 
 /// A saga that is written to.
@@ -99,6 +101,9 @@ fn follow<'a>(
     facts: &Facts,
     keys: &mut HashMap<(&'a str, &'a str), KeyRow>,
 ) -> Result<Option<Tail>, Verdict> {
+    if let Some(why) = facts.broken.as_ref().filter(|_| !new.is_empty()) {
+        return Err(Verdict::Refused(why.clone()));
+    }
     let mut tail = facts.tail;
     let mut taken = None;
     for &index in new {

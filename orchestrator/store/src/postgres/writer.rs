@@ -37,8 +37,8 @@ pub(super) struct Writer {
 /// A saga of a batch that is not decided yet.
 struct Open {
     group: Group,
-    /// The database refuses it, standing alone.
-    refused: Option<String>,
+    /// Why the database refuses what is new of it, standing alone.
+    broken: Option<String>,
 }
 
 impl Writer {
@@ -106,7 +106,7 @@ impl Writer {
         let mut open = Vec::new();
         for group in door::groups(batch) {
             match door::check_group(batch, &group, shards) {
-                Ok(()) => open.push(Open { group, refused: None }),
+                Ok(()) => open.push(Open { group, broken: None }),
                 Err(why) => {
                     group.members.iter().for_each(|&index| verdicts[index] = Verdict::Refused(why.clone()))
                 }
@@ -124,7 +124,7 @@ impl Writer {
                 Err(Fault::Duplicate(_)) if round < DUPLICATES => continue,
                 Err(Fault::Refused(_) | Fault::Duplicate(_)) => {
                     for (place, why) in self.culprits(batch, &plan.winners).await? {
-                        open[place].refused = Some(why);
+                        open[place].broken = Some(why);
                     }
                     continue;
                 }
@@ -158,8 +158,8 @@ impl Writer {
             .iter()
             .map(|open| {
                 let saga = batch[open.group.members[0]].saga;
-                let refused = open.refused.as_ref().map(|why| door::refusal(saga, why));
-                Facts { refused, ..Facts::default() }
+                let broken = open.broken.as_ref().map(|why| door::refusal(saga, why));
+                Facts { broken, ..Facts::default() }
             })
             .collect();
         let mut asked = Vec::new();

@@ -85,13 +85,16 @@ impl Writer {
         self.ready().await?;
         let shards = u16::try_from(self.epochs.len()).unwrap_or(u16::MAX);
         let groups = door::groups(batch);
-        let mut refused: Vec<Option<String>> =
-            groups.iter().map(|group| door::check_group(batch, group, shards).err()).collect();
+        // What is known of each before the database is asked.
+        let mut told: Vec<Facts> = groups
+            .iter()
+            .map(|group| Facts { refused: door::check_group(batch, group, shards).err(), ..Facts::default() })
+            .collect();
         // At first what is remembered is believed. A batch that is refused on those grounds is decided again on
         // what is read; if it is refused once more, somebody in it breaks a constraint, is found and left out.
         let mut doubt = false;
         loop {
-            let facts = self.facts(batch, &groups, &refused, doubt).await?;
+            let facts = self.facts(batch, &groups, &told, doubt).await?;
             let plan = plan::decide(batch, &groups, &facts, &self.epochs);
             if plan.rash && !doubt {
                 doubt = true;
@@ -110,7 +113,7 @@ impl Writer {
                     }
                     for (group, why) in culprits {
                         let saga = batch[groups[group].members[0]].saga;
-                        refused[group] = Some(door::refusal(saga, &why));
+                        told[group].broken = Some(door::refusal(saga, &why));
                     }
                 }
                 Err(Failed::Refused(_)) => doubt = true,
@@ -122,15 +125,14 @@ impl Writer {
         &mut self,
         batch: &[Append],
         groups: &[Group],
-        refused: &[Option<String>],
+        told: &[Facts],
         doubt: bool,
     ) -> Result<Vec<Facts>, StoreError> {
         if doubt {
             self.tails.clear();
             self.learn_counters().await?;
         }
-        let mut facts: Vec<Facts> =
-            refused.iter().map(|why| Facts { refused: why.clone(), ..Facts::default() }).collect();
+        let mut facts = told.to_vec();
         let mut unknown = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             if facts[place].refused.is_some() {

@@ -73,6 +73,20 @@ pub async fn all_appends_of_a_culprit_are_refused(t: &mut Trial) {
     assert_eq!((t.length(sick).await, t.length(well).await), (0, 1));
 }
 
+/// What a culprit has written before is there, and a repeat of it beside a refused append is told so.
+pub async fn a_culprits_repeat_is_committed(t: &mut Trial) {
+    let (sick, well) = (t.id(), t.id());
+    t.accept(&[t.start(sick).key("k").event("e")]).await;
+    t.poison(sick).await;
+    let batch = [t.start(well), t.start(sick).key("k").event("e"), t.more(sick, 2, 1)];
+    for _ in 0..2 {
+        let verdicts = t.commit(&batch).await;
+        assert_eq!(verdicts[..2], [Verdict::Committed, Verdict::Committed]);
+        assert!(matches!(verdicts[2], Verdict::Refused(_)));
+    }
+    assert_eq!((t.length(sick).await, t.length(well).await, t.numbers().await), (1, 1, vec![1]));
+}
+
 /// A culprit among many hundreds costs the others nothing.
 pub async fn a_culprit_among_hundreds_costs_the_others_nothing(t: &mut Trial) {
     let sagas: Vec<_> = (0..700).map(|_| t.id()).collect();

@@ -206,6 +206,7 @@ macro_rules! for_each_law {
         $run! { halving a_later_culprit_keeps_what_it_had }
         $run! { halving a_culprits_key_goes_to_the_next }
         $run! { halving all_appends_of_a_culprit_are_refused }
+        $run! { halving a_culprits_repeat_is_committed }
         $run! { halving a_culprit_among_hundreds_costs_the_others_nothing }
         $run! { halving after_a_culprit_the_store_goes_on }
         $run! { definitions what_is_announced_is_listed }
