@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use backstitch_proto::ids::born_ms;
 use backstitch_proto::operator::operator_client::OperatorClient;
 use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest, SagaDetail};
 use backstitch_proto::order::orders_client::OrdersClient;
@@ -264,7 +265,7 @@ impl Shop {
         let (part, mut client) = self.operator.clone();
         let request = GetSagaRequest { saga_id: uuid.to_string() };
         let Some(detail) = part.find("GetSaga", client.get_saga(request)).await? else {
-            let is_old = begun_ms(uuid).is_some_and(|begun| begun < forgotten_ms);
+            let is_old = born_ms(uuid).is_some_and(|begun| begun < forgotten_ms);
             let standing = if is_old { Standing::Forgotten } else { Standing::Unknown };
             return Ok(Saga { standing, moved_ms: 0 });
         };
@@ -317,23 +318,5 @@ impl Shop {
     /// Parses a line of the orders.
     pub(crate) fn of_orders<T>(&self, line: Result<T, Unreadable>) -> Result<T, Failed> {
         line.map_err(|error| self.orders.0.unreadable(&error))
-    }
-}
-
-/// When the saga of this id was begun, as far as its id tells.
-fn begun_ms(id: Uuid) -> Option<i64> {
-    let (seconds, nanos) = (id.get_version_num() == 7).then(|| id.get_timestamp())??.to_unix();
-    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_tells_when_its_saga_was_begun() {
-        let id = "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90".parse().unwrap();
-        assert_eq!(begun_ms(id), Some(0x0197_8a3e_5f2d));
-        assert_eq!(begun_ms(Uuid::new_v8([7; 16])), None);
     }
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use backstitch_engine::{NewRun, StartError, Started};
+use backstitch_proto::ids::born_ms;
 use backstitch_proto::operator::RepairObjectRequest;
 use backstitch_proto::operator::operator_client::OperatorClient;
 use backstitch_proto::returns::RepairInput;
@@ -158,12 +159,6 @@ fn longest_deadline(app: &App) -> Duration {
     app.engine.catalog().all().map(|definition| definition.deadline).max().unwrap_or_default()
 }
 
-/// When a saga began, Unix milliseconds, as its UUIDv7 tells.
-fn born_ms(saga: Uuid) -> Option<i64> {
-    let (seconds, nanos) = saga.get_timestamp().filter(|_| saga.get_version_num() == 7)?.to_unix();
-    i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,12 +203,5 @@ mod tests {
         assert_ne!(one.key, held.key);
         let of_a_saga = run(RepairObjectRequest { saga_id: Uuid::from_u128(7).to_string(), ..asked() });
         assert_ne!(one.key, of_a_saga.key);
-    }
-
-    #[test]
-    fn an_id_tells_when_its_saga_began() {
-        let id: Uuid = "01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90".parse().unwrap();
-        assert_eq!(born_ms(id), Some(0x0197_8a3e_5f2d));
-        assert_eq!(born_ms(Uuid::from_u128(7)), None);
     }
 }

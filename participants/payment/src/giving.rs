@@ -5,6 +5,7 @@
 //! listed and ours is not among them, and not before a request that was sent at the last moment is either there or gone.
 
 use backstitch_failpoint::hit;
+use backstitch_proto::ids::born_ms;
 use backstitch_proto::money::Money;
 use participant_kit::{CallMeta, patiently};
 use uuid::Uuid;
@@ -62,12 +63,7 @@ fn standing(key_from_ms: i64, window_ms: i64, now_ms: i64) -> Key {
 
 /// Whether nobody can have used a key for this saga so long ago that the provider forgets it.
 fn is_younger(saga: Uuid, window_ms: i64, now_ms: i64) -> bool {
-    saga.get_timestamp().is_some_and(|born| {
-        let (seconds, nanos) = born.to_unix();
-        let born_ms =
-            i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000) + i64::from(nanos / 1_000_000);
-        now_ms.saturating_sub(born_ms) < window_ms.saturating_sub(QUIET_MS)
-    })
+    born_ms(saga).is_some_and(|born| now_ms.saturating_sub(born) < window_ms.saturating_sub(QUIET_MS))
 }
 
 impl Desk {

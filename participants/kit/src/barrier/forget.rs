@@ -15,8 +15,8 @@
 //! has to see them, shares its commit with nobody.
 
 use backstitch_proto::contract::CallMeta;
+use backstitch_proto::ids::born_ms;
 use sqlx::{AssertSqlSafe, Row as _};
-use uuid::Uuid;
 
 use super::row::Row;
 use crate::kit::Kit;
@@ -124,16 +124,6 @@ async fn delete(tx: &mut Tx<'_>, sagas: &[String]) -> Result<u64, OpError> {
     Ok(query.execute(tx.conn()).await?.rows_affected())
 }
 
-/// When a saga began, Unix milliseconds, as its UUIDv7 tells; `None` for ids of another kind.
-pub(crate) fn born_ms(saga: Uuid) -> Option<i64> {
-    if saga.get_version_num() != 7 {
-        return None;
-    }
-    let bytes = saga.into_bytes();
-    let millis = bytes[..6].iter().fold(0i64, |ms, byte| (ms << 8) | i64::from(*byte));
-    Some(millis)
-}
-
 /// The least text of a UUIDv7 born at `ms`.
 fn first_id_at(ms: i64) -> String {
     let ms = u64::try_from(ms).unwrap_or(0) & 0xffff_ffff_ffff;
@@ -143,6 +133,7 @@ fn first_id_at(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use backstitch_proto::contract::Op;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -152,10 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn a_saga_s_id_tells_its_age_and_sorts_by_it() {
+    fn a_saga_s_id_sorts_by_its_age() {
         let saga = at(1_700_000_000_123);
-        assert_eq!(born_ms(saga), Some(1_700_000_000_123));
-        assert_eq!(born_ms(Uuid::from_u128(1)), None);
         assert!(saga.to_string() >= first_id_at(1_700_000_000_123));
         assert!(saga.to_string() < first_id_at(1_700_000_000_124));
     }
