@@ -67,13 +67,15 @@ pub(crate) async fn call(world: &Arc<Mutex<World>>, call: Call, path: &str) -> O
 
 /// Does it, and lets its key remember the answer.
 async fn execute(world: &mut World, call: &Call, fault: Option<Kind>) -> Answer {
-    let result = match fault {
-        Some(Kind::ErrorStored) => Err(trouble().stored()),
-        Some(Kind::Overtaken) => match api::captured_by_another(world, &call.id).await {
-            Ok(()) => api::run(world, call).await,
-            Err(refusal) => Err(refusal),
-        },
-        _ => api::run(world, call).await,
+    let overtaken = match fault {
+        Some(Kind::Overtaken) => api::captured_by_another(world, &call.id, i64::MAX).await,
+        Some(Kind::OvertakenInPart(most)) => api::captured_by_another(world, &call.id, most).await,
+        _ => Ok(()),
+    };
+    let result = match (fault, overtaken) {
+        (_, Err(refusal)) => Err(refusal),
+        (Some(Kind::ErrorStored), Ok(())) => Err(trouble().stored()),
+        (_, Ok(())) => api::run(world, call).await,
     };
     let result = match fault {
         Some(Kind::ErrorExecuted) => Err(trouble().stored()),

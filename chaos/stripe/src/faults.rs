@@ -29,6 +29,8 @@ pub enum Kind {
     KeyInUse,
     /// Somebody else who has the account captures the intent first, if it holds anything, whatever its card does to us.
     Overtaken,
+    /// The same, and takes no more than this.
+    OvertakenInPart(i64),
 }
 
 /// A fault for calls to come.

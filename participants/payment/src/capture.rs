@@ -4,7 +4,8 @@
 //! capture that was sent and not heard of is only ever read, and to settle the doubt the provider's object is ended; one
 //! that the provider surely did not execute is asked for again under its key, for as long as nobody settles it. Who ends
 //! the object says so in the ledger first, voiding by compare-and-swap from capturing: a capture after a cancel would rest
-//! on the provider's no alone.
+//! on the provider's no alone. What somebody else has taken is booked as it is; where it is another amount than was asked
+//! for, this step is refused, and the undo gives back what was taken.
 
 use async_trait::async_trait;
 use backstitch_failpoint::hit;
@@ -76,6 +77,10 @@ impl Capture {
         let captured = self.desk.asked(call, Verb::Capture, began_ms, captured).await;
         hit("payment.captured");
         let (seen, no) = match captured {
+            // It contradicts what it was asked for: what the object shows is the answer.
+            Ok(seen) if seen.captured_minor != self.amount.minor => {
+                (self.desk.gateway.read(&id).await?, None)
+            }
             Ok(seen) => {
                 self.heard.set(());
                 (seen, None)
@@ -97,10 +102,9 @@ impl Capture {
     ) -> Result<Reached<CaptureResponse>, Trouble> {
         self.sight.set(seen.clone());
         match (seen.state, no) {
-            // Nobody asked for that. What was taken is not to be guessed at, and nothing is recorded from it.
+            // Somebody else has taken it. A hold is captured once, so what may still be on its way takes nothing more.
             (ProviderState::Captured, _) if seen.captured_minor != self.amount.minor => {
-                let taken = Money::new(seen.captured_minor, self.amount.currency);
-                Err(Trouble::Broken(format!("the provider took {taken} where {} was asked for", self.amount)))
+                Ok(Reached::Refused(taken_already(seen.amount, seen.captured_minor, self.amount)))
             }
             (ProviderState::Captured, _) => Ok(Reached::Done(CaptureResponse {
                 payment_id: self.payment.to_string(),
@@ -199,6 +203,12 @@ fn mismatch(held: Money, asked: Money, detail: String) -> Refusal {
     Refusal::new("AMOUNT_MISMATCH", detail).with("authorized", held).with("asked", asked)
 }
 
+/// Of what is `held` another amount was taken than is asked for.
+fn taken_already(held: Money, taken_minor: i64, asked: Money) -> Refusal {
+    let taken = Money::new(taken_minor, held.currency);
+    mismatch(held, asked, format!("{taken} was taken already, not {asked}")).with("taken", taken)
+}
+
 #[async_trait]
 impl OutsideAction for Capture {
     type Answer = CaptureResponse;
@@ -243,8 +253,7 @@ impl OutsideAction for Capture {
             // Taken already under another step: the provider says so again, and that is Done.
             Status::Captured if payment.captured_minor == asked.minor => {}
             Status::Captured => {
-                let taken = Money::new(payment.captured_minor, held.currency);
-                return Err(mismatch(held, asked, format!("{taken} was taken already, not {asked}")).into());
+                return Err(taken_already(held, payment.captured_minor, asked).into());
             }
             Status::Capturing => return Err(OpError::not_now(SOON, "another step captures this payment")),
             Status::Authorizing | Status::Waiting | Status::Voiding | Status::Voided | Status::Refused => {

@@ -9,7 +9,7 @@ use backstitch_proto::money::{Currency, Money};
 use backstitch_services::{On, each_database};
 use backstitch_stripe_double::{Kind, Operation};
 use common::Fault::{HangAfter, HangBefore, Pass};
-use common::{Said, Shop};
+use common::{Said, Shop, gbp};
 
 each_database!(blocking:
     a_decline_ends_the_object_and_is_refused_for_its_reason,
@@ -23,6 +23,7 @@ each_database!(blocking:
     what_stripe_was_too_busy_for_is_asked_again_under_its_key,
     a_void_goes_on_whatever_stripe_answered,
     what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo,
+    another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_back_by_the_undo,
     a_refund_that_stripe_made_is_found_whatever_it_answered,
     a_hold_that_stripe_has_let_go_is_refused_by_name,
     an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing,
@@ -204,6 +205,28 @@ fn what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo(
     agree(&shop, &["authorized:1000", "captured:1000", "refunded:1000"], "given back");
     let asked = shop.asked();
     assert!(asked.contains(&"cancel:refused".to_owned()), "{asked:?}");
+}
+
+fn another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_back_by_the_undo(on: On) {
+    for (asked, kind, taken) in [(1_000, Kind::OvertakenInPart(600), 600), (600, Kind::Overtaken, 1_000)] {
+        for op in [Do, Close] {
+            let shop = Shop::open(on);
+            assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+            shop.stripe().goes_wrong(Operation::CaptureIntent, kind);
+            let refused = Some(Said::refused("AMOUNT_MISMATCH"));
+            assert_eq!(shop.try_capture(Do, gbp(asked)), refused, "{kind:?}");
+            assert_eq!(shop.try_capture(op, gbp(asked)), refused, "{kind:?}");
+            assert_eq!(shop.void(), Said::Done, "{kind:?}");
+            let (captured, back) = (format!("captured:{taken}"), format!("refunded:{taken}"));
+            let only = |entries: Vec<String>| {
+                let told = entries.into_iter().filter(|entry| !entry.ends_with(":400"));
+                told.collect::<Vec<_>>()
+            };
+            let moved = ["authorized:1000", captured.as_str(), back.as_str()];
+            assert_eq!(only(shop.bank()), moved, "{kind:?}");
+            assert_eq!(only(shop.ours()), moved, "{kind:?}");
+        }
+    }
 }
 
 fn a_refund_that_stripe_made_is_found_whatever_it_answered(on: On) {

@@ -48,11 +48,11 @@ pub(super) async fn capture(world: &mut World, call: &Call) -> Result<Value, Ref
     read::intent(world, call)
 }
 
-/// Takes all that an intent holds, and nothing where it holds nothing.
-pub(crate) async fn captured_by_another(world: &mut World, id: &str) -> Result<(), Refusal> {
+/// Takes what an intent holds, `most` of it at the most, and nothing where it holds nothing.
+pub(crate) async fn captured_by_another(world: &mut World, id: &str, most: i64) -> Result<(), Refusal> {
     let intent = world.intent(id)?;
     match (intent.status(), intent.amount) {
-        ("requires_capture", held) => take(world, id, held, None).await,
+        ("requires_capture", held) => take(world, id, held.min(most), None).await,
         _ => Ok(()),
     }
 }

@@ -58,6 +58,14 @@ async fn what_somebody_else_captures_first_is_not_cancelled_any_more() {
         let account = statement.accounts.iter().find(|account| account.intent == id).unwrap();
         assert_eq!((account.kept(), account.on_hold()), (700, 0), "{account:?}");
     }
+    // A part of it.
+    let id = shop.held("700", "pm_card_visa").await;
+    shop.control().fault(Fault::next(Operation::CaptureIntent, Kind::OvertakenInPart(300))).await;
+    let refused = shop.post_as("late", &format!("/v1/payment_intents/{id}/capture"), &[]).await.unwrap();
+    assert_eq!(refused.refused(), (400, "payment_intent_unexpected_state"));
+    let statement = shop.control().statement().await;
+    let account = statement.accounts.iter().find(|account| account.intent == id).unwrap();
+    assert_eq!((account.kept(), account.on_hold()), (300, 0), "{account:?}");
     // Nothing is there to be taken, and the call goes on.
     let id = shop.held("700", "pm_card_visa").await;
     let cancel = format!("/v1/payment_intents/{id}/cancel");
