@@ -206,12 +206,9 @@ impl Authorize {
                 attempts::begin(tx, &call, verb, &id.to_string(), "").await.map(Some)
             })
         });
-        Ok(self.has_begun(begun.await?))
-    }
-
-    fn has_begun(&self, began_ms: Option<i64>) -> bool {
-        began_ms.into_iter().for_each(|began_ms| self.began_ms.set(began_ms));
-        began_ms.is_some()
+        let Some(began_ms) = begun.await? else { return Ok(false) };
+        self.began_ms.set(began_ms);
+        Ok(true)
     }
 
     /// Stores the object's id, if the hold is still wanted, and that it is about to be confirmed.
@@ -229,7 +226,9 @@ impl Authorize {
                 attempts::begin(tx, &call, Verb::Confirm, &id.to_string(), "").await.map(Some)
             })
         });
-        Ok(self.has_begun(attached.await?))
+        let Some(began_ms) = attached.await? else { return Ok(false) };
+        self.began_ms.set(began_ms);
+        Ok(true)
     }
 
     /// Ends an object that holds nothing. One that the provider had declined is refused for that reason.

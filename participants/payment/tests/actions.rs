@@ -343,8 +343,10 @@ fn refunds_together_never_exceed_what_was_captured(on: On) {
         assert_eq!(shop.refund(Do, 1, 600), Said::Done);
     }
     assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    assert_eq!(shop.fact("left"), gbp(400).to_string());
     assert_eq!(shop.refund(Do, 3, 400), Said::Done);
     assert_eq!(shop.refund(Do, 4, 1), Said::refused("REFUND_EXCEEDS_CAPTURED"));
+    assert_eq!(shop.fact("left"), gbp(0).to_string());
     agree(&shop, &["authorized:1000", "captured:1000", "refunded:600", "refunded:400"], "all of it");
 }
 

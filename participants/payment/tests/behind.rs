@@ -89,6 +89,8 @@ fn a_capture_of_another_amount_than_somebody_took_is_refused_and_the_undo_gives_
                 assert_eq!(first, Some(Said::refused("AMOUNT_MISMATCH")), "{taken} {asked}");
                 assert_eq!(shop.try_capture(op, gbp(asked)), first, "{taken} {asked} {op:?}");
             }
+            let facts = ["authorized", "asked", "taken"].map(|name| shop.fact(name));
+            assert_eq!(facts, [AMOUNT, asked, taken].map(|minor| gbp(minor).to_string()));
             assert_eq!(captures(&shop), 1, "asked for once");
             assert_eq!(shop.ours(), entries[..entries.len() - 1], "booked as it was taken");
             assert_eq!(shop.status(), "captured");

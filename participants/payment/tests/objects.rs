@@ -10,6 +10,7 @@ use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
 use common::Fault::{HangAfter, HangBefore, LoseAnswer, Pass};
 use common::{AMOUNT, Said, Shop, gbp};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use participant_payment::gateway::{NewPayment, PaymentGateway as _, PaymentMethod};
 use uuid::Uuid;
 
@@ -25,6 +26,7 @@ each_database!(blocking:
     a_repair_that_cannot_be_read_is_broken,
     a_repair_of_another_saga_touches_nothing,
     a_hold_is_warned_about_once_and_learned_to_have_ended,
+    every_hold_that_is_about_to_end_is_counted_once_and_nothing_else,
     a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it,
 );
 
@@ -230,6 +232,7 @@ fn a_repair_of_another_saga_touches_nothing(on: On) {
     let of_another = |number, object: &str, state| {
         let said = shop.take_back_of(Uuid::now_v7(), number, object, state).unwrap_err();
         assert_eq!(said, Said::refused("OBJECT_OF_ANOTHER_SAGA"), "{object} {state}");
+        assert_eq!(shop.fact("saga_id"), shop.saga.to_string());
     };
     shop.authorize(Do, "tok_ok");
     let object = shop.object();
@@ -280,6 +283,41 @@ fn a_hold_is_warned_about_once_and_learned_to_have_ended(on: On) {
     to(until);
     assert_eq!(shop.status(), "voided", "without a webhook");
     assert_eq!(shop.bank(), shop.ours());
+}
+
+fn every_hold_that_is_about_to_end_is_counted_once_and_nothing_else(on: On) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (shown, _here) = (recorder.handle(), metrics::set_default_local_recorder(&recorder));
+    let counted = || {
+        let text = shown.render();
+        let line = text.lines().find_map(|line| line.strip_prefix("payment_holds_ending_total "));
+        line.map_or(0, |count| count.parse().unwrap())
+    };
+    let mut shop = Shop::open(on);
+    for end in ["captured", "voided", "authorized", "authorized"] {
+        (shop.saga, shop.payment) = (Uuid::now_v7(), Uuid::now_v7());
+        shop.authorize(Do, "tok_ok");
+        match end {
+            "captured" => assert_eq!(shop.capture(Do), Said::Done),
+            "voided" => assert_eq!(shop.void(), Said::Done),
+            _ => {}
+        }
+        assert_eq!(shop.status(), end);
+    }
+    let until = shop.get().unwrap().capture_before_unix_ms;
+    let to = |shop: &Shop, at_ms: i64| {
+        let now_ms = participant_kit::Clock::now_ms(&shop.clock);
+        shop.tick(Duration::from_millis((at_ms - now_ms).unsigned_abs()));
+    };
+    to(&shop, until - participant_payment::WARNED_BEFORE_MS - 1);
+    assert_eq!(counted(), 0, "too early");
+    to(&shop, until - participant_payment::WARNED_BEFORE_MS);
+    assert_eq!(counted(), 2, "those that are held");
+    shop.crash();
+    for at_ms in [until - 60 * 60 * 1_000, until - 1, until, until + 24 * 60 * 60 * 1_000] {
+        to(&shop, at_ms);
+        assert_eq!(counted(), 2, "each once");
+    }
 }
 
 fn a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it(on: On) {

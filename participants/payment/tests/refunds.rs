@@ -163,13 +163,18 @@ fn a_done_refund_is_looked_at_for_weeks_and_then_no_more(on: On) {
     let shop = captured(on, "tok_ok");
     assert_eq!(shop.refund(Do, 1, 600), Said::Done);
     shop.asked();
-    shop.tick(Duration::from_secs(59 * 60));
-    assert_eq!(shop.asked(), [""; 0], "not at once");
-    for _ in 0..40 {
-        shop.tick(DAY);
+    // Twice as old every time, and daily in the end.
+    let mut age = Duration::ZERO;
+    for hours in [1, 2, 4, 8, 16].into_iter().chain((1..=34).map(|day| 8 + 24 * day)) {
+        let at = hours * HOUR;
+        shop.tick(at - age - MINUTE);
+        assert_eq!(shop.asked(), [""; 0], "a minute before the hour {hours}");
+        shop.tick(MINUTE);
+        assert_eq!(shop.asked(), ["refunds:ok"], "at the hour {hours}");
+        age = at;
     }
-    let looks = shop.asked().len();
-    assert!((30..45).contains(&looks), "{looks}");
+    shop.tick(DAY);
+    assert_eq!(shop.asked(), ["refunds:ok"], "when 35 days are over, the last time");
     shop.tick(100 * DAY);
     assert_eq!(shop.asked(), [""; 0]);
     assert_eq!(shop.get().unwrap().refunds[0].status, "done");
@@ -188,8 +193,7 @@ fn a_done_refund_that_cannot_be_looked_at_is_left_alone_as_long_and_comes_to_the
     for _ in 0..40 {
         shop.tick(DAY);
     }
-    let looks = shop.asked().len();
-    assert!((30..45).contains(&looks), "{looks}");
+    assert_eq!(shop.asked().len(), 35, "daily, until 35 days are over");
     shop.tick(100 * DAY);
     assert_eq!(shop.asked(), [""; 0], "nor for ever");
     assert_eq!(shop.rows("payment", "SELECT look_at_ms FROM refunds"), ["0"]);

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_proto::money::{Currency, Money};
 use backstitch_services::{On, each_database};
@@ -21,6 +23,8 @@ each_database!(blocking:
     a_hold_that_stripe_made_is_found_whatever_it_answered,
     a_hold_that_stripe_did_not_make_is_made_impossible_whatever_it_answered,
     what_stripe_was_too_busy_for_is_asked_again_under_its_key,
+    what_takes_longer_than_we_wait_is_settled_once_it_has_come_about,
+    what_has_ended_before_a_slow_confirmation_holds_nothing,
     a_void_goes_on_whatever_stripe_answered,
     what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo,
     another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_back_by_the_undo,
@@ -182,6 +186,70 @@ fn what_stripe_was_too_busy_for_is_asked_again_under_its_key(on: On) {
     shop.clock.advance(1);
     assert_eq!(shop.capture(Do), Said::Done);
     agree(&shop, CAPTURED, "once");
+}
+
+/// A shop that does not wait for a slow Stripe.
+fn impatient(on: On) -> Shop {
+    let mut shop = Shop::open(on);
+    shop.stripe().is_waited_for(Duration::from_millis(400));
+    shop.crash();
+    shop
+}
+
+/// The call takes longer than anybody waits for it.
+const SLOW: Kind = Kind::Slow(1_200);
+
+/// What a call comes to in the end, which was not known when it was given up.
+fn in_the_end(call: impl Fn() -> Said) -> Said {
+    let first = call();
+    assert!(matches!(first, Said::Unknown | Said::NotNow), "it was waited for: {first:?}");
+    let began = Instant::now();
+    let mut said = first;
+    while matches!(said, Said::Unknown | Said::NotNow) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never ends");
+        said = call();
+    }
+    said
+}
+
+fn what_takes_longer_than_we_wait_is_settled_once_it_has_come_about(on: On) {
+    let held = || {
+        let shop = impatient(on);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+        shop
+    };
+    let shop = held();
+    shop.stripe().goes_wrong(Operation::CaptureIntent, SLOW);
+    assert_eq!(in_the_end(|| shop.capture(Do)), Said::Done);
+    assert_eq!(shop.stripe().answered(Operation::CaptureIntent), [200], "asked for once");
+    agree(&shop, CAPTURED, "once");
+
+    shop.stripe().goes_wrong(Operation::CreateRefund, SLOW);
+    assert_eq!(in_the_end(|| shop.refund(Do, 1, 300)), Said::Done);
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:300"], "once");
+
+    let shop = held();
+    shop.stripe().goes_wrong(Operation::CancelIntent, SLOW);
+    assert_eq!(in_the_end(|| shop.void()), Said::Done);
+    agree(&shop, VOIDED, "once");
+}
+
+/// Alone on its database a process knows that its confirmation is given up, and ends the object; one that may not be waits.
+fn what_has_ended_before_a_slow_confirmation_holds_nothing(on: On) {
+    let (said, entries) = match on {
+        On::Sqlite => (Said::refused("PAYMENT_INTERRUPTED"), NOTHING),
+        On::Postgres => (Said::Done, HELD),
+    };
+    let shop = impatient(on);
+    shop.stripe().goes_wrong(Operation::ConfirmIntent, SLOW);
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), said);
+    // Until the slow one has been answered too.
+    let began = Instant::now();
+    while shop.stripe().answered(Operation::ConfirmIntent) == [0] {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never ends");
+    }
+    assert_eq!(shop.stripe().answered(Operation::ConfirmIntent).len(), 1, "asked for once");
+    agree(&shop, entries, "in the end");
 }
 
 fn a_void_goes_on_whatever_stripe_answered(on: On) {

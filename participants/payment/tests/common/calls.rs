@@ -13,7 +13,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::said::{Said, after, said};
+use super::said::{Said, after, facts, said};
 use super::{AMOUNT, Shop, gbp};
 
 impl Shop {
@@ -49,6 +49,7 @@ impl Shop {
                 answer = rpc(process.client.clone(), request) => {
                     Some(answer.map(Response::into_inner).map_err(|status| {
                         *self.after.lock().unwrap() = after(&status, &key);
+                        *self.facts.lock().unwrap() = facts(&status, &key);
                         said(&status, &key)
                     }))
                 }
@@ -60,6 +61,11 @@ impl Shop {
     /// When the last call that did not end well is to be made again, by its answer.
     pub fn after(&self) -> Duration {
         *self.after.lock().unwrap()
+    }
+
+    /// What the last refusal said beside its reason.
+    pub fn fact(&self, name: &str) -> String {
+        self.facts.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
     pub fn try_authorize(&self, op: Op, token: &str) -> Option<Said> {

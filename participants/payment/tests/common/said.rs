@@ -1,5 +1,6 @@
 //! What a call came to, by the contract.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backstitch_proto::contract::{Verdict, unknown_for};
@@ -32,6 +33,14 @@ pub(super) fn after(status: &Status, key: &str) -> Duration {
     match Verdict::from_status(status, "payment", key) {
         Some(Verdict::NotNow { after, .. }) => after,
         _ => unknown_for(status, "payment", key),
+    }
+}
+
+/// What a refusal says beside its reason; nothing of any other answer.
+pub(super) fn facts(status: &Status, key: &str) -> BTreeMap<String, String> {
+    match Verdict::from_status(status, "payment", key) {
+        Some(Verdict::Refused(refusal)) => refusal.metadata,
+        _ => BTreeMap::new(),
     }
 }
 

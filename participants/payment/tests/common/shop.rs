@@ -1,6 +1,6 @@
 //! A participant on a real database: started, killed and started again, one process or two.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,6 +49,7 @@ pub struct Shop {
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     pub(super) left: Arc<Mutex<Vec<(&'static str, i64)>>>,
     pub(super) after: Arc<Mutex<Duration>>,
+    pub(super) facts: Mutex<BTreeMap<String, String>>,
     /// The orchestrator that is told.
     pub told: Told,
     process: Option<Process>,
@@ -88,6 +89,7 @@ impl Shop {
             asked: Arc::default(),
             left: Arc::default(),
             after: Arc::default(),
+            facts: Mutex::default(),
             told: Told::default(),
             process: None,
             second: None,

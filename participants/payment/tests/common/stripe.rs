@@ -1,9 +1,10 @@
 //! Stripe as the bank: the double, in a runtime of its own that no crash of the participant touches.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use backstitch_stripe_double::{Fault, KEY, Kind, Moved, Operation, Stripe as Double};
-use participant_payment::gateway::stripe::{BaseUrl, SecretKey, Settings, Stripe as Gateway};
+use participant_payment::gateway::stripe::{BaseUrl, Limits, SecretKey, Settings, Stripe as Gateway};
 use tokio::runtime::{Builder, Runtime};
 
 const NAME: &[u8] = env!("CARGO_CRATE_NAME").as_bytes();
@@ -18,6 +19,8 @@ const LAX: bool = matches!(NAME, b"on_lax_stripe");
 pub struct Stripe {
     double: Double,
     runtime: Runtime,
+    /// How long a process that starts from now on waits for it.
+    limits: Cell<Limits>,
 }
 
 impl Stripe {
@@ -28,13 +31,25 @@ impl Stripe {
             double.control().lax(LAX).await;
             double
         });
-        Self { double, runtime }
+        Self { double, runtime, limits: Cell::default() }
     }
 
     /// A gateway of a process.
     pub fn gateway(&self) -> Gateway {
         let url = BaseUrl::parse(self.double.url()).unwrap();
-        Gateway::new(Settings { url, ..Settings::new(SecretKey::parse(KEY).unwrap()) })
+        let limits = self.limits.get();
+        Gateway::new(Settings { url, limits, ..Settings::new(SecretKey::parse(KEY).unwrap()) })
+    }
+
+    /// Processes that start from now on wait so long for it and no longer.
+    pub fn is_waited_for(&self, total: Duration) {
+        self.limits.set(Limits { total, ..Limits::default() });
+    }
+
+    /// The statuses that calls of this kind were answered with; 0 of one that goes on.
+    pub fn answered(&self, operation: Operation) -> Vec<u16> {
+        let calls = self.runtime.block_on(self.double.control().calls());
+        calls.into_iter().filter(|call| call.operation == operation).map(|call| call.status).collect()
     }
 
     /// `kind:amount` of what moved, in the words of the sandbox's ledger.
