@@ -188,7 +188,7 @@ async fn sent(route: &Route<'_>, refused_at: Option<&str>) -> Tried {
 }
 
 /// Sends a request and reads the answer; of a stream of events what is there at once.
-async fn answered(request: RequestBuilder) -> Tried {
+pub(crate) async fn answered(request: RequestBuilder) -> Tried {
     let mut response = request.send().await.unwrap();
     let mut said = format!("HTTP {}\n{:?}\n", response.status(), response.headers());
     let endless = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");

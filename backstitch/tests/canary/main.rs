@@ -13,6 +13,7 @@ mod events;
 mod grpc;
 mod http;
 mod search;
+mod webhooks;
 
 use std::path::Path;
 
@@ -43,8 +44,12 @@ async fn a_card_number_in_any_text_is_refused_and_is_nowhere_afterwards() {
     let collector = Collector::start().await;
     let mut shop = Shop::closed();
     let uri = collector.uri();
+    let secret = shop.directory().join("webhook-secret");
+    std::fs::write(&secret, webhooks::SECRET).unwrap();
+    let secret = secret.display().to_string();
+    let door = ["--webhooks", "127.0.0.1:0", "--stripe-webhook-secret-file", &secret];
     let loud = ["--log", "trace", "--log-format", "json", "--otlp", &uri];
-    shop.start_with(&loud).await;
+    shop.start_with(&[&loud[..], &door].concat()).await;
     let mut found = Found::default();
 
     // A sale with the marker in what a customer can say.
@@ -59,7 +64,12 @@ async fn a_card_number_in_any_text_is_refused_and_is_nowhere_afterwards() {
 
     let (mut places, mut sent) = (0, 0);
     for canary in spellings() {
-        for answer in http::tries(&shop, &canary).await.into_iter().chain(grpc::tries(&shop, &canary).await) {
+        let faces = [
+            http::tries(&shop, &canary).await,
+            grpc::tries(&shop, &canary).await,
+            webhooks::tries(&shop, &canary).await,
+        ];
+        for answer in faces.into_iter().flatten() {
             sent += 1;
             places += usize::from(answer.is_a_place);
             found.look("an answer", answer.said.as_bytes());

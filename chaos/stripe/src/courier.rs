@@ -117,8 +117,9 @@ impl Round {
     }
 }
 
-/// `t=…,v1=…`, with one `v1` for each secret, as during the exchange of one for another.
-pub(crate) fn signature(body: &str, at: i64, secrets: &[String]) -> String {
+/// The header that signs a webhook at a time in seconds: `t=…,v1=…`, with one `v1` for each secret, as during the exchange
+/// of one for another.
+pub fn signature(body: &str, at: i64, secrets: &[String]) -> String {
     let sign = |secret: &String| {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
         mac.update(format!("{at}.{body}").as_bytes());

@@ -42,6 +42,7 @@ mod world;
 
 pub use api::Operation;
 pub use control::{Control, Delivered, Done, Endpoint, Seen, Treatment, Turn};
+pub use courier::signature;
 pub use faults::{Fault, Kind, Storm};
 pub use statement::{Account, Moved, Movement, Statement};
 pub use stripe::Stripe;

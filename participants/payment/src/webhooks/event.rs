@@ -1,5 +1,7 @@
-//! What is read of a Stripe event: its id, its kind, and which payment object it is about. Nothing else in it is believed.
+//! What is read of a Stripe event: its id, its kind, and which payment object it is about. Nothing else in it is believed,
+//! and nothing in it is repeated to whoever sent it: what is wrong is told by its place.
 
+use backstitch_proto::cards;
 use participant_kit::text;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,13 +18,13 @@ pub(crate) struct Event {
     pub(crate) object: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Wire {
-    id: String,
+    id: Value,
     #[serde(rename = "type")]
-    kind: String,
+    kind: Value,
     /// Read only as far as it says which payment it is about; some kinds have none.
-    #[serde(default)]
     data: Value,
 }
 
@@ -37,15 +39,36 @@ fn payment_of(object: &Value) -> &str {
     id.as_str().unwrap_or_default()
 }
 
+/// A text that is kept and shown, so it bears no card number.
+fn kept(text: &str) -> Result<String, String> {
+    text::optional(text, CHARACTERS)?;
+    if cards::is_one_in(text) {
+        return Err("must not hold a card number".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A field that every event has.
+fn named(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Null => Err("is missing".into()),
+        Value::String(text) => kept(text::required(text, CHARACTERS)?),
+        _ => Err("must be a text".into()),
+    }
+}
+
 impl Event {
     /// Reads a body; the words say what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let wire: Wire = serde_json::from_slice(body).map_err(|error| format!("no Stripe event: {error}"))?;
-        let object = payment_of(&wire.data["object"]).to_owned();
-        text::required(&wire.id, CHARACTERS).map_err(|why| format!("id {why}"))?;
-        text::required(&wire.kind, CHARACTERS).map_err(|why| format!("type {why}"))?;
-        text::optional(&object, CHARACTERS).map_err(|why| format!("the payment intent's id {why}"))?;
-        Ok(Self { id: wire.id, kind: wire.kind, object })
+        // The parser's own words would quote what it found.
+        let wire: Wire = serde_json::from_slice(body)
+            .map_err(|error| format!("no Stripe event: line {}, column {}", error.line(), error.column()))?;
+        Ok(Self {
+            id: named(&wire.id).map_err(|why| format!("no Stripe event: `id` {why}"))?,
+            kind: named(&wire.kind).map_err(|why| format!("no Stripe event: `type` {why}"))?,
+            object: kept(payment_of(&wire.data["object"]))
+                .map_err(|why| format!("the payment intent's id {why}"))?,
+        })
     }
 }
 
@@ -97,7 +120,9 @@ mod tests {
             ("[]".to_owned(), "no Stripe event"),
             (r#"{"type":"x","data":{"object":{}}}"#.to_owned(), "`id`"),
             (r#"{"id":"e","data":{"object":{}}}"#.to_owned(), "`type`"),
-            (r#"{"id":"","type":"x","data":{"object":{}}}"#.to_owned(), "id must not be empty"),
+            (r#"{"id":"","type":"x","data":{"object":{}}}"#.to_owned(), "`id` must not be empty"),
+            (r#"{"id":7,"type":"x"}"#.to_owned(), "`id` must be a text"),
+            (r#"{"id":"e","type":["x"]}"#.to_owned(), "`type` must be a text"),
             (r#"{"id":"a\u0000b","type":"x","data":{"object":{}}}"#.to_owned(), "control"),
             (format!(r#"{{"id":"{long}","type":"x","data":{{"object":{{}}}}}}"#), "at most 255"),
         ] {
@@ -109,5 +134,25 @@ mod tests {
             Event::parse(format!(r#"{{"id":"{most}","type":"x","data":{{"object":{{}}}}}}"#).as_bytes())
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn no_card_number_is_kept_or_repeated() {
+        let number = "4929135792468013";
+        for body in [
+            format!(r#""{number}""#),
+            format!("{number}"),
+            format!("{{{number}"),
+            format!(r#"{{"id":{number},"type":"x"}}"#),
+            format!(r#"{{"id":["{number}"],"type":"x"}}"#),
+            format!(r#"{{"id":"evt_{number}","type":"x"}}"#),
+            format!(r#"{{"id":"e","type":"{number}"}}"#),
+            format!(r#"{{"id":"e","type":{{"{number}":1}}}}"#),
+            format!(r#"{{"id":"e","id":"{number}","type":"x"}}"#),
+            format!(r#"{{"id":"e","type":"x","data":{{"object":{{"payment_intent":"{number}"}}}}}}"#),
+        ] {
+            let why = Event::parse(body.as_bytes()).unwrap_err();
+            assert!(!why.contains(number), "{why}");
+        }
     }
 }
