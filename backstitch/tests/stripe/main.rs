@@ -7,6 +7,7 @@
 mod challenge;
 #[path = "../common/mod.rs"]
 mod common;
+mod currencies;
 mod faults;
 mod flow;
 mod reconcile;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::common::{Answer, Shop, order_of, until};
 
-const SECRET: &str = "whsec_of_the_tests";
+pub(crate) const SECRET: &str = "whsec_of_the_tests";
 /// What the gateway writes on an intent.
 const SAGA: &str = "backstitch_saga";
 
@@ -81,7 +81,12 @@ impl Scene {
 
     /// Begins a checkout of two A, paid with a test card; its id.
     pub(crate) async fn begin(&mut self, cart: &str, card: &str) -> String {
-        self.shop.fill(cart, &[("A", 2)]).await;
+        self.begin_of("A", cart, card).await
+    }
+
+    /// Begins a checkout of two of some product.
+    pub(crate) async fn begin_of(&mut self, sku: &str, cart: &str, card: &str) -> String {
+        self.shop.fill(cart, &[(sku, 2)]).await;
         let begun = self.shop.begin(cart, &order_of(cart, card)).await.ok();
         let id = begun.text("/checkout_id").to_owned();
         self.begun.push(id.clone());
