@@ -1,7 +1,8 @@
 //! Cards that pay, and cards that do not.
 
-use backstitch_stripe_double::{Moved, Operation};
+use backstitch_stripe_double::{Fault, Kind, Moved, Operation};
 
+use crate::reconcile::{said, told as found};
 use crate::scene::{Scene, Word, is_refused};
 
 #[tokio::test]
@@ -32,9 +33,9 @@ async fn a_card_that_is_declined_holds_nothing_and_its_intent_is_ended() {
     let mut scene = Scene::open(Word::None).await;
     let declines = [
         ("pm_card_chargeDeclined", "CARD_DECLINED"),
-        ("pm_card_chargeDeclinedInsufficientFunds", "CARD_DECLINED"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "INSUFFICIENT_FUNDS"),
         ("pm_card_chargeDeclinedExpiredCard", "CARD_DECLINED"),
-        ("pm_nobody_made", "CARD_DECLINED"),
+        ("pm_nobody_made", "UNKNOWN_PAYMENT_METHOD"),
     ];
     for (card, _) in declines {
         scene.begin(card, card).await;
@@ -42,7 +43,8 @@ async fn a_card_that_is_declined_holds_nothing_and_its_intent_is_ended() {
     for (card, reason) in declines {
         let id = scene.shop.begin(card, &crate::common::order_of(card, card)).await.ok();
         let told = scene.shop.rested(id.text("/checkout_id")).await;
-        assert_eq!(told.text("/status"), "compensated", "{told:?}");
+        is_refused(&told, reason);
+        assert_eq!(told.text("/refusal/step"), "authorize_payment", "{told:?}");
         let account = scene.account(told.text("/checkout_id")).await;
         assert_eq!(account.movements, [], "{card}: {reason}");
     }
@@ -61,6 +63,30 @@ async fn a_capture_that_is_declined_turns_the_checkout_back_and_voids_what_is_he
     let account = scene.account(told.text("/checkout_id")).await;
     assert_eq!((account.sum(Moved::Held), account.sum(Moved::Voided)), (1_395, 1_395));
     assert_eq!(scene.shop.stock("A").await, (100, 0, 0));
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_part_that_somebody_captured_turns_the_checkout_back_which_gives_back_exactly_that() {
+    let mut scene = Scene::open(Word::Sent).await;
+    scene.control().fault(Fault::next(Operation::CaptureIntent, Kind::OvertakenInPart(1_000))).await;
+    let told = scene.check_out("part", "pm_card_visa").await;
+    is_refused(&told, "AMOUNT_MISMATCH");
+    assert_eq!(told.text("/refusal/step"), "capture_payment", "{told:?}");
+    let why = told.text("/refusal/detail");
+    assert!(why.contains("10.00 GBP") && why.contains("13.95 GBP"), "{why}");
+    let account = scene.account(told.text("/checkout_id")).await;
+    let moved: Vec<_> = account.movements.iter().map(|movement| (movement.what, movement.amount)).collect();
+    let taken = [(Moved::Held, 1_395), (Moved::Captured, 1_000), (Moved::Remainder, 395)];
+    assert_eq!(moved, [&taken[..], &[(Moved::Refunded, 1_000)]].concat());
+    // All that was asked for: that is what we wanted.
+    scene.control().fault(Fault::next(Operation::CaptureIntent, Kind::Overtaken)).await;
+    let done = scene.check_out("whole", "pm_card_visa").await;
+    assert_eq!(done.text("/status"), "completed", "{done:?}");
+    assert_eq!(scene.account(done.text("/checkout_id")).await.kept(), 1_395);
+    assert_eq!(scene.shop.stock("A").await, (98, 0, 2));
+    let report = said(&scene, &["--grace", "0s"]).await;
+    assert_eq!(found(&report), Vec::<String>::new(), "{report:#}");
     scene.close().await;
 }
 

@@ -1,9 +1,14 @@
 //! What lets somebody act as a customer is told to that customer, and stands in nothing else that is said or written.
 
-use crate::scene::{Scene, Word};
+use backstitch_stripe_double::KEY;
 
-/// Nothing but the customer's document may have any of these.
+use crate::scene::{SECRET, Scene, Word};
+
+/// Nothing but the customer's document may have any of these, and nothing at all what only Stripe and we know.
 async fn is_nowhere_else(scene: &Scene, id: &str, secrets: &[String]) {
+    let ours = [KEY, SECRET].map(str::to_owned);
+    let document = scene.shop.get(&format!("/api/v1/checkouts/{id}")).await.body.to_string();
+    assert!(ours.iter().all(|secret| !document.contains(secret)), "{document}");
     let mut said = vec![("the log", scene.shop.up().said())];
     for path in ["", "?status=waiting"].map(|query| format!("/operator/v1/sagas{query}")) {
         said.push(("a list", scene.shop.get(&path).await.ok().body.to_string()));
@@ -14,7 +19,7 @@ async fn is_nowhere_else(scene: &Scene, id: &str, secrets: &[String]) {
         said.push((path, text));
     }
     for (place, text) in said {
-        for secret in secrets {
+        for secret in secrets.iter().chain(&ours) {
             assert!(!text.contains(secret.as_str()), "{secret} is in {place}");
             // As `Debug` prints bytes.
             let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
