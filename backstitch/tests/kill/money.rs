@@ -59,7 +59,7 @@ pub(crate) fn of_reversals(nodes: usize) -> Vec<Point> {
 
 /// Those places around Stripe after which a payment service that may not be alone on its database goes on in another way
 /// than one that knows that it is.
-const NOT_ALONE: [&str; 15] = [
+const NOT_ALONE: [&str; 17] = [
     "participant.before_provider:authorize_payment/do",
     "participant.before_provider:capture_payment/do",
     "participant.after_provider:authorize_payment/undo",
@@ -68,6 +68,8 @@ const NOT_ALONE: [&str; 15] = [
     "payment.attached",
     "payment.confirmed",
     "payment.captured",
+    "payment.on_record:cancel",
+    "payment.answered:cancel",
     "payment.after_cancel",
     "payment.on_record:refund",
     "payment.answered:refund",
@@ -113,6 +115,8 @@ pub(crate) fn of_payments_at_stripe() -> Vec<Point> {
         "payment.attached",
         "payment.confirmed",
         "payment.captured",
+        "payment.on_record:cancel",
+        "payment.answered:cancel",
         "payment.after_cancel",
         "payment.webhook_stored",
         "payment.webhook_acted_on",
