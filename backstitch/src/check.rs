@@ -48,7 +48,7 @@ fn usable(command: &cli::Command) -> anyhow::Result<()> {
             args.copies.check()
         }
         Relay(args) => Databases::of_all(&args.data, &args.server).map(drop),
-        Migrate(args) => args.url()?.check(),
+        Migrate(args) => args.check(),
         Orchestrator(args) => orchestrator::usable(args).map(drop),
         Inventory(args) | Shipping(args) => Databases::of_one(&args.data, &args.server).map(drop),
         Payment(args) => {

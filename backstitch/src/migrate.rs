@@ -3,11 +3,13 @@
 //! A role alone does not: it says what its database lacks. Files are migrated by whoever opens them.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
-use backstitch_store::{PostgresOptions, PostgresStore};
+use anyhow::{Context as _, ensure};
+use backstitch_store::sqlite::DATABASE_FILE;
+use backstitch_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store as _};
 use clap::Args;
 use participant_kit::Schema;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -29,14 +31,26 @@ pub(crate) struct MigrateArgs {
     #[arg(long)]
     pending: bool,
     /// After the orchestrator's database was restored from a backup, and before any orchestrator runs again: leave no
-    /// right of a node from before, and use no number of such a right again.
+    /// right of a node from before, use no number of such a right again, and have every checkout that is under way in it
+    /// ask its participants first how far it came.
     #[arg(long, conflicts_with_all = ["pending", "only"])]
     after_restore: bool,
+    /// With --after-restore, where that database is a file: its data directory.
+    #[arg(long, value_name = "DIR", requires = "after_restore", conflicts_with = "database_url")]
+    data: Option<PathBuf>,
 }
 
 impl MigrateArgs {
+    /// Whether it can be done as far as that can be told without doing it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match &self.data {
+            Some(directory) => is_there(directory),
+            None => self.url()?.check(),
+        }
+    }
+
     /// Of the server.
-    pub(crate) fn url(&self) -> anyhow::Result<&DatabaseUrl> {
+    fn url(&self) -> anyhow::Result<&DatabaseUrl> {
         let missing = "--database-url is missing: name the Postgres server, e.g. postgres://user:password@host/backstitch";
         self.server.database_url.as_ref().context(missing)
     }
@@ -90,16 +104,12 @@ fn schema(name: Name) -> &'static Schema {
 
 /// Does as the options say; fails if something is missing and is only looked for.
 pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    let url = args.url()?;
-    url.check()?;
+    args.check()?;
     if args.after_restore {
-        let last = PostgresStore::after_restore(&url.of("orchestrator"), &PostgresOptions::default()).await?;
-        say(&format!(
-            "orchestrator: every right of a node from before is void; the next one is number {}",
-            last + 1
-        ));
+        after_restore(args).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let url = args.url()?;
     let owners = if args.only.is_empty() { Owner::all() } else { args.only.clone() };
     let mut complete = true;
     for owner in owners {
@@ -109,6 +119,38 @@ pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
         say(&format!("{owner}: {}", if done.is_empty() { "up to date" } else { &done }));
     }
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A file would be made where there is none.
+fn is_there(directory: &Path) -> anyhow::Result<()> {
+    let file = directory.join(DATABASE_FILE);
+    ensure!(file.is_file(), "{} is not there: name the data directory of the orchestrator", file.display());
+    Ok(())
+}
+
+async fn after_restore(args: &MigrateArgs) -> anyhow::Result<()> {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+    let rights = match &args.data {
+        Some(directory) => {
+            let store = SqliteStore::open(directory, &SqliteOptions::default()).await?;
+            store.mark_restored(now_ms).await?;
+            store.close().await?;
+            String::new()
+        }
+        None => {
+            let url = args.url()?.of("orchestrator");
+            let last = PostgresStore::after_restore(&url, &PostgresOptions::default()).await?;
+            let store = PostgresStore::open(&url, &PostgresOptions::default()).await?;
+            store.mark_restored(now_ms).await?;
+            store.close().await;
+            format!("every right of a node from before is void, the next one is number {}; ", last + 1)
+        }
+    };
+    say(&format!(
+        "orchestrator: {rights}what is under way in it asks its participants first how far it came"
+    ));
+    Ok(())
 }
 
 /// Every owner's database on the server, if they are on one.

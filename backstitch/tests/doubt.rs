@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use backstitch_proto::payment::{CaptureRequest, CaptureResponse};
 use common::trial::{begin, cancelled, encoded, is_parked, money, quantity_of, refusal_of, shop_with, step};
-use common::{Act, Shop, order_of, until};
+use common::{Act, Shop, order_of, program, run, until};
 use prost::Message;
 use serde_json::json;
 use tonic::Status;
@@ -69,6 +69,56 @@ async fn a_doubt_at_the_pivot_never_turns_back() {
     assert_eq!((said.code, &report["violations"]), (Some(0), &json!([])), "{report:#}");
     assert_eq!(report["parked"][0]["saga"], lied);
     assert_eq!(report["parked"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn checkouts_from_a_backup_ask_how_far_they_came_before_anything_is_taken_back() {
+    let mut shop = Shop::stocked().await;
+    let mut begun = Vec::new();
+    for token in ["tok_3ds_never", "tok_3ds_ok"] {
+        shop.fill(token, &[("A", 1)]).await;
+        let started = shop.begin(token, &order_of(token, token)).await.ok();
+        begun.push(started.text("/checkout_id").to_owned());
+        shop.reaches(&begun[begun.len() - 1], &["waiting"]).await;
+    }
+    shop.kill();
+    let file = |end: &str| shop.data().join(format!("orchestrator.db{end}"));
+    let backup = ["", "-wal"].map(|end| (end, std::fs::read(file(end)).unwrap()));
+    let shelf = shop.data();
+    // The one pays and has its order; the other one never answers.
+    shop.start().await;
+    let sold = shop.rested(&begun[1]).await;
+    assert_eq!(sold.text("/status"), "completed");
+    shop.stop().await;
+    for (end, bytes) in backup {
+        std::fs::write(shelf.join(format!("orchestrator.db{end}")), bytes).unwrap();
+    }
+    let data = shelf.display().to_string();
+    let restored = run(program(shop.directory()).args(["migrate", "--after-restore", "--data", &data]));
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    shop.start().await;
+    for (id, status) in begun.iter().zip(["compensated", "completed"]) {
+        assert_eq!(shop.rested(id).await.text("/status"), status);
+        let saga = shop.saga(id).await.body.to_string();
+        assert!(saga.contains("restored from a backup"), "{saga}");
+    }
+    let order = shop.get(&format!("/api/v1/orders/{}", sold.text("/order_id"))).await.ok();
+    assert_eq!(order.text("/status"), "confirmed");
+    assert_eq!(shop.stock("A").await, (99, 0, 1));
+    let money = &shop.close().await["money"]["GBP"];
+    assert_eq!((&money["refunded_minor"], &money["held_minor"]), (&json!(0), &json!(0)));
+    assert_ne!(money["captured_minor"], json!(0));
+}
+
+#[tokio::test]
+async fn what_was_restored_is_named_where_it_is() {
+    let shop = Shop::closed();
+    let nowhere = shop.directory().join("nowhere");
+    let args = ["migrate", "--after-restore", "--data", &nowhere.display().to_string()];
+    let said = run(program(shop.directory()).args(args));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("orchestrator.db is not there"), "{said:?}");
+    assert!(!nowhere.exists());
 }
 
 #[tokio::test]

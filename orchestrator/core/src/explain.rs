@@ -61,6 +61,9 @@ fn waits(definition: &Definition, saga: &Saga) -> Vec<String> {
     }
     let way = match &saga.direction {
         Direction::Forward if saga.pivot_intent.is_some() => "Going forward only, the pivot has begun.",
+        Direction::Forward if saga.is_settling(definition) => {
+            "Restored from a backup: its participants are asked how far it came."
+        }
         Direction::Forward => "Going forward.",
         Direction::Back(_) => "Taking back what happened.",
     };

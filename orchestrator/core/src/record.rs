@@ -1,5 +1,7 @@
 //! The entries of a saga's journal.
 
+use std::fmt;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -159,6 +161,19 @@ pub enum Cause {
     Unfinished(StepId),
     /// Somebody cancelled it.
     Cancelled(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Refused(_) => f.write_str("refused"),
+            Cause::GaveUp { last, .. } => write!(f, "no answer in time; last heard: {last}"),
+            Cause::Deadline => f.write_str("the deadline passed"),
+            Cause::Unfinished(_) => f.write_str("the customer did not finish in time"),
+            Cause::Expired(_) => f.write_str("what it gave would not last until the pivot is answered"),
+            Cause::Cancelled(why) => write!(f, "cancelled: {why}"),
+        }
+    }
 }
 
 impl Record {

@@ -204,6 +204,9 @@ pub struct Saga {
     pub steps: Vec<StepState>,
     /// Volatile: a former owner may have made calls that this one knows nothing of.
     pub recovered: bool,
+    /// Volatile: its journal was restored from a backup, so that what it did since is known to its participants alone.
+    /// Whoever reads the journal sets it.
+    pub restored: bool,
 }
 
 /// A journal that is none.
@@ -264,6 +267,7 @@ impl Saga {
             end: None,
             steps: vec![step; definition.steps.len()],
             recovered: false,
+            restored: false,
         })
     }
 
@@ -305,7 +309,8 @@ impl Saga {
             Record::PivotIntent => self.pivot_intent = Some(seq),
             Record::CloseIntent { step } => {
                 let step = self.step_mut(*step);
-                (step.closing, step.waiting) = (Some(seq), None);
+                (step.closing, step.waiting, step.parked) = (Some(seq), None, None);
+                self.poisoned = None;
             }
             Record::TurnedBack { cause } => {
                 self.direction = Direction::Back(cause.clone());
@@ -431,6 +436,22 @@ impl Saga {
     pub fn needs_undo(&self, definition: &Definition, id: StepId) -> bool {
         let happened = matches!(self.step(id).settled, Settled::Done { .. });
         definition.step(id).class == Class::Compensatable && (happened || self.maybe_run(id))
+    }
+
+    /// Its participants are being asked what its restored journal has lost: the pivot is to be closed and has not begun.
+    pub fn is_settling(&self, definition: &Definition) -> bool {
+        let closing = definition.pivot.is_some_and(|pivot| self.step(pivot).closing.is_some());
+        closing && self.pivot_intent.is_none() && self.direction == Direction::Forward
+    }
+
+    /// Whether it may have passed its pivot without a record of it. A refusal says that it has not: whatever depends on
+    /// that step never began.
+    pub(crate) fn may_have_gone_on(&self, definition: &Definition) -> bool {
+        let refused = |step: &StepState| matches!(step.settled, Settled::Refused { .. });
+        self.restored
+            && definition.pivot.is_some()
+            && self.pivot_intent.is_none()
+            && !self.steps.iter().any(refused)
     }
 
     /// The refusal that turned it back, with the step that refused.

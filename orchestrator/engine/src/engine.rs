@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) versions: Versions,
     pub(crate) registry: Registry,
     pub(crate) shards: Shards,
+    /// When the store was restored from a backup, Unix milliseconds.
+    pub(crate) restored_ms: Option<i64>,
     pub(crate) stopping: CancellationToken,
     /// Drained: nothing is looked after any more.
     pub(crate) closed: CancellationToken,
@@ -85,6 +87,7 @@ impl Engine {
                 Shards::whole(&options.node, leases, &stopping)
             }
         };
+        let restored_ms = store.restored_ms().await?;
         let shared = Shared {
             flow: Flow::new(options.flow, &stopping),
             writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
@@ -95,6 +98,7 @@ impl Engine {
             versions: Versions::default(),
             registry: Registry::default(),
             shards,
+            restored_ms,
             stopping,
             closed: CancellationToken::new(),
             fatal,

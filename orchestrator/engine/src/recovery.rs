@@ -254,7 +254,8 @@ impl Engine {
             (durable.seq, durable.status) = (history.view.state.seq, history.view.state.status());
         });
         hit("recovery.take_up");
-        let History { view, .. } = history;
+        let History { mut view, .. } = history;
+        view.state.restored = self.shared.restored_ms.is_some_and(|at_ms| view.state.started_at.0 < at_ms);
         let runner = Runner::new(self.shared.clone(), view.definition, view.state, tenure.clone(), channels);
         self.shared.registry.lives_under(id, tenure.lease());
         self.spawn(runner, true, None);

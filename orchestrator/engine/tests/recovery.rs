@@ -32,6 +32,31 @@ async fn the_next_owner_repeats_what_is_not_settled_by_the_same_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_from_a_backup_asks_how_far_it_came_and_one_from_after_it_does_not() {
+    let world = World::with(Participants::willing(), synthetic(7)).await;
+    world.participants.hold();
+    let (before, _) = world.started().await;
+    world.participants.until_called(1).await;
+    world.store.mark_restored(0).await.unwrap();
+    let next = world.restarted(Participants::willing()).await;
+    next.clock.0.fetch_add(1, Ordering::SeqCst);
+    next.participants.hold();
+    let (after, _) = next.started().await;
+    next.participants.until_called(1).await;
+    // A restart later is no other restore.
+    let last = next.restarted(Participants::willing()).await;
+    last.engine.recover().await.unwrap();
+    for id in [before, after] {
+        let view = last.engine.wait_final(id, PATIENCE).await.unwrap().unwrap();
+        assert_eq!(view.state.status(), Status::Completed);
+    }
+    let before_pivot = ["step_1", "step_2", "step_3", "step_4", "step_5"];
+    assert_eq!(last.participants.asked(before, Op::Close), before_pivot);
+    assert_eq!(last.participants.asked(before, Op::Do), ["step_6", "step_7"]);
+    assert_eq!(last.participants.asked(after, Op::Close), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fenced_owner_writes_nothing_more_and_forgets_the_saga() {
     let world = World::with(Participants::willing(), synthetic(7)).await;
     world.participants.hold();

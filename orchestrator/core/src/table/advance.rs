@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Call, Effect, MAX_REQUEST_BYTES, Turn};
+use super::{Call, Effect, MAX_NOTES, MAX_REQUEST_BYTES, Turn};
 use crate::definition::{Class, Invalid, Replay, StepId};
 use crate::outcome::{Op, Outcome};
 use crate::record::{Cause, ParkedBy, Record};
@@ -34,25 +34,30 @@ impl Turn<'_> {
             return self.turn_back(Cause::Refused(id));
         }
         let before_pivot = self.saga.pivot_intent.is_none();
-        // A parked saga waits for its person; before the pivot it has no more effects meanwhile.
-        if before_pivot && self.saga.is_parked() {
+        if self.stands_still() {
             return;
         }
         let (deadline, cause) = self.saga.deadline(self.definition);
-        if before_pivot && self.now >= deadline && !self.is_over() {
+        if before_pivot && self.now >= deadline && !self.is_over() && !self.saga.is_settling(self.definition)
+        {
             return self.turn_back(cause);
         }
         for id in self.definition.step_ids() {
             if self.is_ready(id) {
                 self.start(id);
             }
-            if self.saga.direction != Direction::Forward || (before_pivot && self.saga.is_parked()) {
+            if self.saga.direction != Direction::Forward || self.stands_still() {
                 return;
             }
         }
         if self.is_over() {
             self.record(Record::Completed);
         }
+    }
+
+    /// A parked saga waits for its person; before the pivot it has no more effects meanwhile. Closes have none.
+    pub(super) fn stands_still(&self) -> bool {
+        self.saga.pivot_intent.is_none() && self.saga.is_parked() && !self.saga.is_settling(self.definition)
     }
 
     fn is_over(&self) -> bool {
@@ -73,14 +78,15 @@ impl Turn<'_> {
     /// First call of a step by this owner, after its guard.
     fn start(&mut self, id: StepId) {
         let step = self.definition.step(id);
-        if let Some(guard) = step.guard.as_ref().filter(|_| self.saga.step(id).attempts == 0) {
+        let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
+        let first = op == Op::Do && self.saga.step(id).attempts == 0;
+        if let Some(guard) = step.guard.as_ref().filter(|_| first) {
             match self.saga.with_facts(|facts| guard(facts)) {
                 Ok(None) => {}
                 Ok(Some(refusal)) => return self.refused(id, refusal, false),
                 Err(Invalid(why)) => return self.park(id, format!("its guard: {why}"), ParkedBy::Fault),
             }
         }
-        let op = if self.saga.step(id).closing.is_some() { Op::Close } else { Op::Do };
         self.fresh_budget(id);
         self.call(id, op);
     }
@@ -136,19 +142,27 @@ impl Turn<'_> {
         });
         // Acting on a person's word waits for the record of it, like acting on an answer that may differ.
         let used = used.max().unwrap_or(started).max(self.saga.resumed.unwrap_or(started));
+        let begun = match step.class {
+            Class::Pivot => self.saga.pivot_intent.unwrap_or(self.saga.seq),
+            _ => started,
+        };
         match op {
             // One that passes a parked undo waits for the record of it: lost, it would be an undo out of order.
             Op::Undo if step.descendants.iter().any(|later| self.saga.step(later).undo_parked.is_some()) => {
                 self.saga.seq
             }
             Op::Undo => self.saga.turned_back.unwrap_or(started).max(used),
-            Op::Close => self.saga.step(id).closing.unwrap_or(started).max(used),
-            Op::Do if step.class == Class::Pivot => self.saga.pivot_intent.unwrap_or(self.saga.seq).max(used),
-            Op::Do => used,
+            Op::Close => self.saga.step(id).closing.unwrap_or(started).max(begun).max(used),
+            Op::Do => begun.max(used),
         }
     }
 
     pub(super) fn turn_back(&mut self, cause: Cause) {
+        // While its participants are being asked nobody knows whether it may; a person who has looked may decide.
+        let decided = matches!(cause, Cause::Cancelled(_)) && self.saga.is_parked();
+        if self.saga.may_have_gone_on(self.definition) && !decided {
+            return;
+        }
         // What this very transition wanted to call was not sent and never will be.
         for effect in std::mem::take(&mut self.out.effects) {
             if let Effect::Call(call) = effect {
@@ -165,6 +179,22 @@ impl Turn<'_> {
             (step.since, step.spent) = (self.now, 0);
         }
         self.record(Record::TurnedBack { cause });
+    }
+
+    /// Closes every open step up to the pivot, which makes nothing happen that has not. A participant that has done it
+    /// says so, and the saga goes on from the pivot if that is done; one that has not never will, and the saga turns back.
+    /// A step that needs no undo has nothing to be asked for.
+    pub(super) fn settle(&mut self) {
+        if self.saga.notes.len() < MAX_NOTES {
+            let text = "restored from a backup: its participants are asked how far it came";
+            self.record(Record::Noted { text: text.into() });
+        }
+        for id in self.definition.step_ids().collect::<Vec<_>>() {
+            let asked = matches!(self.definition.step(id).class, Class::Compensatable | Class::Pivot);
+            if asked && self.saga.step(id).settled == Settled::Open {
+                self.record(Record::CloseIntent { step: id });
+            }
+        }
     }
 
     fn back(&mut self) {

@@ -25,6 +25,11 @@
 //! | called again later, at a participant | `Available` | that is called again now |
 //! | not ended | `Note` | noted; the same text again: nothing; one more than [`MAX_NOTES`]: refused with [`Illegal::FullOfNotes`] |
 //! | parked, pivot done, nothing being called | `MakeGood` | no call is made any more: a return makes it good |
+//! | restored from a backup, pivot not begun | `Own` | every open step up to the pivot is closed |
+//! | being settled so | all closes Done; one Refused | it goes on from the pivot; turn back |
+//! | being settled so | `DeadlinePassed`, `Cancel` | nothing; parked: `Cancel` turns back, on that person's word |
+//! | being settled so, a step that needs no undo | Refused, budget spent | parked: it may have been done before |
+//! | restored, calling the pivot to do | Superseded | closed |
 //! | made good | `Resume`, `MakeGood` | refused with [`Illegal::BeingMadeGood`] |
 //! | made good | `Returned` | its return is completed: completed; it turned back: parked as a whole |
 //! | not ended | `Poison` | parked as a whole: nothing is called until it is resumed or cancelled |
@@ -323,14 +328,24 @@ impl Turn<'_> {
             (step.since, step.spent) = (self.now, 0);
             step.first_called = None;
         }
+        if self.saga.may_have_gone_on(self.definition)
+            && self.is_under_way()
+            && !self.saga.is_settling(self.definition)
+        {
+            self.settle();
+        }
         self.arm_deadline();
         self.advance();
     }
 
+    fn is_under_way(&self) -> bool {
+        self.saga.end.is_none() && self.saga.direction == Direction::Forward
+    }
+
     fn arm_deadline(&mut self) {
-        let saga = &self.saga;
-        if saga.end.is_none() && saga.direction == Direction::Forward && saga.pivot_intent.is_none() {
-            self.out.effects.push(Effect::Deadline(saga.deadline(self.definition).0));
+        if self.is_under_way() && self.saga.pivot_intent.is_none() && !self.saga.is_settling(self.definition)
+        {
+            self.out.effects.push(Effect::Deadline(self.saga.deadline(self.definition).0));
         }
     }
 

@@ -41,6 +41,10 @@ impl Turn<'_> {
                 self.saga.step_mut(id).maybe_run = true;
                 self.park(id, why, ParkedBy::Fault);
             }
+            // Settled after the backup was made.
+            Outcome::Superseded(why) if self.saga.restored && self.is_pivot(id) => {
+                self.give_up(id, Op::Do, why);
+            }
             Outcome::Superseded(why) => {
                 self.saga.step_mut(id).maybe_run = true;
                 let why = format!("superseded although this node owns the saga: {why}");
@@ -101,12 +105,27 @@ impl Turn<'_> {
     }
 
     pub(super) fn refused(&mut self, id: StepId, refusal: Refusal, called: bool) {
+        if self.may_have_given(id) {
+            let why = refusal.reason;
+            let why = format!("it is refused now ({why}), but may have been given before the restore");
+            return self.park(id, why, ParkedBy::Fault);
+        }
         let state = self.saga.step_mut(id);
         // Surely nothing happened under this key, whatever an earlier attempt made us fear.
         (state.activity, state.maybe_run) = (Activity::Idle, false);
         let attempts = state.attempts;
         self.record(Record::StepRefused { step: id, refusal, attempts, called });
         self.turn_back(Cause::Refused(id));
+    }
+
+    fn is_pivot(&self, id: StepId) -> bool {
+        self.definition.step(id).class == Class::Pivot
+    }
+
+    /// A step that needs no undo remembers nothing: what a restored saga hears of it now says nothing of then.
+    fn may_have_given(&self, id: StepId) -> bool {
+        let free = matches!(self.definition.step(id).class, Class::NeedsNoUndo(_));
+        free && self.saga.may_have_gone_on(self.definition)
     }
 
     /// Calls again by policy and no earlier than is wanted, or gives up when the budget is spent.
@@ -139,6 +158,9 @@ impl Turn<'_> {
             (Op::Undo, _) => {
                 self.park_undo(id, format!("no answer within its budget; last: {last}"), ParkedBy::Silence);
             }
+            (Op::Do, Class::NeedsNoUndo(_)) if self.may_have_given(id) => {
+                self.park(id, format!("no answer within its budget; last: {last}"), ParkedBy::Silence);
+            }
             (Op::Do, Class::Compensatable | Class::NeedsNoUndo(_)) => {
                 self.saga.step_mut(id).activity = Activity::Idle;
                 self.turn_back(Cause::GaveUp { step: id, last });
@@ -168,6 +190,9 @@ impl Turn<'_> {
         if self.now >= until {
             self.saga.step_mut(id).activity = Activity::Idle;
             return match step.class {
+                Class::NeedsNoUndo(_) if self.may_have_given(id) => {
+                    self.park(id, "the customer did not finish".into(), ParkedBy::Fault);
+                }
                 Class::Compensatable | Class::NeedsNoUndo(_) => self.turn_back(Cause::Unfinished(id)),
                 Class::Pivot | Class::Retriable => {
                     self.give_up(id, Op::Do, "the customer did not finish".into());
@@ -187,12 +212,15 @@ impl Turn<'_> {
     pub(super) fn retry(&mut self, id: StepId, op: Op) {
         debug_assert!(op == Op::Undo || self.saga.step(id).settled == Settled::Open);
         let before_pivot = self.saga.pivot_intent.is_none() && self.saga.turned_back.is_none();
-        // Before the pivot a parked saga has no more effects; this step is taken up again when it is resumed.
-        if before_pivot && self.saga.is_parked() {
+        // This step is taken up again when the saga is resumed.
+        if before_pivot && self.stands_still() {
             self.saga.step_mut(id).activity = Activity::Idle;
             return self.advance();
         }
-        if before_pivot && self.now >= self.saga.deadline(self.definition).0 {
+        if before_pivot
+            && self.now >= self.saga.deadline(self.definition).0
+            && !self.saga.is_settling(self.definition)
+        {
             return self.advance();
         }
         self.call(id, op);

@@ -8,6 +8,7 @@ mod hostile;
 mod late;
 mod parked;
 mod recovery;
+mod restored;
 mod rows;
 mod safety;
 mod script;

@@ -68,7 +68,7 @@ pub(crate) fn transition(definition: &Definition, saga: &Saga, transition: &Tran
 /// Live state and the fold of the records differ in what is volatile only.
 pub(crate) fn fold_is_live(facts: &Saga, live: &Saga) -> Law {
     let mut facts = facts.clone();
-    facts.recovered = live.recovered;
+    (facts.recovered, facts.restored) = (live.recovered, live.restored);
     for (folded, live) in facts.steps.iter_mut().zip(&live.steps) {
         (folded.maybe_run, folded.activity) = (live.maybe_run, live.activity.clone());
         (folded.attempts, folded.undo_attempts) = (live.attempts, live.undo_attempts);
@@ -108,7 +108,8 @@ pub(crate) fn sent(world: &World, who: Who, call: &Call) -> Law {
     law(!pivot || durable.pivot_intent.is_some(), || "the pivot before its intent is durable".into())?;
     match op {
         Op::Close => {
-            law(pivot && durable.step(step).closing.is_some(), || format!("close of {step:?} unannounced"))
+            let asked = pivot || known.restored;
+            law(asked && durable.step(step).closing.is_some(), || format!("close of {step:?} unannounced"))
         }
         _ => law(known.step(step).closing.is_none(), || format!("do of {step:?} after its close")),
     }
@@ -127,7 +128,8 @@ pub(crate) fn undo_order(world: &World, step: StepId) -> Law {
     for later in world.definition.step(step).descendants.iter().filter(|id| world.plan.is_compensatable(*id))
     {
         let passed = world.journal().any(|r| matches!(r, Record::UndoParked { step, .. } if *step == later));
-        law(passed || !world.participant.books[later.index()].in_force(), || {
+        // What passed it may have been in the journal that is lost.
+        law(passed || world.restored || !world.participant.books[later.index()].in_force(), || {
             format!("{step:?} was taken back while {later:?}, which depends on it, is in force")
         })?;
     }
@@ -137,7 +139,9 @@ pub(crate) fn undo_order(world: &World, step: StepId) -> Law {
 /// Only somebody who lost the saga hears that a key is settled against it.
 pub(crate) fn superseded(world: &World, who: Who, step: StepId, op: Op, attempt: u32) -> Law {
     let awaited = world.live.saga.step(step).activity == Activity::Calling { op, attempt };
-    law(who == Who::Zombie || !awaited, || format!("{op} of {step:?} by the owner was superseded"))
+    law(who == Who::Zombie || !awaited || world.restored, || {
+        format!("{op} of {step:?} by the owner was superseded")
+    })
 }
 
 /// What the journal may say at all.
@@ -224,6 +228,7 @@ pub(crate) fn every_prefix_resumes(world: &World) -> Law {
     for records in 1..=world.durable.len() {
         let mut saga = Saga::replay(&world.definition, world.durable_facts.id, &world.durable[..records])
             .map_err(|e| e.to_string())?;
+        saga.restored = world.restored;
         let facts = saga.clone();
         let now = world.durable[records - 1].at;
         let own = Event::Own { recovered: true };

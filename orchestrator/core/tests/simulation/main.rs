@@ -88,13 +88,13 @@ fn simulate(trouble: Trouble, sometimes: &[&'static str]) {
 
 #[test]
 fn nothing_half_happens_on_a_bad_network() {
-    let trouble = Trouble { network: 20, people: 0, clock: 5, crash: 0, takeover: 0 };
+    let trouble = Trouble { network: 20, people: 0, clock: 5, crash: 0, takeover: 0, restore: 0 };
     simulate(trouble, &["completed", "compensated", "undo_parked", "step_parked", "close_intent"]);
 }
 
 #[test]
 fn nothing_half_happens_when_people_meddle_and_time_flies() {
-    let trouble = Trouble { network: 10, people: 10, clock: 15, crash: 0, takeover: 0 };
+    let trouble = Trouble { network: 10, people: 10, clock: 15, crash: 0, takeover: 0, restore: 0 };
     let meddled = [
         "completed",
         "compensated",
@@ -110,7 +110,7 @@ fn nothing_half_happens_when_people_meddle_and_time_flies() {
 
 #[test]
 fn nothing_half_happens_when_a_return_makes_good_what_is_parked() {
-    let trouble = Trouble { network: 30, people: 25, clock: 10, crash: 4, takeover: 2 };
+    let trouble = Trouble { network: 30, people: 25, clock: 10, crash: 4, takeover: 2, restore: 0 };
     let good =
         ["made_good", "not_made_good", "completed", "resumed while it was made good", "made good too early"];
     simulate(trouble, &good);
@@ -118,18 +118,31 @@ fn nothing_half_happens_when_a_return_makes_good_what_is_parked() {
 
 #[test]
 fn nothing_half_happens_when_owners_crash() {
-    let trouble = Trouble { network: 15, people: 2, clock: 5, crash: 6, takeover: 0 };
+    let trouble = Trouble { network: 15, people: 2, clock: 5, crash: 6, takeover: 0, restore: 0 };
     simulate(trouble, &["completed", "compensated", "records lost in a crash", "a reply to a former owner"]);
 }
 
 #[test]
 fn nothing_half_happens_when_an_owner_lives_on_after_its_lease() {
-    let trouble = Trouble { network: 15, people: 2, clock: 5, crash: 1, takeover: 4 };
+    let trouble = Trouble { network: 15, people: 2, clock: 5, crash: 1, takeover: 4, restore: 0 };
     simulate(trouble, &["completed", "compensated", "superseded", "a stale copy after the end"]);
 }
 
 #[test]
 fn nothing_half_happens_when_everything_comes_at_once() {
-    let trouble = Trouble { network: 20, people: 5, clock: 10, crash: 3, takeover: 3 };
+    let trouble = Trouble { network: 20, people: 5, clock: 10, crash: 3, takeover: 3, restore: 0 };
     simulate(trouble, &["completed", "compensated", "superseded", "a stale copy", "a crash", "resumed"]);
+}
+
+#[test]
+fn nothing_half_happens_when_the_journal_is_restored_to_an_earlier_one() {
+    let trouble = Trouble { network: 15, people: 4, clock: 8, crash: 2, takeover: 1, restore: 5 };
+    let restored = [
+        "completed",
+        "compensated",
+        "restored under way",
+        "restored after it completed",
+        "restored after it was compensated",
+    ];
+    simulate(trouble, &restored);
 }

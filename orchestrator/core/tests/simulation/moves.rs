@@ -14,6 +14,7 @@ pub(crate) struct Trouble {
     pub(crate) clock: usize,
     pub(crate) crash: usize,
     pub(crate) takeover: usize,
+    pub(crate) restore: usize,
 }
 
 enum Progress {
@@ -35,12 +36,21 @@ impl World {
         self.note(|_| "faults stop".into());
         self.participant.faulty = false;
         self.zombie = None;
-        for _ in 0..12 {
+        for round in 0..12 {
             self.calm()?;
             match self.live.saga.status() {
                 Status::Parked if self.live.saga.made_good.is_some() => {
                     let end = [End::Completed, End::Compensated][self.tape.pick(2)];
                     self.returned(end)?;
+                }
+                // What resuming does not help: a person looks whether the pivot is done, and decides.
+                Status::Parked
+                    if round % 2 == 1
+                        && self.live.saga.is_settling(&self.definition)
+                        && !self.is_pivot_done() =>
+                {
+                    self.see("decided by a person after a restore");
+                    self.happens(Who::Live, Event::Cancel { why: "looked".into() })?;
                 }
                 Status::Parked => self.happens(Who::Live, Event::Resume { why: "repaired".into() })?,
                 status if status.is_final() => break,
@@ -65,9 +75,9 @@ impl World {
     }
 
     fn trouble(&mut self, trouble: &Trouble) -> Law {
-        let Trouble { network, people, clock, crash, takeover } = *trouble;
+        let Trouble { network, people, clock, crash, takeover, restore } = *trouble;
         let zombie = if self.zombie.is_some() { 10 * takeover } else { 0 };
-        match self.tape.weighted(&[60, network, people, clock, crash, takeover, zombie]) {
+        match self.tape.weighted(&[60, network, people, clock, crash, takeover, zombie, restore]) {
             0 => self.progress(Who::Live),
             1 => self.network(),
             2 => self.people(),
@@ -80,7 +90,8 @@ impl World {
                 self.see("a takeover from an owner that lives on");
                 self.freeze()
             }
-            _ => self.progress(Who::Zombie),
+            6 => self.progress(Who::Zombie),
+            _ => self.restore(),
         }
     }
 
@@ -119,6 +130,10 @@ impl World {
             Progress::Fire(place) => self.fire(who, place),
             Progress::Settle(step) => self.settle(step).map(|_| ()),
         }
+    }
+
+    fn is_pivot_done(&self) -> bool {
+        self.plan.pivot.is_some_and(|pivot| self.participant.books[pivot].in_force())
     }
 
     fn is_unsettled(&self, step: StepId) -> bool {
@@ -216,6 +231,8 @@ impl World {
                 let end = [End::Completed, End::Compensated][self.tape.pick(2)];
                 self.returned(end)
             }
+            // Nobody decides against a pivot that a look would show to be done.
+            0 if self.restored && self.live.saga.is_parked() && self.is_pivot_done() => Ok(()),
             0 => self.happens(Who::Live, Event::Cancel { why: "asked to".into() }),
             6 => self.happens(Who::Live, Event::Available { participant: "participant".into() }),
             7 if self.tape.pick(3) == 0 => {

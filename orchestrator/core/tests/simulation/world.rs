@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use backstitch_core::{
-    Activity, Call, Cause, Definition, Effect, Entry, Event, Illegal, Op, Outcome, Record, Saga, StepId,
+    Activity, Call, Cause, Definition, Effect, End, Entry, Event, Illegal, Op, Outcome, Record, Saga, StepId,
     Timestamp, begin, next,
 };
 use uuid::Uuid;
@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) calls: Vec<Packet>,
     pub(crate) replies: Vec<Reply>,
     pub(crate) owners: u32,
+    /// The journal came from a backup once.
+    pub(crate) restored: bool,
     numbers: u64,
     jitter: u32,
     /// What was seen, and how often.
@@ -99,6 +101,7 @@ impl World {
             calls: Vec::new(),
             replies: Vec::new(),
             owners: 1,
+            restored: false,
             numbers: 0,
             jitter: 0x9e37_79b9,
             seen: BTreeMap::new(),
@@ -300,10 +303,32 @@ impl World {
         let saga = Saga::replay(&self.definition, self.facts.id, &self.durable).map_err(|e| e.to_string())?;
         laws::fold_is_live(&self.facts, &saga)?;
         let skew = [0, 3_000, -3_000, 30_000][self.tape.weighted(&[6, 2, 2, 1])];
-        self.live = Owner::new(self.owners, saga, skew);
+        self.live = Owner::new(self.owners, Saga { restored: self.restored, ..saga }, skew);
         self.owners += 1;
         self.note(|world| format!("owner {} takes over, its clock is {skew} ms off", world.live.id));
         self.happens(Who::Live, Event::Own { recovered: true })
+    }
+
+    /// An earlier journal comes back from a backup, which is told to whoever takes over; nobody from before is left. What
+    /// somebody may have used of answers that may differ is in it.
+    pub(crate) fn restore(&mut self) -> Law {
+        let differs = |entry: &Entry| matches!(entry.record, Record::StepDone { step, .. } if self.plan.steps[step.index()].may_differ);
+        let least = self.durable.iter().rposition(differs).map_or(1, |last| last + 1);
+        if self.durable.len() > least {
+            let kept = least + self.tape.pick(self.durable.len() - least);
+            self.note(|_| format!("restored to {kept} records"));
+            self.see(match self.durable_facts.end {
+                Some(End::Completed) => "restored after it completed",
+                Some(End::Compensated) => "restored after it was compensated",
+                None => "restored under way",
+            });
+            self.durable.truncate(kept);
+            self.durable_facts = Saga::replay(&self.definition, self.facts.id, &self.durable)
+                .map_err(|error| error.to_string())?;
+            (self.zombie, self.restored) = (None, true);
+            self.take_over()?;
+        }
+        Ok(())
     }
 
     /// The owner loses the saga without noticing, and goes on.

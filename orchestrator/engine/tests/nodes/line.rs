@@ -137,6 +137,14 @@ impl Store for Line {
         self.through().await?.in_flight().await
     }
 
+    async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.through().await?.mark_restored(now_ms).await
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        self.through().await?.restored_ms().await
+    }
+
     fn shards(&self) -> u16 {
         self.store.shards()
     }

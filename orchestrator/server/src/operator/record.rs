@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use backstitch_core::{Cause, Definition, Entry, Record, StepId};
+use backstitch_core::{Definition, Entry, Record, StepId};
 use serde::Serialize;
 
 /// One record.
@@ -59,14 +59,7 @@ pub(super) fn told(definition: Option<&Definition>, seq: u32, entry: &Entry) -> 
             format!("{}: {} (by its guard, nothing was sent)", refusal.reason, refusal.detail)
         }
         Record::StepWaiting { until, .. } => format!("for the customer, until {until}"),
-        Record::TurnedBack { cause } => match cause {
-            Cause::Refused(_) => "refused".to_owned(),
-            Cause::GaveUp { last, .. } => format!("no answer in time; last heard: {last}"),
-            Cause::Deadline => "the deadline passed".to_owned(),
-            Cause::Unfinished(_) => "the customer did not finish in time".to_owned(),
-            Cause::Expired(_) => "what it gave would not last until the pivot is answered".to_owned(),
-            Cause::Cancelled(why) => format!("cancelled: {why}"),
-        },
+        Record::TurnedBack { cause } => cause.to_string(),
         Record::StepParked { why, .. }
         | Record::UndoParked { why, .. }
         | Record::Poisoned { why }

@@ -193,6 +193,14 @@ impl Store for PostgresStore {
         definitions::in_flight(&self.pool).await
     }
 
+    async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
+        reads::mark_restored(&self.pool, now_ms).await
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        reads::restored_ms(&self.pool).await
+    }
+
     fn shards(&self) -> u16 {
         self.shards
     }

@@ -43,6 +43,17 @@ pub(super) async fn unfinished(
     rows.iter().map(|row| uuid(row, 0)).collect()
 }
 
+pub(super) async fn mark_restored(pool: &Pool, now_ms: i64) -> Result<(), StoreError> {
+    let mut values = Values::default();
+    values.add(now_ms.max(0));
+    pool.write(include_str!("sql/mark_restored.sql"), values).await.map(drop)
+}
+
+pub(super) async fn restored_ms(pool: &Pool) -> Result<Option<i64>, StoreError> {
+    let rows = pool.read("SELECT max(at_ms) FROM restores", Values::default()).await?;
+    rows.first().map_or(Ok(None), |row| get(row, 0))
+}
+
 pub(super) async fn family(pool: &Pool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
     let mut values = Values::default();
     values.add(Id(root));

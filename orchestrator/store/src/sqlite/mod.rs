@@ -195,6 +195,16 @@ impl Store for SqliteStore {
         definitions::in_flight(&self.readers).await
     }
 
+    async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
+        let mut binds = Binds::default();
+        binds.int(now_ms.max(0));
+        self.writer().await.run(include_str!("sql/mark_restored.sql"), binds).await.map(drop)
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        reads::restored_ms(&self.readers).await
+    }
+
     fn shards(&self) -> u16 {
         self.shards
     }

@@ -50,6 +50,11 @@ pub(super) async fn unfinished(
     rows.iter().map(|row| uuid(row, 0)).collect()
 }
 
+pub(super) async fn restored_ms(readers: &SqlitePool) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query("SELECT max(at_ms) FROM restores").fetch_one(readers).await;
+    get(&row.map_err(|error| Fault::of_read(&error))?, 0)
+}
+
 pub(super) async fn family(readers: &SqlitePool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
     let rows = sqlx::query(include_str!("sql/family.sql"))
         .bind(root.as_bytes().as_slice())

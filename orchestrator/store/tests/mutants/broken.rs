@@ -268,6 +268,15 @@ impl Store for Broken {
         Ok(counts)
     }
 
+    async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.sound.mark_restored(now_ms).await
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        let restored_ms = self.sound.restored_ms().await?;
+        Ok(restored_ms.filter(|_| self.kind != Kind::RestoreForgotten))
+    }
+
     fn shards(&self) -> u16 {
         self.sound.shards()
     }

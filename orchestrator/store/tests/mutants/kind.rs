@@ -177,6 +177,8 @@ pub(crate) enum Kind {
     LeavingChangesNothing,
     /// A process that was replaced takes its successor along when it leaves.
     LeavesForTheLater,
+    /// A restore is not remembered.
+    RestoreForgotten,
     /// Recovery is answered for every shard.
     RecoversEveryShard,
 }

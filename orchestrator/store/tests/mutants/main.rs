@@ -120,6 +120,7 @@ const CAUGHT: &[(Kind, &str)] = &[
     (Kind::GivingBackFences, "leases::giving_back_fences_nothing"),
     (Kind::LeavingChangesNothing, "leases::who_leaves_gives_everything_back"),
     (Kind::LeavesForTheLater, "leases::a_replaced_process_leaves_nothing_behind"),
+    (Kind::RestoreForgotten, "restart::a_restore_is_told_from_then_on"),
     (Kind::RecoversEveryShard, "leases::recovery_finds_the_sagas_of_the_shards_that_are_asked_for"),
 ];
 

@@ -4,7 +4,7 @@
 //!
 //! | written | means |
 //! |---|---|
-//! | `own`, `recover` | owned freshly; owned after a former owner |
+//! | `own`, `recover`, `restore` | owned freshly; owned after a former owner; that, by a journal from a backup |
 //! | `hold done` | the call of `hold` that is in flight is answered; likewise `refused`, `notnow`, `notnow(30s)`, `unknown`, `pending`, `broken`, `superseded`, `done(word)`, and answers that decode to waiting (`asks`), to a lie (`lies`) or not at all (`garbage`) |
 //! | `hold#2 undo done` | the same of a named attempt, in flight or not |
 //! | `due hold` | the time of its next attempt comes; `due hold#2 undo` of a named one |
@@ -96,6 +96,10 @@ impl World {
             ["returned", "elsewhere"] => returned(8, End::Completed),
             ["own"] => Event::Own { recovered: false },
             ["recover"] => Event::Own { recovered: true },
+            ["restore"] => {
+                self.saga.restored = true;
+                Event::Own { recovered: true }
+            }
             ["deadline"] => {
                 self.now = self.now.max(self.saga.start.deadline);
                 Event::DeadlinePassed

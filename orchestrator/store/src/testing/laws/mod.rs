@@ -200,6 +200,8 @@ macro_rules! for_each_law {
         $run! { restart old_leases_are_fenced_once_the_shards_are_taken }
         $run! { restart the_number_of_shards_stays }
         $run! { restart unpublished_events_wait_again }
+        $run! { restart a_restore_is_told_from_then_on }
+        $run! { restart a_restore_is_later_than_every_saga_that_was_there }
         $run! { halving the_culprit_is_refused_alone }
         $run! { halving several_culprits_are_found }
         $run! { halving a_culprit_alone_writes_nothing }

@@ -2,7 +2,7 @@
 
 use crate::{
     Status, Verdict,
-    testing::trial::{Edit as _, T0, Trial, good},
+    testing::trial::{DAY, Edit as _, T0, Trial, good},
 };
 
 /// Sagas and their records are there again.
@@ -75,4 +75,24 @@ pub async fn unpublished_events_wait_again(t: &mut Trial) {
     t.reopen().await;
     assert_eq!(t.pending(0).await, before);
     assert_eq!(good(t.store().lane_published_since(0, T0, None, 9).await).len(), 1);
+}
+
+/// That it was restored is told from then on, the last time of several.
+pub async fn a_restore_is_told_from_then_on(t: &mut Trial) {
+    assert_eq!(good(t.store().restored_ms().await), None);
+    for now_ms in [T0 + 5, T0 + 5, T0 + 7] {
+        good(t.store().mark_restored(now_ms).await);
+        assert_eq!(good(t.store().restored_ms().await), Some(now_ms));
+    }
+    good(t.store().mark_restored(T0).await);
+    t.reopen().await;
+    assert_eq!(good(t.store().restored_ms().await), Some(T0 + 7));
+}
+
+/// A restore is later than every saga that was there, by whatever clock it was started.
+pub async fn a_restore_is_later_than_every_saga_that_was_there(t: &mut Trial) {
+    let saga = t.id();
+    t.accept(&[t.start(saga).new_saga(|new| new.started_at_ms = T0 + DAY)]).await;
+    good(t.store().mark_restored(T0).await);
+    assert_eq!(good(t.store().restored_ms().await), Some(T0 + DAY + 1));
 }

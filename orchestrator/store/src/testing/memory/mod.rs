@@ -293,6 +293,18 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().map(count).collect())
     }
 
+    async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let last = state.sagas.values().map(|saga| saga.row.started_at_ms + 1).max();
+        let at_ms = now_ms.max(0).max(last.unwrap_or(0));
+        state.restored_ms = state.restored_ms.max(Some(at_ms));
+        Ok(())
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        Ok(self.state().restored_ms)
+    }
+
     fn shards(&self) -> u16 {
         self.state().leases.shards()
     }

@@ -23,6 +23,7 @@ pub(super) struct State {
     /// After so many reads of sagas one fails.
     pub(super) good_reads: Option<usize>,
     pub(super) commits: u64,
+    pub(super) restored_ms: Option<i64>,
     /// Leases and members are out of reach.
     pub(super) cut: bool,
 }

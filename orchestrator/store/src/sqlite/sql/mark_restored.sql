@@ -1,0 +1,9 @@
+-- Now, ?1; and later than every saga that is there, whatever clock it was started by.
+BEGIN IMMEDIATE;
+
+INSERT INTO restores (at_ms)
+SELECT max(?1, (SELECT coalesce(max(started_at_ms), -1) + 1 FROM sagas))
+WHERE true
+ON CONFLICT (at_ms) DO NOTHING;
+
+COMMIT;
