@@ -7,9 +7,11 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use backstitch_proto::ids::born_ms;
 use backstitch_services::{On, each_database};
 use common::{Answer, Shop, address_in, gbp, order_of, program, run, until, with};
 use serde_json::json;
+use sqlx::{AnyConnection, Connection as _};
 
 each_database!(
     a_checkout_completes_and_goods_money_cart_order_and_mail_agree,
@@ -21,6 +23,7 @@ each_database!(
     a_total_that_is_not_the_expected_one_is_refused_with_the_new_total,
     a_challenge_is_shown_to_the_customer_and_decides,
     an_answer_that_is_lost_or_late_is_asked_for_again_and_nothing_happens_twice,
+    every_participant_is_told_what_it_may_forget,
 );
 
 /// A refused checkout leaves nothing behind: no goods, no cart and no money are held.
@@ -250,4 +253,24 @@ fn the_demo_tells_all_of_it_and_survives_its_own_crash() {
     }
     assert_eq!(scenes["out_of_stock"]["refusal"]["reason"], "OUT_OF_STOCK");
     assert_eq!(scenes["same_key"]["first"]["checkout_id"], scenes["same_key"]["again"]["checkout_id"]);
+}
+
+async fn every_participant_is_told_what_it_may_forget(on: On) {
+    let shop = Shop::stocked_on(on).await;
+    shop.fill("cart", &[("A", 1)]).await;
+    let done = shop.check_out("k", &order_of("cart", "tok_ok")).await;
+    let checkout = done.text("/checkout_id").parse().unwrap();
+    // Nothing is unfinished but this one: so 45 days before the newest saga, which it is.
+    let mark = born_ms(checkout).unwrap() - 45 * 24 * 60 * 60 * 1000;
+    sqlx::any::install_default_drivers();
+    for participant in ["inventory", "shipping", "payment", "order", "cart", "notification"] {
+        let mut conn = AnyConnection::connect(&shop.database(participant)).await.unwrap();
+        let looks = format!("{participant} was told and has looked");
+        let raised = until(&looks, async || {
+            let mark = sqlx::query_scalar::<_, i64>("SELECT before_ms FROM barrier_forgotten");
+            mark.fetch_optional(&mut conn).await.unwrap()
+        });
+        assert_eq!(raised.await, mark, "{participant}");
+    }
+    shop.close().await;
 }

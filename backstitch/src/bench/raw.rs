@@ -54,6 +54,7 @@ async fn worker(
                     request: request.encode_to_vec().into(),
                     timeout: Duration::from_secs(5),
                     traceparent: String::new(),
+                    oldest_unfinished_ms: None,
                 })
                 .await
                 .outcome;

@@ -64,8 +64,8 @@ pub(crate) struct Parts {
     /// Read events from --kafka and leave publishing them to `backstitch relay`.
     #[arg(long, env = "BACKSTITCH_NO_RELAY", hide_short_help = true)]
     pub(crate) no_relay: bool,
-    /// How many days participants remember what they answered. The call of an older saga is answered as broken, unless one
-    /// of its steps is still open.
+    /// How many days participants remember what they answered. The call of a saga that is older and has ended is answered
+    /// as broken; one that has not ended is remembered for longer, and all younger ones with it.
     #[arg(
         long,
         env = "BACKSTITCH_BARRIER_RETENTION",

@@ -23,6 +23,7 @@ use crate::dispatch::Dispatcher;
 use crate::flow::{Flow, Trouble};
 use crate::follow::{Durable, Follow};
 use crate::metrics as names;
+use crate::oldest::Oldest;
 use crate::options::Options;
 use crate::poison::{REFUSED, panic_text};
 use crate::registry::{Command, Live, Registry};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) writer: Writer,
     pub(crate) versions: Versions,
+    pub(crate) oldest: Oldest,
     pub(crate) registry: Registry,
     pub(crate) shards: Shards,
     /// When the store was restored from a backup, Unix milliseconds.
@@ -96,6 +98,7 @@ impl Engine {
             dispatcher,
             clock,
             versions: Versions::default(),
+            oldest: Oldest::default(),
             registry: Registry::default(),
             shards,
             restored_ms,

@@ -36,6 +36,7 @@ impl fmt::Debug for Dispatch {
             request,
             timeout,
             traceparent,
+            oldest_unfinished_ms,
         } = self;
         f.debug_struct("Dispatch")
             .field("saga", saga)
@@ -49,6 +50,7 @@ impl fmt::Debug for Dispatch {
             .field("request", &Hidden(request))
             .field("timeout", timeout)
             .field("traceparent", traceparent)
+            .field("oldest_unfinished_ms", oldest_unfinished_ms)
             .finish()
     }
 }
@@ -89,6 +91,7 @@ mod tests {
             request: TOKEN,
             timeout: Duration::from_secs(1),
             traceparent: String::new(),
+            oldest_unfinished_ms: None,
         };
         for printed in [format!("{run:?}"), format!("{run:#?}"), format!("{call:?}"), format!("{call:#?}")] {
             assert!(!printed.contains("canary") && printed.contains("*** (13 bytes)"), "{printed}");

@@ -6,6 +6,7 @@
 //! - `writer` commits what all sagas hand in, one batch at a time, and acknowledges strictly after the commit.
 //! - `runner` is one task per live saga; it holds back effects until their record is durable.
 //! - `good` sees to the returns that make sagas good.
+//! - `oldest` is what participants are told so that they forget nothing that has not ended.
 //! - `recovery` is a repeating tick over what the store says is unfinished.
 //! - `shards` is a repeating tick over who has which shard: what acts for a saga asks it first.
 //! - `flow` lets calls to a participant go, wait or come back later: limits, priorities, breakers, retry budget.
@@ -23,6 +24,7 @@ mod good;
 mod hidden;
 mod label;
 mod metrics;
+mod oldest;
 mod options;
 mod poison;
 mod reads;

@@ -24,6 +24,7 @@ pub(crate) const BATCH: &str = "store_batch_appends";
 pub(crate) const COMMIT_SECONDS: &str = "store_commit_seconds";
 pub(crate) const STORE_ERRORS: &str = "store_errors_total";
 pub(crate) const RECOVERED: &str = "saga_recovered_total";
+pub(crate) const OLDEST_SECONDS: &str = "saga_oldest_unfinished_seconds";
 pub(crate) const STRANDED: &str = "saga_without_definition_count";
 pub(crate) const SHARDS: &str = "saga_shards_count";
 pub(crate) const SHARDS_CLAIMED: &str = "saga_shards_claimed_total";
@@ -66,5 +67,10 @@ pub fn describe() {
     describe_gauge!(SHARDS, "Shards that this node has, where it shares the store");
     describe_counter!(SHARDS_CLAIMED, "Shards that this node took, where it shares the store");
     describe_counter!(SHARDS_LOST, "Shards that were found to be another node's, or nobody's");
+    describe_gauge!(
+        OLDEST_SECONDS,
+        Unit::Seconds,
+        "Age of the oldest saga of all nodes that has not ended, parked or not; nothing of it is forgotten"
+    );
     describe_gauge!(STRANDED, "Unfinished sagas whose definition this node does not have");
 }

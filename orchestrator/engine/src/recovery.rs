@@ -175,6 +175,7 @@ impl Engine {
                 if let Err(error) = engine.renew().await {
                     warn!(%error, "this node could not announce itself or look at the switch; trying again");
                 }
+                engine.look_for_the_oldest().await;
                 match engine.recover().await {
                     Ok(done) if done.adopted + done.parked > 0 => info!(?done, "recovered"),
                     Ok(_) => {}

@@ -343,6 +343,7 @@ impl Runner {
             request: call.request,
             timeout: call.timeout,
             traceparent: self.saga.start.traceparent.clone(),
+            oldest_unfinished_ms: self.shared.oldest.born_ms(),
         };
         let (dispatcher, step, op, attempt) =
             (self.shared.dispatcher.clone(), call.step, call.op, call.attempt);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use backstitch_core::{Op, Outcome};
 use backstitch_engine::{Dispatch, Dispatcher, Fault, GrpcDispatcher, GrpcOptions, Heard, Target};
-use backstitch_proto::contract::{Refusal, Verdict};
+use backstitch_proto::contract::{Refusal, Verdict, keys};
 use backstitch_proto::noop::{ActRequest, ActResponse};
 use futures::stream::{StreamExt as _, iter};
 use prost::Message as _;
@@ -225,6 +225,7 @@ fn call(action: &'static str, timeout: Duration) -> Dispatch {
         request: ActRequest { id: "1".into(), payload: vec![1; 100_000].into() }.encode_to_vec().into(),
         timeout,
         traceparent: String::new(),
+        oldest_unfinished_ms: None,
     }
 }
 
@@ -307,6 +308,16 @@ async fn an_answer_arrives_byte_for_byte() {
     let server = answering(3)().await;
     let answer = ActResponse { payload: vec![7; 3].into() }.encode_to_vec();
     assert_eq!(dispatcher(&server).call(call("Act", PATIENCE)).await, Outcome::Done(answer.into()).into());
+}
+
+#[tokio::test]
+async fn a_call_tells_of_the_oldest_unfinished_saga_where_that_is_known() {
+    let server = echoing(keys::OLDEST_UNFINISHED_MS)().await;
+    for (oldest_unfinished_ms, told) in [(Some(1_700_000_000_123), "1700000000123"), (None, "")] {
+        let call = Dispatch { oldest_unfinished_ms, ..call("Act", PATIENCE) };
+        let answer = ActResponse { payload: told.into() }.encode_to_vec();
+        assert_eq!(dispatcher(&server).call(call).await, Outcome::Done(answer.into()).into());
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Uuid>, StoreError>;
 
+    /// The oldest saga of all shards that has not ended (parked is not ended), as of one instant: the least id of version 7,
+    /// which begins with the time. Ids of other versions tell no age and are left out.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError>;
+
     /// What of the family of `root` has not ended (parked is not ended), but for the root itself, ascending by id, as of one
     /// instant.
     ///

@@ -262,6 +262,7 @@ async fn every_read_is_served_by_the_index_that_is_meant_for_it() {
     for (sql, index) in [
         (include_str!("../src/sqlite/sql/load.sql"), "journal_by_saga"),
         (include_str!("../src/sqlite/sql/unfinished.sql"), "sagas_by_status"),
+        (include_str!("../src/sqlite/sql/oldest.sql"), "sagas_by_status"),
         (include_str!("../src/sqlite/sql/family.sql"), "sagas_of_family"),
         (include_str!("../src/sqlite/sql/list.sql"), "sagas_by_start"),
         (include_str!("../src/sqlite/sql/list_status.sql"), "sagas_by_status"),

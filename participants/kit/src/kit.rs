@@ -22,6 +22,7 @@ use crate::lock::LockKey;
 use crate::metrics as names;
 use crate::outcome::{Fault, OpError};
 use crate::places;
+use crate::told::Told;
 use crate::transactor::{Counts, Transactor};
 use crate::tx::Tx;
 
@@ -35,6 +36,7 @@ struct Inner {
     transactor: Transactor,
     clock: Arc<dyn Clock>,
     claims: Claims,
+    told: Told,
 }
 
 impl Kit {
@@ -51,7 +53,14 @@ impl Kit {
         schema.prepare(&database, &mut conn).await?;
         let reads = database.readers().await?;
         let transactor = Transactor::start(service, database, conn, clock.clone());
-        Ok(Self(Arc::new(Inner { service, reads, transactor, clock, claims: Claims::default() })))
+        Ok(Self(Arc::new(Inner {
+            service,
+            reads,
+            transactor,
+            clock,
+            claims: Claims::default(),
+            told: Told::default(),
+        })))
     }
 
     /// The service's name in the contract.
@@ -76,6 +85,10 @@ impl Kit {
 
     pub(crate) fn transactor(&self) -> &Transactor {
         &self.0.transactor
+    }
+
+    pub(crate) fn told(&self) -> &Told {
+        &self.0.told
     }
 
     pub(crate) fn claims(&self) -> &Claims {
@@ -243,6 +256,8 @@ impl Kit {
         }
         .instrument(span.clone())
         .await;
+        // Only now: whoever forgets by it finds this call's own row.
+        self.told().hear(meta, self.clock().now_ms());
         let outcome = ended.as_ref().map_or_else(Fault::word, |_| "done");
         span.record("outcome", outcome);
         counter!(names::CALLS, "service" => service, "op" => op.as_str(), "outcome" => outcome).increment(1);
@@ -267,6 +282,8 @@ impl Kit {
     /// together, until `limit` rows are reached, and from now on answers calls of sagas that old that have none as Expired.
     /// A saga with an open row keeps all of its rows, and is served. Returns how many rows went; call again while it is
     /// `limit` or more.
+    ///
+    /// No saga born before may have anything to do yet; [`Retention`](crate::Retention) sees to that.
     ///
     /// # Errors
     /// A database error; nothing was deleted.

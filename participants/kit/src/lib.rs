@@ -27,6 +27,7 @@ mod server;
 pub mod status;
 pub mod testing;
 pub mod text;
+mod told;
 mod transactor;
 mod tx;
 

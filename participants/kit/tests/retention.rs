@@ -8,19 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backstitch_proto::contract::{keys, tell_oldest_unfinished};
 use backstitch_proto::inventory::ReserveResponse;
 use backstitch_services::{On, each_database};
 use common::provider::{Mood, Pay, Provider, Void};
-use common::{Release, Reserve, Shop, act, born, meta, undo, word};
+use common::{Release, Reserve, STEP, Shop, act, born, meta, undo, word};
 use participant_kit::{
     Action, Background as _, CallMeta, Identity, Kit, LockKey, Op, OpError, Progress, Resolver, Retention, Tx,
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tokio::sync::Semaphore;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use uuid::Uuid;
 
 each_database!(
     a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next,
+    a_saga_that_has_not_ended_is_answered_however_old_it_is,
+    who_is_told_nothing_that_can_be_believed_forgets_nothing,
+    a_clock_that_is_ahead_forgets_nothing_while_sagas_do_not_follow_it,
+    what_is_told_later_brings_no_mark_back,
+    what_differs_is_heard_for_the_older_and_for_one_look,
     what_one_process_has_forgotten_another_one_does_not_do_again,
     a_row_that_stays_open_keeps_its_own_saga_and_no_other,
     a_saga_goes_whole_whatever_the_limit_and_is_answered_until_then,
@@ -40,6 +47,18 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const BORN: u64 = 1_600_000_000_123;
 const BORN_MS: i64 = 1_600_000_000_123;
 
+/// What the participant's clock shows.
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// A saga born at `newest_ms` calls, without any effect, and tells when the oldest that has not ended was born.
+async fn tell(kit: &Kit, newest_ms: i64, oldest_ms: i64) {
+    let saga = born(u64::try_from(newest_ms).unwrap());
+    let mut meta: MetadataMap = meta(saga, STEP, Op::Close);
+    tell_oldest_unfinished(&mut meta, oldest_ms);
+    let ended = kit.act(&meta, Ok(Reserve::of(1))).await;
+    assert_eq!(word(saga, STEP, Op::Close, &ended), "refused CLOSED");
+}
+
 async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next(on: On) {
     assert_eq!(Retention::DEFAULT, KEEP);
     let shop = Shop::open(on).await;
@@ -47,12 +66,17 @@ async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next(on
     let saga = born(BORN);
     assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
 
+    // What is of a later time than now is not the newest yet.
+    for newest in [BORN_MS + KEEP_MS, BORN_MS + KEEP_MS + 1] {
+        tell(&shop.kit, newest, NOW_MS).await;
+    }
     let last = Retention::new(shop.kit.clone(), KEEP).tick(BORN_MS + KEEP_MS).await;
     assert_eq!(last, Progress::idle());
     for op in [Op::Do, Op::Close] {
         assert_eq!(act(&shop.kit, saga, op, Reserve::of(1)).await, "done", "{op}");
     }
 
+    tell(&shop.kit, BORN_MS + KEEP_MS, NOW_MS).await;
     let gone = Retention::new(shop.kit.clone(), KEEP).tick(BORN_MS + KEEP_MS + 1).await;
     assert_eq!(gone, Progress::done(1, false));
     // Of this saga nothing is left; of another one that old there never was anything. Neither gets an effect.
@@ -64,6 +88,150 @@ async fn a_saga_is_known_up_to_its_last_millisecond_and_expired_from_the_next(on
     }
     assert_eq!(act(&shop.kit, born(BORN + 1), Op::Do, Reserve::of(1)).await, "done");
     assert_eq!((shop.effects("reserve").await, shop.effects("release").await), (2, 0));
+}
+
+async fn a_saga_that_has_not_ended_is_answered_however_old_it_is(on: On) {
+    let shop = Shop::open(on).await;
+    shop.stock("tea", 10).await;
+    let (older, parked, absent) = (born(BORN - 1), born(BORN), born(BORN));
+    for saga in [older, parked] {
+        assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    }
+    let look = async |oldest_ms| {
+        tell(&shop.kit, BORN_MS + 2 * KEEP_MS, oldest_ms).await;
+        Retention::new(shop.kit.clone(), KEEP).tick(BORN_MS + 2 * KEEP_MS).await
+    };
+    // The oldest that has not ended was born when these two were.
+    assert_eq!(look(BORN_MS).await, Progress::done(1, false));
+    assert_eq!(act(&shop.kit, older, Op::Close, Reserve::of(1)).await, "broken");
+    for kit in [shop.kit.clone(), shop.reopen().await] {
+        for op in [Op::Do, Op::Close] {
+            assert_eq!(act(&kit, parked, op, Reserve::of(1)).await, "done", "{op}");
+        }
+    }
+    // A step that it comes to only now, and a saga that never was here.
+    assert_eq!(late(&shop.kit, parked, Op::Do, Reserve::of(1)).await, "done");
+    assert_eq!(act(&shop.kit, absent, Op::Do, Reserve::of(1)).await, "done");
+    assert_eq!(undo(&shop.kit, absent, Release::of(1)).await, "done");
+    assert_eq!(act(&shop.kit, absent, Op::Do, Reserve::of(1)).await, "superseded");
+    assert_eq!(undo(&shop.kit, parked, Release::of(1)).await, "done");
+    let effects = async || (shop.effects("reserve").await, shop.effects("release").await);
+    assert_eq!(effects().await, (4, 2));
+
+    // It has ended, and the next one was born a millisecond later.
+    assert_eq!(look(BORN_MS + 1).await, Progress::done(3, false));
+    for saga in [parked, absent] {
+        assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "broken");
+        assert_eq!(undo(&shop.kit, saga, Release::of(1)).await, "broken");
+    }
+    assert_eq!(effects().await, (4, 2));
+}
+
+async fn who_is_told_nothing_that_can_be_believed_forgets_nothing(on: On) {
+    let shop = Shop::open(on).await;
+    shop.stock("tea", 10).await;
+    let saga = born(BORN);
+    assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    let retention = Retention::new(shop.kit.clone(), KEEP);
+    let future = (NOW_MS + 1).to_string();
+    for told in [None, Some("soon"), Some("-1"), Some(""), Some(future.as_str())] {
+        let newest = born(u64::try_from(NOW_MS).unwrap());
+        let mut meta = meta(newest, STEP, Op::Do);
+        if let Some(told) = told {
+            meta.insert(keys::OLDEST_UNFINISHED_MS, MetadataValue::try_from(told).unwrap());
+        }
+        // Nobody's money waits for what cannot be read.
+        assert_eq!(word(newest, STEP, Op::Do, &shop.kit.act(&meta, Ok(Reserve::of(1))).await), "done");
+        assert_eq!(retention.tick(NOW_MS).await, Progress::idle(), "{told:?}");
+        assert_eq!(rows(&shop.kit, saga).await, 1, "{told:?}");
+        assert_eq!(shop.kit.answers_from().await.unwrap(), None, "{told:?}");
+    }
+    // What one process was told another one does not know.
+    let other = shop.reopen().await;
+    tell(&shop.kit, NOW_MS, NOW_MS).await;
+    assert_eq!(Retention::new(other, KEEP).tick(NOW_MS).await, Progress::idle());
+    assert_eq!(rows(&shop.kit, saga).await, 1);
+    // It did not rest for an hour meanwhile.
+    assert_eq!(retention.tick(NOW_MS).await, Progress::done(1, false));
+    assert_eq!(rows(&shop.kit, saga).await, 0);
+}
+
+async fn a_clock_that_is_ahead_forgets_nothing_while_sagas_do_not_follow_it(on: On) {
+    let shop = Shop::open(on).await;
+    shop.stock("tea", 10).await;
+    let saga = born(BORN);
+    assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    // Of another kind, and greater than any of the time.
+    let ageless: Uuid = "ffffffff-ffff-8fff-bfff-ffffffffffff".parse().unwrap();
+    assert_eq!(act(&shop.kit, ageless, Op::Do, Reserve::of(1)).await, "done");
+    // Caller and participant have the same wrong clock, and nothing is unfinished.
+    let ahead_ms = NOW_MS + 100 * KEEP_MS;
+    shop.clock.set(ahead_ms);
+    tell(&shop.kit, BORN_MS + KEEP_MS, ahead_ms).await;
+    assert_eq!(Retention::new(shop.kit.clone(), KEEP).tick(ahead_ms).await, Progress::idle());
+    assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    assert_eq!(late(&shop.kit, born(BORN), Op::Do, Reserve::of(1)).await, "done");
+
+    // The clock is right again, and one saga was born a millisecond later.
+    shop.clock.set(NOW_MS);
+    tell(&shop.kit, BORN_MS + KEEP_MS + 1, NOW_MS).await;
+    let retention = Retention::new(shop.kit.clone(), KEEP);
+    assert_eq!(retention.tick(NOW_MS).await, Progress::done(2, false));
+    assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "broken");
+
+    // While it was ahead it was looked for the last time, and yet the next time is not in a hundred years.
+    let (retention, old) = (Retention::new(shop.kit.clone(), KEEP), born(BORN + 2));
+    shop.clock.set(ahead_ms);
+    tell(&shop.kit, BORN_MS + KEEP_MS + 2, ahead_ms).await;
+    assert_eq!(retention.tick(ahead_ms).await, Progress::idle());
+    assert_eq!(act(&shop.kit, old, Op::Do, Reserve::of(1)).await, "done");
+    shop.clock.set(NOW_MS);
+    tell(&shop.kit, BORN_MS + KEEP_MS + 3, NOW_MS).await;
+    assert_eq!(retention.tick(NOW_MS).await, Progress::done(1, false));
+}
+
+async fn what_is_told_later_brings_no_mark_back(on: On) {
+    let shop = Shop::open(on).await;
+    shop.stock("tea", 10).await;
+    let (gone, kept) = (born(BORN), born(BORN - 1));
+    assert_eq!(act(&shop.kit, gone, Op::Do, Reserve::of(1)).await, "done");
+    tell(&shop.kit, NOW_MS, BORN_MS + 1).await;
+    assert_eq!(Retention::new(shop.kit.clone(), KEEP).tick(NOW_MS).await, Progress::done(1, false));
+    let from = shop.kit.answers_from().await.unwrap();
+    // A store was restored from a copy, and sagas are unfinished again whose rows were forgotten. One was not: it is kept.
+    sqlx::query("INSERT INTO barrier VALUES ($1, 'kept', 'done', '', NULL, NULL, 0)")
+        .bind(kept.to_string())
+        .execute(shop.kit.reads())
+        .await
+        .unwrap();
+    tell(&shop.kit, NOW_MS, BORN_MS - 1).await;
+    assert_eq!(Retention::new(shop.kit.clone(), KEEP).tick(NOW_MS).await, Progress::idle());
+    assert_eq!(shop.kit.answers_from().await.unwrap(), from);
+    for saga in [gone, born(BORN - 1)] {
+        assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "broken");
+    }
+    assert_eq!(rows(&shop.kit, kept).await, 1);
+    assert_eq!(late(&shop.kit, kept, Op::Do, Reserve::of(1)).await, "done");
+}
+
+async fn what_differs_is_heard_for_the_older_and_for_one_look(on: On) {
+    let shop = Shop::open(on).await;
+    shop.stock("tea", 10).await;
+    let saga = born(BORN);
+    assert_eq!(act(&shop.kit, saga, Op::Do, Reserve::of(1)).await, "done");
+    for oldest_ms in [NOW_MS, BORN_MS, NOW_MS] {
+        tell(&shop.kit, NOW_MS, oldest_ms).await;
+    }
+    let retention = Retention::new(shop.kit.clone(), KEEP);
+    assert_eq!(retention.tick(NOW_MS).await, Progress::idle());
+    assert_eq!(rows(&shop.kit, saga).await, 1);
+    // The next look waits for an hour and for somebody who tells.
+    let later_ms = NOW_MS + HOUR_MS;
+    assert_eq!(retention.tick(later_ms).await, Progress::idle());
+    assert_eq!(rows(&shop.kit, saga).await, 1);
+    tell(&shop.kit, NOW_MS, NOW_MS).await;
+    assert_eq!(retention.tick(later_ms).await, Progress::done(1, false));
+    assert_eq!(rows(&shop.kit, saga).await, 0);
 }
 
 async fn what_one_process_has_forgotten_another_one_does_not_do_again(on: On) {
@@ -346,8 +514,10 @@ async fn a_tick_deletes_a_bounded_number_and_rests_an_hour_when_none_are_left(on
     }
     let retention = Retention::new(shop.kit.clone(), KEEP);
     let now = BORN_MS + KEEP_MS + 1;
+    tell(&shop.kit, now, NOW_MS).await;
     assert_eq!(retention.tick(now).await, Progress::done(1000, true));
     assert_eq!(retention.tick(now).await, Progress::done(1, false));
+    tell(&shop.kit, now, NOW_MS).await;
     let commits = shop.kit.counts().commits;
     assert_eq!(retention.tick(now + HOUR_MS - 1).await, Progress::idle());
     assert_eq!(shop.kit.counts().commits, commits, "a tick that is not due writes nothing");

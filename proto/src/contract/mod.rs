@@ -4,9 +4,11 @@
 //! and writes the other. Participants in other languages follow the same words; they are the constants here.
 
 mod meta;
+mod unfinished;
 mod verdict;
 
 pub use meta::{CallMeta, MetaError, Op};
+pub use unfinished::{tell_oldest_unfinished, told_oldest_unfinished};
 pub use verdict::{Refusal, Verdict, unknown, unknown_for};
 
 /// The version of this contract; a participant that cannot serve it answers Broken.
@@ -40,6 +42,8 @@ pub mod keys {
     pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+    /// When the oldest saga that has not ended was born, Unix milliseconds; optional.
+    pub const OLDEST_UNFINISHED_MS: &str = "saga-oldest-unfinished-ms";
 }
 
 /// The `google.rpc.ErrorInfo.domain` of a service: `inventory` speaks as `inventory.backstitch`.

@@ -100,6 +100,9 @@ impl GrpcDispatcher {
         };
         let mut request = Request::new(call.request);
         meta.write(request.metadata_mut());
+        if let Some(born_ms) = call.oldest_unfinished_ms {
+            contract::tell_oldest_unfinished(request.metadata_mut(), born_ms);
+        }
         request.set_timeout(call.timeout);
         let mut grpc = Grpc::new(peer.channel.clone()).max_decoding_message_size(HARD_ANSWER_LIMIT);
         if let Err(error) = grpc.ready().await {

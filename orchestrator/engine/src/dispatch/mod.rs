@@ -37,6 +37,8 @@ pub struct Dispatch {
     pub timeout: Duration,
     /// W3C trace context; may be empty.
     pub traceparent: String,
+    /// When the oldest saga that has not ended was born, Unix milliseconds; nothing while that is not known.
+    pub oldest_unfinished_ms: Option<i64>,
 }
 
 /// A fault of a participant that is no saga's own: any other call would have met it too.

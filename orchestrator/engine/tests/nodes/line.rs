@@ -97,6 +97,10 @@ impl Store for Line {
         self.through().await?.unfinished(shards, after, limit).await
     }
 
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError> {
+        self.through().await?.oldest().await
+    }
+
     async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
         self.through().await?.family(root).await
     }

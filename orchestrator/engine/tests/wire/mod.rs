@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 
 pub(crate) use http::{Answer, answers};
 pub(crate) use participant::{
-    Form, answering, bare, busy_after_the_effect, dying, dying_once, guarded, in_a_status, panicking, stuck,
-    turned_away, without_the_method,
+    Form, answering, bare, busy_after_the_effect, dying, dying_once, echoing, guarded, in_a_status,
+    panicking, stuck, turned_away, without_the_method,
 };
 pub(crate) use tcp::{
     aborted_body, closed, closed_after, goaway, http_1, never_speaking, noise, reset_after, reset_before,

@@ -56,6 +56,26 @@ impl Noop for Participant {
     }
 }
 
+/// Answers with what a call says under a key beside its message.
+#[derive(Clone, Copy)]
+struct Echo(&'static str);
+
+#[tonic::async_trait]
+impl Noop for Echo {
+    async fn act(&self, request: Request<ActRequest>) -> Result<Response<ActResponse>, Status> {
+        let value = request.metadata().get(self.0).map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+        Ok(Response::new(ActResponse { payload: value.into() }))
+    }
+
+    async fn undo(&self, _: Request<UndoRequest>) -> Result<Response<UndoResponse>, Status> {
+        Ok(Response::new(UndoResponse {}))
+    }
+}
+
+pub(crate) fn echoing(key: &'static str) -> Start {
+    server(move |stream, _| serve(stream, Routes::new(NoopServer::new(Echo(key))), pending()))
+}
+
 /// Serves one connection until `died`.
 async fn serve(stream: TcpStream, routes: Routes, died: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(routes.prepare());

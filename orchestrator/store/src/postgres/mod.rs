@@ -150,6 +150,10 @@ impl Store for PostgresStore {
         reads::unfinished(&self.pool, shards, after, limit).await
     }
 
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError> {
+        reads::oldest(&self.pool).await
+    }
+
     async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
         reads::family(&self.pool, root).await
     }

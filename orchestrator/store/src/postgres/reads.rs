@@ -54,6 +54,11 @@ pub(super) async fn restored_ms(pool: &Pool) -> Result<Option<i64>, StoreError> 
     rows.first().map_or(Ok(None), |row| get(row, 0))
 }
 
+pub(super) async fn oldest(pool: &Pool) -> Result<Option<Uuid>, StoreError> {
+    let rows = pool.read(include_str!("sql/oldest.sql"), Values::default()).await?;
+    rows.first().map(|row| uuid(row, 0)).transpose()
+}
+
 pub(super) async fn family(pool: &Pool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
     let mut values = Values::default();
     values.add(Id(root));

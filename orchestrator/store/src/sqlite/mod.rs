@@ -136,6 +136,10 @@ impl Store for SqliteStore {
         reads::unfinished(&self.readers, shards, after, limit).await
     }
 
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError> {
+        reads::oldest(&self.readers).await
+    }
+
     async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
         reads::family(&self.readers, root).await
     }

@@ -55,6 +55,11 @@ pub(super) async fn restored_ms(readers: &SqlitePool) -> Result<Option<i64>, Sto
     get(&row.map_err(|error| Fault::of_read(&error))?, 0)
 }
 
+pub(super) async fn oldest(readers: &SqlitePool) -> Result<Option<Uuid>, StoreError> {
+    let row = sqlx::query(include_str!("sql/oldest.sql")).fetch_optional(readers).await;
+    row.map_err(|error| Fault::of_read(&error))?.as_ref().map(|row| uuid(row, 0)).transpose()
+}
+
 pub(super) async fn family(readers: &SqlitePool, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
     let rows = sqlx::query(include_str!("sql/family.sql"))
         .bind(root.as_bytes().as_slice())

@@ -272,6 +272,7 @@ impl History {
             }
         }
         all!(self, "unfinished", |store| store.unfinished(&shards, None, 1_000_000));
+        all!(self, "oldest", |store| store.oldest());
         all!(self, "in_flight", |store| store.in_flight());
         for nth in 0..self.base + self.world.sagas {
             all!(self, "load", |store| store.load(saga(nth)));

@@ -183,6 +183,22 @@ impl Store for Broken {
         Ok(sagas)
     }
 
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError> {
+        match self.kind {
+            Kind::ParkedNotOldest => {
+                let all: Vec<u16> = (0..self.sound.shards()).collect();
+                let sagas = self.sound.unfinished(&all, None, usize::MAX).await?;
+                Ok(sagas.into_iter().find(|id| id.get_version_num() == 7))
+            }
+            Kind::OldestOfTheFirstShard => {
+                let page = self.sound.list(&ListFilter { limit: 10_000, ..ListFilter::default() }).await?;
+                let open = page.sagas.iter().filter(|row| row.shard == 0 && !row.status.is_final());
+                Ok(open.map(|row| row.id).filter(|id| id.get_version_num() == 7).min())
+            }
+            _ => self.sound.oldest().await,
+        }
+    }
+
     async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
         let mut sagas = self.sound.family(root).await?;
         match self.kind {

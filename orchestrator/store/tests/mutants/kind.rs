@@ -77,6 +77,10 @@ pub(crate) enum Kind {
     RestartForgets,
     /// Recovery does not find sagas that wait.
     WaitingNotRecovered,
+    /// A parked saga is taken for one that has ended, where the oldest is asked for.
+    ParkedNotOldest,
+    /// The oldest of one shard is taken for that of all.
+    OldestOfTheFirstShard,
     /// What of a family is parked is not found.
     ParkedNotOfFamily,
     /// A family is found with its root.

@@ -70,6 +70,8 @@ const CAUGHT: &[(Kind, &str)] = &[
     (Kind::LoadsAPrefix, "append::appends_follow_each_other"),
     (Kind::RestartForgets, "restart::sagas_are_there_again"),
     (Kind::WaitingNotRecovered, "listing::recovery_finds_the_unfinished_by_id"),
+    (Kind::ParkedNotOldest, "listing::the_oldest_that_has_not_ended_is_found"),
+    (Kind::OldestOfTheFirstShard, "listing::the_oldest_that_has_not_ended_is_found"),
     (Kind::ParkedNotOfFamily, "listing::what_of_a_family_has_not_ended_is_found"),
     (Kind::FamilyWithItsRoot, "listing::what_of_a_family_has_not_ended_is_found"),
     (Kind::ParkedRecovered, "listing::recovery_finds_the_unfinished_by_id"),

@@ -73,20 +73,21 @@ async fn every_read_is_served_by_the_index_that_is_meant_for_it() {
     )
     .await;
     for (sql, parameters, index) in [
-        (include_str!("../../src/postgres/sql/load.sql"), "NULL", "journal_pkey"),
-        (include_str!("../../src/postgres/sql/unfinished.sql"), "NULL, NULL, NULL", "sagas_by_status"),
-        (include_str!("../../src/postgres/sql/family.sql"), "NULL", "sagas_of_family"),
-        (include_str!("../../src/postgres/sql/list.sql"), "0, 0, 0, NULL, NULL, 1", "sagas_by_start"),
+        (include_str!("../../src/postgres/sql/load.sql"), "(NULL)", "journal_pkey"),
+        (include_str!("../../src/postgres/sql/unfinished.sql"), "(NULL, NULL, NULL)", "sagas_by_status"),
+        (include_str!("../../src/postgres/sql/oldest.sql"), "", "sagas_by_status"),
+        (include_str!("../../src/postgres/sql/family.sql"), "(NULL)", "sagas_of_family"),
+        (include_str!("../../src/postgres/sql/list.sql"), "(0, 0, 0, NULL, NULL, 1)", "sagas_by_start"),
         (
             include_str!("../../src/postgres/sql/list_status.sql"),
-            "0, 0, 0, NULL, NULL, 1, 0::smallint",
+            "(0, 0, 0, NULL, NULL, 1, 0::smallint)",
             "sagas_by_status",
         ),
-        (include_str!("../../src/postgres/sql/lane_pending.sql"), "0, 1", "outbox_pkey"),
-        (include_str!("../../src/postgres/sql/lane_published_since.sql"), "0, 0, 0, 1", "outbox_pkey"),
+        (include_str!("../../src/postgres/sql/lane_pending.sql"), "(0, 1)", "outbox_pkey"),
+        (include_str!("../../src/postgres/sql/lane_published_since.sql"), "(0, 0, 0, 1)", "outbox_pkey"),
     ] {
         run(&mut conn, &format!("DEALLOCATE ALL; PREPARE asked AS {sql}")).await;
-        let explain = format!("EXPLAIN EXECUTE asked ({parameters})");
+        let explain = format!("EXPLAIN EXECUTE asked {parameters}");
         let plan = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut conn).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         assert!(plan.iter().any(|step| step.contains(index)), "{sql}\n{plan:#?}");

@@ -1,8 +1,9 @@
 //! Sagas and steps that have nothing to do with each other, and the age of a saga.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use backstitch_proto::contract::{Op, Verdict};
+use backstitch_proto::contract::{Op, Verdict, keys};
+use backstitch_proto::ids::born_ms;
 use futures::future::try_join_all;
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -111,7 +112,9 @@ async fn never_refuses(bench: &Bench, action: &Action) -> Checked {
 }
 
 async fn expired(bench: &Bench, action: &Action) -> Checked {
-    let days = u64::from(bench.profile.expires_after_days.unwrap_or_default()) + 1;
+    let kept = u64::from(bench.profile.expires_after_days.unwrap_or_default());
+    let days = kept + 1;
+    until_expired(bench, action, kept).await?;
     let trial = Trial::begin_in(bench, &Plan::alone(action), born(days), "").await?;
     let ops = [Op::Do, Op::Undo, Op::Close].into_iter();
     for op in ops.filter(|op| *op != Op::Undo || action.undo.is_some()) {
@@ -120,6 +123,24 @@ async fn expired(bench: &Bench, action: &Action) -> Checked {
         no_effect(&trial, &sent, "an expired saga has no effect any more").await?;
     }
     Ok(())
+}
+
+/// Waits until a saga born more than `kept` days ago is Expired: the participant may keep its rows until it is told that
+/// nothing older is unfinished, and look for what to forget only now and then.
+async fn until_expired(bench: &Bench, action: &Action, kept: u64) -> Checked {
+    let begun = Instant::now();
+    // One of today, against which that one is old.
+    Trial::begin(bench, &Plan::alone(action)).await?.ask(Op::Close).settle().await;
+    let told = born_ms(born(kept)).unwrap_or_default().to_string();
+    loop {
+        let trial = Trial::begin_in(bench, &Plan::alone(action), born(kept + 1), "").await?;
+        let sent = trial.ask(Op::Close).with(keys::OLDEST_UNFINISHED_MS, &told).settle().await;
+        let is_expired = sent.broken("Expired: nothing of it is unfinished, and its rows may be gone");
+        if is_expired.is_ok() || begun.elapsed() > bench.patience {
+            return is_expired;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn old(bench: &Bench, action: &Action) -> Checked {

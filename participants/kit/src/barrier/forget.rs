@@ -34,6 +34,7 @@ const AGED_AFTER_MS: i64 = FORGOTTEN_AFTER_MS / 2;
 
 const MARK: &str = "SELECT before_ms, whole_from_ms FROM barrier_forgotten WHERE one = 1";
 const ANY_ROW: &str = "SELECT 1 FROM barrier WHERE saga_id = $1 LIMIT 1";
+const NEWEST: &str = include_str!("sql/forget/newest.sql");
 const OLD: &str = include_str!("sql/forget/old.sql");
 const RAISE: &str = include_str!("sql/forget/raise.sql");
 
@@ -90,6 +91,13 @@ pub(crate) async fn purge(kit: &Kit, before_ms: i64, limit: u32) -> Result<u64, 
 pub(crate) async fn answers_from(kit: &Kit) -> Result<Option<String>, OpError> {
     let mark = sqlx::query(MARK).fetch_optional(kit.reads()).await?;
     Ok(mark.map(|mark| mark.try_get(0)).transpose()?.map(first_id_at))
+}
+
+/// When the newest saga that has a row was born, of those born at `now_ms` or before; `None` if there is none.
+pub(crate) async fn newest_ms(kit: &Kit, now_ms: i64) -> Result<Option<i64>, OpError> {
+    let query = sqlx::query(NEWEST).bind(first_id_at(now_ms.saturating_add(1)));
+    let Some(row) = query.fetch_optional(kit.reads()).await? else { return Ok(None) };
+    Ok(row.try_get::<String, _>(0)?.parse().ok().and_then(born_ms))
 }
 
 /// Sagas that may be deleted, as it looks without their locks: the oldest, with `limit` rows between them or a few more.

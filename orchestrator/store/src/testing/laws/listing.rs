@@ -226,6 +226,34 @@ pub async fn recovery_finds_sagas_of_every_shard(t: &mut Trial) {
     assert_eq!(t.unfinished(None, 100).await, [a, b]);
 }
 
+/// The oldest saga that has not ended is found in any shard, parked included, by an id that tells its age.
+pub async fn the_oldest_that_has_not_ended_is_found(t: &mut Trial) {
+    assert_eq!(good(t.store().oldest().await), None);
+    // It tells no age, and its id is less than every other.
+    let ageless = Uuid::from_u128(7);
+    t.accept(&[t.start(ageless)]).await;
+    assert_eq!(good(t.store().oldest().await), None);
+    let mut sagas = Vec::new();
+    for (nth, status) in Status::ALL.into_iter().enumerate() {
+        // Of one shard the oldest is parked; what starts later may have begun earlier, by another clock.
+        let (shard, saga) = (if status == Status::Parked { 1 } else { 0 }, t.id());
+        let at_ms = T0 + 9 - i64::try_from(nth).expect("small");
+        let start = t.start(saga).new_saga(|new| new.started_at_ms = at_ms);
+        t.accept(&[t.in_shard(shard, start)]).await;
+        let more = t.in_shard(shard, t.more(saga, 2, 1).status(status));
+        t.accept(&[more]).await;
+        sagas.push((saga, shard, status));
+    }
+    for (saga, shard, status) in sagas {
+        if !status.is_final() {
+            assert_eq!(good(t.store().oldest().await), Some(saga), "{status}");
+            let end = t.in_shard(shard, t.more(saga, 3, 1).status(Status::Completed));
+            t.accept(&[end]).await;
+        }
+    }
+    assert_eq!(good(t.store().oldest().await), None);
+}
+
 /// Of a family is found what has not ended, parked included, in any shard, without its root and without other families.
 pub async fn what_of_a_family_has_not_ended_is_found(t: &mut Trial) {
     let (root, other) = (t.saga(1).await, t.saga(1).await);

@@ -178,6 +178,7 @@ macro_rules! for_each_law {
         $run! { listing sagas_of_every_shard_are_listed }
         $run! { listing recovery_finds_the_unfinished_by_id }
         $run! { listing recovery_finds_sagas_of_every_shard }
+        $run! { listing the_oldest_that_has_not_ended_is_found }
         $run! { listing what_of_a_family_has_not_ended_is_found }
         $run! { retention a_finished_saga_goes_when_it_is_old }
         $run! { retention age_counts_from_the_last_change }

@@ -72,7 +72,7 @@ impl MemoryStore {
         self.state().poisoned.insert(saga);
     }
 
-    /// After `good` reads of a saga or of a list of them, one fails as if the store were away.
+    /// After `good` reads of a saga, of a list of them or of the oldest, one fails as if the store were away.
     pub fn fail_read_after(&self, good: usize) {
         self.state().good_reads = Some(good);
     }
@@ -188,6 +188,13 @@ impl Store for MemoryStore {
             .filter(|id| after.is_none_or(|after| *id > after))
             .take(limit)
             .collect())
+    }
+
+    async fn oldest(&self) -> Result<Option<Uuid>, StoreError> {
+        let mut state = self.state();
+        state.read()?;
+        let open = state.sagas.values().filter(|saga| !saga.row.status.is_final());
+        Ok(open.map(|saga| saga.row.id).filter(|id| id.get_version_num() == 7).min())
     }
 
     async fn family(&self, root: Uuid) -> Result<Vec<SagaRow>, StoreError> {
