@@ -42,7 +42,10 @@ pub(super) fn differences(payment: &Payment, object: &Object, at_rest: bool) -> 
     }
     let mut found = Vec::new();
     for theirs in object.refunds.iter().filter(|refund| refund.state != RefundState::Failed) {
+        // One of ours stands for one of theirs: another one that bears its id was made besides.
         let known = payment.refunds.iter().find(|ours| is_same(ours, theirs));
+        let known =
+            known.filter(|ours| counterpart(ours, object).is_some_and(|one| std::ptr::eq(one, theirs)));
         let is_known = match (known.map(|ours| ours.state), theirs.state) {
             (None | Some(RefundState::Failed), _) => false,
             // The saga that asked will write it down, as long as there is one.
@@ -63,6 +66,12 @@ pub(super) fn differences(payment: &Payment, object: &Object, at_rest: bool) -> 
         }
     }
     found
+}
+
+/// The provider's refund that ours is: the one whose id we have, or the first that bears ours. None: all have failed.
+fn counterpart<'a>(ours: &Refund, object: &'a Object) -> Option<&'a Refund> {
+    let live = object.refunds.iter().filter(|theirs| theirs.state != RefundState::Failed);
+    live.filter(|theirs| is_same(ours, theirs)).min_by_key(|theirs| theirs.object != ours.object)
 }
 
 fn is_same(ours: &Refund, theirs: &Refund) -> bool {

@@ -3,6 +3,15 @@
 use super::*;
 use crate::kind::Kind::{self, *};
 
+/// Another refund of 3.00 was made besides the one that we know, and bears its id too; where it stands in the list.
+fn made_twice(at: usize) -> World {
+    returned().with(|world| {
+        let second = Refund { object: "re_2".into(), ..refund(RefundState::Done, 300) };
+        world.provider[0].refunds.insert(at, second);
+        world.provider[0].refunded += 300;
+    })
+}
+
 /// What each planting makes of books that agree, and what it is found as.
 fn rows() -> Vec<(Kind, i64, World)> {
     let state = |world: World, state, captured| {
@@ -61,6 +70,9 @@ fn rows() -> Vec<(Kind, i64, World)> {
         ),
         (RefundUnknownHere, 400, returned().with(|w| w.ledger[0].refunds[0].state = RefundState::Pending)),
         (RefundUnknownHere, 400, sold().with(|w| w.provider[0].refunded = 400)),
+        (RefundUnknownHere, 300, made_twice(1)),
+        (RefundUnknownHere, 300, made_twice(0)),
+        (RefundUnknownHere, 300, made_twice(1).with(|w| w.ledger[0].refunds[0].object = String::new())),
         (
             RefundNotAtProvider,
             400,
