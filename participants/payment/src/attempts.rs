@@ -145,21 +145,24 @@ impl Desk {
         });
         let began_ms =
             begun.await.map_err(|error| GatewayError::unavailable(format!("not asked: {error}")))?;
-        let answer = self.asked(call, verb, began_ms, ask).await?;
+        let answer = self.asked(call, verb, Some(began_ms), ask).await?;
         self.note(call, verb, "ok", "").await;
         Ok(answer)
     }
 
-    /// Makes a call that [`begin`] has put on record at `began_ms`. What went well is written with what it comes to, by
-    /// whoever records that; what did not is written here. A process that stood still in between does not make it:
-    /// another one may hold it to be gone, and end what it is about.
+    /// Makes a call that [`begin`] has put on record at `began_ms`; what is not on record is not asked. What went well is
+    /// written with what it comes to, by whoever records that; what did not is written here. A process that stood still
+    /// in between does not make it: another one may hold it to be gone, and end what it is about.
     pub(crate) async fn asked<T>(
         &self,
         call: &CallMeta,
         verb: Verb,
-        began_ms: i64,
+        began_ms: Option<i64>,
         ask: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
+        let Some(began_ms) = began_ms else {
+            return Err(GatewayError::Broken("nothing is asked that is not on record".into()));
+        };
         hit_of("payment.on_record", || verb.as_str().to_owned());
         let answer = match self.kit.clock().now_ms().saturating_sub(began_ms) {
             age_ms if age_ms > LEAVES_WITHIN_MS => {

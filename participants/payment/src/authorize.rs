@@ -98,7 +98,7 @@ impl Authorize {
         };
         let create_key = key(call, Verb::Create);
         let created = self.desk.gateway.create(&create_key, &new);
-        let created = match self.desk.asked(call, Verb::Create, self.began_ms()?, created).await {
+        let created = match self.desk.asked(call, Verb::Create, self.began_ms.get(), created).await {
             Ok(created) => created,
             Err(GatewayError::Refused(decline)) => return Ok(Err(no(&decline))),
             Err(error) => return Err(error.into()),
@@ -116,11 +116,6 @@ impl Authorize {
         }
         hit("payment.attached");
         Ok(Ok(Payment { provider_id: Some(created.id), ..payment }))
-    }
-
-    /// What is not on record is not asked.
-    fn began_ms(&self) -> Result<i64, Trouble> {
-        self.began_ms.get().ok_or_else(|| Trouble::Broken("nothing is asked that is not on record".into()))
     }
 
     /// Create, store the id, confirm.
@@ -145,7 +140,7 @@ impl Authorize {
         };
         let confirm_key = key(call, Verb::Confirm);
         let confirmed = self.desk.gateway.confirm(&confirm_key, &object, method);
-        let confirmed = self.desk.asked(call, Verb::Confirm, self.began_ms()?, confirmed).await;
+        let confirmed = self.desk.asked(call, Verb::Confirm, self.began_ms.get(), confirmed).await;
         hit("payment.confirmed");
         let seen = match confirmed {
             Ok(seen) => {

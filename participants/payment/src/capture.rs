@@ -69,12 +69,9 @@ impl Capture {
         if matches!(payment.status, Status::Voiding | Status::Voided) {
             return Err(Trouble::Later("the hold is being ended; it is not captured any more".into()));
         }
-        let Some(began_ms) = self.began_ms.get() else {
-            return Err(Trouble::Broken("nothing is captured that is not on record".into()));
-        };
         let provider_key = key(call, Verb::Capture);
         let captured = self.desk.gateway.capture(&provider_key, &id, self.amount);
-        let captured = self.desk.asked(call, Verb::Capture, began_ms, captured).await;
+        let captured = self.desk.asked(call, Verb::Capture, self.began_ms.get(), captured).await;
         hit("payment.captured");
         let (seen, no) = match captured {
             // It contradicts what it was asked for: what the object shows is the answer.
