@@ -73,6 +73,8 @@ async fn who_fails_to_prove_it_is_refused_and_nothing_is_held() {
     scene.deliver(&[&failed, &failed]).await;
     is_refused(&scene.shop.rested(&id).await, "AUTHENTICATION_FAILED");
     assert_eq!(scene.account(&id).await.movements, []);
+    // Nor can it be tried again.
+    assert!(scene.control().customer(&intent, true).await.is_err());
     scene.close().await;
 }
 

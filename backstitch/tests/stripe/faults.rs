@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use backstitch_stripe_double::{Fault, Kind, Operation, Storm};
+use backstitch_stripe_double::{Done, Fault, Kind, Operation, Storm};
+use serde_json::json;
 
 use crate::scene::{Scene, Word};
 
@@ -49,6 +50,38 @@ async fn every_fault_of_a_confirmation_ends_in_one_capture_or_none() {
 #[tokio::test]
 async fn every_fault_of_a_capture_ends_in_one_capture_or_none() {
     every_fault_of(Operation::CaptureIntent).await;
+}
+
+#[tokio::test]
+async fn every_fault_of_a_refund_ends_in_one_refund() {
+    let mut scene = Scene::open(Word::None).await;
+    // A 500 that came before the refund and that its key gives again for a day is the one that nobody can wait for here.
+    let kinds = KINDS.into_iter().filter(|kind| *kind != Kind::ErrorStored);
+    let mut begun = Vec::new();
+    for kind in kinds.clone() {
+        begun.push(scene.begin(&format!("{kind:?}").replace(['(', ')'], "-"), "pm_card_visa").await);
+    }
+    let mut sold = Vec::new();
+    for id in &begun {
+        sold.push(scene.shop.rested(id).await);
+    }
+    for kind in kinds {
+        scene.control().fault(Fault::next(Operation::CreateRefund, kind)).await;
+    }
+    let mut asked = Vec::new();
+    for order in &sold {
+        asked.push(scene.begin_return(order, order.text("/order_id"), &json!({})).await);
+    }
+    for (order, asked) in sold.iter().zip(&asked) {
+        let back = scene.returned(order, asked, &["completed", "compensated", "parked"]).await;
+        assert_eq!(back.text("/status"), "completed", "{back:?}");
+        scene.refunds(order, 1).await;
+    }
+    let calls = scene.control().calls().await;
+    let refund = |call: &&Done| call.operation == Operation::CreateRefund && call.status != 200;
+    let met = calls.iter().filter(refund).count();
+    assert!(met >= sold.len(), "{met} of {}: {calls:?}", sold.len());
+    scene.close().await;
 }
 
 #[tokio::test]

@@ -47,6 +47,10 @@ async fn a_card_that_is_declined_holds_nothing_and_its_intent_is_ended() {
         assert_eq!(told.text("/refusal/step"), "authorize_payment", "{told:?}");
         let account = scene.account(told.text("/checkout_id")).await;
         assert_eq!(account.movements, [], "{card}: {reason}");
+        let calls = scene.control().calls().await;
+        let of_it = calls.iter().filter(|call| call.id == account.intent);
+        let ends = of_it.filter(|call| call.operation == Operation::CancelIntent && call.status == 200);
+        assert_eq!(ends.count(), 1, "{card}: {calls:?}");
     }
     scene.close().await;
 }

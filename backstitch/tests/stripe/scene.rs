@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use backstitch_stripe_double::{Account, Control, Endpoint, KEY, Moved, Statement, Stripe};
 use reqwest::Method;
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
 use crate::common::{Answer, Shop, order_of, until};
@@ -162,6 +164,23 @@ impl Scene {
                 .map(|event| event.id)
         })
         .await
+    }
+
+    /// What the shop's payment service has in its books: a text and a number of each row.
+    pub(crate) async fn booked(&self, sql: &'static str) -> Vec<(String, i64)> {
+        let books = SqliteConnectOptions::new().filename(self.shop.data().join("payment.db"));
+        let mut books = books.connect().await.unwrap();
+        sqlx::query_as(sql).fetch_all(&mut books).await.unwrap()
+    }
+
+    /// Every event so far has been acted on.
+    pub(crate) async fn all_acted_on(&self) {
+        until("every event is done", async || {
+            let sent = i64::try_from(self.control().events().await.len()).unwrap();
+            let kept = self.booked("SELECT status, COUNT(*) FROM webhooks GROUP BY status").await;
+            (kept == [("done".to_owned(), sent)]).then_some(())
+        })
+        .await;
     }
 
     /// Delivers events that were held; all have to be taken.

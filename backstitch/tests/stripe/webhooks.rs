@@ -13,7 +13,9 @@ async fn webhooks_that_come_by_themselves_change_nothing_that_polling_would_not(
     let (id, intent) = scene.challenged("doubled-too").await;
     scene.control().customer(&intent, true).await.unwrap();
     assert_eq!(scene.shop.rested(&id).await.text("/status"), "completed");
+    scene.all_acted_on().await;
     let delivered = scene.control().delivered().await;
+    assert!(delivered.len() > scene.control().events().await.len(), "not doubled: {delivered:?}");
     assert!(delivered.iter().all(|delivered| delivered.status == 200), "{delivered:?}");
     scene.close().await;
 }
@@ -37,12 +39,23 @@ async fn a_webhook_that_comes_before_our_own_commit_is_harmless() {
         backstitch_stripe_double::Operation::ConfirmIntent,
         backstitch_stripe_double::Operation::CaptureIntent,
     ] {
-        let late = backstitch_stripe_double::Kind::Late(700);
+        let late = backstitch_stripe_double::Kind::Late(1_500);
         scene.control().fault(backstitch_stripe_double::Fault::next(operation, late)).await;
     }
     let done = scene.check_out("early", "pm_card_visa").await;
     assert_eq!(done.text("/status"), "completed", "{done:?}");
     assert_eq!(scene.control().delivered().await.len(), 2);
+    scene.all_acted_on().await;
+    let early = "SELECT a.verb, a.ended_at_ms - w.received_at_ms FROM attempts a JOIN webhooks w
+         ON w.kind = CASE a.verb WHEN 'confirm' THEN 'payment_intent.amount_capturable_updated'
+                                 WHEN 'capture' THEN 'payment_intent.succeeded' END
+         ORDER BY a.began_at_ms";
+    let early = scene.booked(early).await;
+    assert_eq!(early.iter().map(|(verb, _)| verb.as_str()).collect::<Vec<_>>(), ["confirm", "capture"]);
+    assert!(
+        early.iter().all(|(_, by_ms)| *by_ms > 0),
+        "it was there before the answer was written: {early:?}"
+    );
     scene.close().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::port::{self, Port};
@@ -28,13 +29,17 @@ impl Localstripe {
     }
 
     fn launch() -> Self {
-        let python = programs::localstripe();
         let (dir, port) = (own_dir("localstripe"), port::free());
         let serve = dir.join("serve.py");
         std::fs::write(&serve, SERVE).expect("a file of ours can be written");
         let args = vec![serve.display().to_string(), port.number.to_string()];
-        let spec = Spec { program: python, args, user: None };
+        let spec = Spec { program: Self::python(), args, user: None };
         Self { process: Process::start("localstripe", dir, spec), port }
+    }
+
+    /// The Python that it is installed for.
+    pub fn python() -> PathBuf {
+        programs::localstripe()
     }
 
     /// Its port on 127.0.0.1.

@@ -72,6 +72,11 @@ const PROCESSING: Decline = Decline {
     decline_code: Some("processing_error"),
     message: "An error occurred while processing your card. Try again in a little bit.",
 };
+const NOBODY_TO_ASK: Decline = Decline {
+    code: "authentication_required",
+    decline_code: Some("authentication_required"),
+    message: "Your card was declined. This transaction requires authentication.",
+};
 
 const CARDS: &[Card] = &[
     card("pm_card_visa", "4242", Fate::Good),
@@ -109,6 +114,7 @@ const CARDS: &[Card] = &[
     card("pm_card_captureFail", "5150", Fate::CaptureFails),
     card("pm_card_captureDeclined", "5151", Fate::CaptureDeclined),
     card("pm_card_refundDeclined", "5152", Fate::RefundDeclined),
+    card("pm_card_authenticationDeclined", "5153", Fate::Declined(NOBODY_TO_ASK)),
 ];
 
 impl Card {

@@ -158,6 +158,22 @@ async fn what_a_family_may_be_giving_back_is_not_repaired() {
     assert_eq!(again.text("/saga_id"), started.text("/saga_id"), "{}", again.body);
     world.participants.release("take_back_object");
     until(&world, started.text("/saga_id"), "completed").await;
+
+    // A person who settles a case may give back as well.
+    let case = Uuid::now_v7().to_string();
+    let of_it = Case { case_id: case.clone(), root_id: checkout.to_owned(), ..Default::default() };
+    world.participants.state().cases.insert(case.clone(), of_it);
+    let mut operator = OperatorClient::new(backstitch_server::channel(&world.grpc).unwrap());
+    let ask = OpenCaseRequest { case_id: case.clone(), root_id: checkout.to_owned() };
+    let opened = operator.open_case(ask).await.unwrap().into_inner().summary.unwrap().saga_id;
+    until(&world, &opened, "parked").await;
+    let refused = repair(&world, &held).await;
+    refused.is_problem(409, "not-settled", "/saga_id");
+    assert_eq!((refused.text("/saga_id"), refused.text("/saga_status")), (opened.as_str(), "parked"));
+    let path = format!("/operator/v1/cases/{case}/resolution");
+    assert_eq!(post(&world, &path, &json!({"resolution": "bank transfer 7"})).await.status, 200);
+    until(&world, &opened, "completed").await;
+    assert_eq!(repair(&world, &held).await.status, 202);
 }
 
 #[tokio::test]

@@ -296,14 +296,16 @@ mod tests {
 
     #[test]
     fn a_done_refund_is_looked_at_ever_more_rarely_and_for_five_weeks() {
-        let (mut now, mut looks) = (next_look_ms(0, 0), 0);
-        assert_eq!(now, FIRST_LOOK_MS);
-        while now > 0 {
-            let next = next_look_ms(0, now);
-            assert!(next == 0 || (FIRST_LOOK_MS..=LONGEST_PAUSE_MS).contains(&(next - now)));
-            assert!(next > 0 || now >= LOOKED_AT_FOR_MS, "looked at for too short a time: {now}");
-            (now, looks) = (next, looks + 1);
-        }
-        assert!(looks < 50, "{looks}");
+        let look = |after: &i64| Some(next_look_ms(0, *after)).filter(|next| *next > 0);
+        let looks: Vec<_> =
+            std::iter::successors(look(&0), look).map(|after| after / FIRST_LOOK_MS).collect();
+        // Hours. The last pause but daily ones is 16: at 32 it has been looked at for longer than a day.
+        let mut wanted = vec![1, 2, 4, 8, 16, 32];
+        wanted.extend((1..=34).map(|days| 32 + 24 * days));
+        assert_eq!(looks, wanted);
+
+        assert_eq!(next_look_ms(7, 7 + LOOKED_AT_FOR_MS), 0);
+        let last = LOOKED_AT_FOR_MS - 1;
+        assert_eq!(next_look_ms(7, 7 + last), 7 + last + LONGEST_PAUSE_MS, "not a moment before");
     }
 }

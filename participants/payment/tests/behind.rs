@@ -8,13 +8,14 @@ mod common;
 use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
 use common::Fault::{HangBefore, LoseRequest, Pass, Unavailable};
-use common::{AMOUNT, GONE_AFTER_MS, Said, Shop, gbp};
+use common::{AMOUNT, GONE_AFTER_MS, Said, Shop, gbp, in_the_end};
 use participant_payment::gateway::{PaymentGateway as _, ProviderState};
 
 each_database!(blocking:
     a_hold_that_was_captured_behind_our_back_is_booked_and_given_back_by_the_undo,
     a_hold_that_is_captured_behind_our_back_while_it_is_cancelled_is_booked_and_given_back,
     what_somebody_has_captured_is_our_capture_if_it_is_the_same_amount,
+    a_capture_of_what_somebody_has_ended_is_refused,
     a_capture_of_another_amount_than_somebody_took_is_refused_and_the_undo_gives_back_what_was_taken,
     what_somebody_took_refuses_a_capture_whatever_became_of_its_own_call,
     what_somebody_takes_while_a_capture_is_given_up_is_booked_and_given_back,
@@ -42,8 +43,7 @@ fn captures(shop: &Shop) -> usize {
 
 /// The undo gives back exactly what was taken, and both ledgers say so.
 fn is_given_back(shop: &Shop, entries: &[&str], why: &str) {
-    let said = (0..1_000).map(|_| shop.void()).find(|said| *said != Said::NotNow);
-    assert_eq!(said, Some(Said::Done), "{why}");
+    assert_eq!(in_the_end(|| shop.void()), Said::Done, "{why}");
     assert_eq!(shop.ours(), entries, "{why}");
     let moved: Vec<_> = entries.iter().copied().filter(|entry| !entry.starts_with("released")).collect();
     assert_eq!(shop.bank(), moved, "{why}");
@@ -72,8 +72,20 @@ fn a_hold_that_is_captured_behind_our_back_while_it_is_cancelled_is_booked_and_g
 fn what_somebody_has_captured_is_our_capture_if_it_is_the_same_amount(on: On) {
     let shop = held(on);
     captured_behind_our_back(&shop, 600);
+    shop.asked();
     assert_eq!(shop.try_capture(Do, gbp(600)), Some(Said::Done));
+    assert_eq!(shop.asked(), ["capture:refused", "read:ok"]);
     assert_eq!(shop.ours(), ["authorized:1000", "captured:600", "released:400"]);
+}
+
+fn a_capture_of_what_somebody_has_ended_is_refused(on: On) {
+    let shop = held(on);
+    shop.at_the_bank(async |bank, object| bank.cancel("nobody's", &object).await).unwrap();
+    shop.asked();
+    assert_eq!(shop.capture(Do), Said::refused("CAPTURE_FAILED"));
+    assert_eq!(shop.asked(), ["capture:refused", "read:ok"]);
+    assert_eq!(shop.bank(), ["authorized:1000", "voided:1000"]);
+    assert_eq!((shop.ours(), shop.status().as_str()), (shop.bank(), "voided"));
 }
 
 fn a_capture_of_another_amount_than_somebody_took_is_refused_and_the_undo_gives_back_what_was_taken(on: On) {

@@ -28,6 +28,7 @@ each_database!(blocking:
     a_hold_is_warned_about_once_and_learned_to_have_ended,
     every_hold_that_is_about_to_end_is_counted_once_and_nothing_else,
     a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it,
+    a_hold_that_its_provider_does_not_let_go_is_looked_at_twice_as_late_each_time_and_daily_in_the_end,
 );
 
 const VOIDED: &[&str] = &["authorized:1000", "voided:1000"];
@@ -342,6 +343,30 @@ fn a_hold_that_has_ended_is_looked_at_until_the_provider_shows_it(on: On) {
     shop.tick_only("holds", minute);
     assert_eq!(shop.status(), "voided");
     assert_eq!(shop.bank(), shop.ours());
+}
+
+fn a_hold_that_its_provider_does_not_let_go_is_looked_at_twice_as_late_each_time_and_daily_in_the_end(
+    on: On,
+) {
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    let until = shop.get().unwrap().capture_before_unix_ms;
+    let now_ms = || participant_kit::Clock::now_ms(&shop.clock);
+    shop.tick(Duration::from_millis((until - 1 - now_ms()).unsigned_abs()));
+    shop.asked();
+    let (minute, day) = (60_000, 24 * 60 * 60_000);
+    // Minutes after its end: 0, 1, 2, 4 … 2048; then it would be more than a day, and is one.
+    let doubled =
+        std::iter::successors(Some(minute), |after| Some(2 * after)).take_while(|after| *after < 2 * day);
+    let last = 2_048 * minute;
+    for after in std::iter::once(0).chain(doubled).chain([last + day, last + 2 * day]) {
+        let at_ms = until + after;
+        shop.tick_only("holds", Duration::from_millis((at_ms - 1 - now_ms()).unsigned_abs()));
+        assert_eq!(shop.asked(), [""; 0], "one moment before {after}");
+        shop.tick_only("holds", Duration::from_millis(1));
+        assert_eq!(shop.asked(), ["read:ok"], "{after}");
+    }
+    assert_eq!(shop.status(), "authorized");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
-use common::Fault::{HangBefore, LoseAnswer, Pass, Unavailable};
+use common::Fault::{Break, HangBefore, LoseAnswer, LoseRequest, Pass, Unavailable};
 use common::{AMOUNT, Said, Shop, gbp};
 use participant_payment::gateway::PaymentGateway as _;
 use proptest::prelude::*;
@@ -69,6 +69,12 @@ fn past_its_key_s_time_a_refund_is_asked_for_only_after_none_was_found(on: On) {
     assert_eq!(shop.refund(Close, 1, 600), Said::Done);
     assert_eq!(shop.asked(), ["refunds:ok", "refund:ok"]);
     assert_eq!(shop.bank(), shop.ours());
+    let anew = participant_kit::Clock::now_ms(&shop.clock).to_string();
+    assert_eq!(
+        shop.rows("payment", "SELECT key_from_ms FROM refunds"),
+        [anew],
+        "written that it is used anew"
+    );
 }
 
 fn a_key_that_was_used_anew_lasts_as_long_again(on: On) {
@@ -80,6 +86,19 @@ fn a_key_that_was_used_anew_lasts_as_long_again(on: On) {
     assert_eq!(shop.refund(Do, 1, 600), Said::Done, "found");
     assert_eq!(shop.asked(), ["refunds:ok", "refund:ok", "refunds:ok"]);
     assert_eq!(shop.bank(), shop.ours());
+
+    for (minutes_before_its_end, said, asked) in
+        [(6, Said::Done, &["refunds:ok", "refund:ok"][..]), (4, Said::Unknown, &["refunds:ok"])]
+    {
+        let shop = killed_before_the_refund(on);
+        advance(&shop, DAY + 6 * MINUTE);
+        shop.faults(&[Pass, LoseRequest]);
+        assert_eq!(shop.refund(Do, 1, 600), Said::Unknown, "asked, and the request is lost");
+        shop.asked();
+        advance(&shop, DAY - minutes_before_its_end * MINUTE);
+        assert_eq!(shop.refund(Do, 1, 600), said, "{minutes_before_its_end}");
+        assert_eq!(shop.asked(), asked, "{minutes_before_its_end}");
+    }
 }
 
 fn a_refund_that_only_the_provider_remembers_is_found_and_not_made_again(on: On) {
@@ -181,22 +200,24 @@ fn a_done_refund_is_looked_at_for_weeks_and_then_no_more(on: On) {
 }
 
 fn a_done_refund_that_cannot_be_looked_at_is_left_alone_as_long_and_comes_to_the_same_end(on: On) {
-    let shop = captured(on, "tok_ok");
-    assert_eq!(shop.refund(Do, 1, 600), Said::Done);
-    shop.asked();
-    shop.faults(&[LoseAnswer; 100]);
-    shop.tick(HOUR);
-    assert_eq!(shop.asked().len(), 1);
-    shop.tick(Duration::ZERO);
-    shop.tick(HOUR - MINUTE);
-    assert_eq!(shop.asked(), [""; 0], "not before its time");
-    for _ in 0..40 {
-        shop.tick(DAY);
+    for fault in [LoseAnswer, Unavailable, Break] {
+        let shop = captured(on, "tok_ok");
+        assert_eq!(shop.refund(Do, 1, 600), Said::Done);
+        shop.left();
+        shop.faults(&[fault; 100]);
+        shop.tick(HOUR);
+        assert_eq!(shop.left().len(), 1, "{fault:?}");
+        shop.tick(Duration::ZERO);
+        shop.tick(HOUR - MINUTE);
+        assert_eq!(shop.left(), [], "{fault:?}: not before its time");
+        for _ in 0..40 {
+            shop.tick(DAY);
+        }
+        assert_eq!(shop.left().len(), 35, "{fault:?}: daily, until 35 days are over");
+        shop.tick(100 * DAY);
+        assert_eq!(shop.left(), [], "{fault:?}: nor for ever");
+        assert_eq!(shop.rows("payment", "SELECT look_at_ms FROM refunds"), ["0"], "{fault:?}");
     }
-    assert_eq!(shop.asked().len(), 35, "daily, until 35 days are over");
-    shop.tick(100 * DAY);
-    assert_eq!(shop.asked(), [""; 0], "nor for ever");
-    assert_eq!(shop.rows("payment", "SELECT look_at_ms FROM refunds"), ["0"]);
 }
 
 fn a_done_refund_of_another_provider_is_asked_of_nobody(on: On) {
@@ -315,30 +336,69 @@ fn what_was_asked_of_the_provider_is_on_record_with_what_is_unknown(on: On) {
     assert_eq!(results(&shop)[3..], ["refund:settled", "refund:unavailable", "refund:ok"]);
 }
 
+/// The amounts of many refunds, and which answers of the provider are lost.
+fn asks() -> impl Strategy<Value = (Vec<i64>, Vec<bool>)> {
+    (prop::collection::vec(1..700_i64, 2..24), prop::collection::vec(any::<bool>(), 12))
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Asks for all of them at once, and once more, of a payment that was captured; every other one of another process, if
+/// there is one.
+fn never_exceed(shop: &Shop, (amounts, losses): &(Vec<i64>, Vec<bool>), others: bool) {
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    assert_eq!(shop.capture(Do), Said::Done);
+    shop.faults(&losses.iter().map(|lost| if *lost { LoseAnswer } else { Pass }).collect::<Vec<_>>());
+    for _ in 0..2 {
+        let numbered = (1..).zip(amounts).map(|(number, minor)| async move {
+            match others && number % 2 == 0 {
+                true => shop.refunding_in_the_other(number, *minor).await,
+                false => shop.refunding(number, *minor).await,
+            }
+        });
+        let said = shop.block_on(futures::future::join_all(numbered));
+        let claimed =
+            "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM refunds WHERE status <> 'failed'";
+        assert!(shop.rows("payment", claimed)[0].parse::<i64>().unwrap() <= AMOUNT);
+        let known =
+            |said: &Said| matches!(said, Said::Done | Said::Unknown | Said::NotNow | Said::Refused(_));
+        assert!(said.iter().all(known), "{said:?}");
+    }
+    shop.faults(&[]);
+    shop.settle();
+    assert_eq!(sorted(shop.bank()), sorted(shop.ours()));
+    let document = shop.get().unwrap();
+    let done: i64 = document.refunds.iter().filter(|r| r.status == "done").map(|r| r.amount_minor).sum();
+    assert_eq!((document.refunded_minor, document.refunds.iter().all(|r| r.status == "done")), (done, true));
+    assert!((1..=AMOUNT).contains(&done), "{done}");
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(12))]
 
     #[test]
-    fn many_refunds_at_a_time_never_exceed_what_was_captured(
-        amounts in prop::collection::vec(1..700_i64, 2..24),
-        losses in prop::collection::vec(any::<bool>(), 12),
-    ) {
-        let shop = captured(On::Sqlite, "tok_ok");
-        shop.faults(&losses.iter().map(|lost| if *lost { LoseAnswer } else { Pass }).collect::<Vec<_>>());
-        for _ in 0..2 {
-            let numbered = (1..).zip(&amounts).map(|(number, minor)| shop.refunding(number, *minor));
-            let said = shop.block_on(futures::future::join_all(numbered));
-            let claimed = "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM refunds WHERE status <> 'failed'";
-            prop_assert!(shop.rows("payment", claimed)[0].parse::<i64>().unwrap() <= AMOUNT);
-            let known = |said: &Said| matches!(said, Said::Done | Said::Unknown | Said::NotNow | Said::Refused(_));
-            prop_assert!(said.iter().all(known), "{said:?}");
-        }
-        shop.faults(&[]);
-        shop.settle();
-        prop_assert_eq!(sorted(shop.bank()), sorted(shop.ours()));
-        let document = shop.get().unwrap();
-        let done: i64 = document.refunds.iter().filter(|r| r.status == "done").map(|r| r.amount_minor).sum();
-        prop_assert_eq!((document.refunded_minor, document.refunds.iter().all(|r| r.status == "done")), (done, true));
+    fn many_refunds_at_a_time_never_exceed_what_was_captured(asks in asks()) {
+        never_exceed(&Shop::open(On::Sqlite), &asks, false);
+    }
+}
+
+proptest! {
+    // The same law where transactions do run beside each other; a database on a server takes longer to make.
+    #![proptest_config(config(4))]
+
+    #[test]
+    fn many_refunds_at_a_time_on_a_server_never_exceed_what_was_captured(asks in asks()) {
+        never_exceed(&Shop::open(On::Postgres), &asks, false);
+    }
+
+    #[test]
+    fn many_refunds_at_a_time_of_two_processes_never_exceed_what_was_captured(asks in asks()) {
+        let mut shop = Shop::with_two_processes();
+        shop.other();
+        shop.other();
+        never_exceed(&shop, &asks, true);
     }
 }
 

@@ -11,7 +11,7 @@ use backstitch_proto::money::{Currency, Money};
 use backstitch_services::{On, each_database};
 use backstitch_stripe_double::{Kind, Operation};
 use common::Fault::{HangAfter, HangBefore, Pass};
-use common::{Said, Shop, gbp};
+use common::{AMOUNT, Said, Shop, gbp};
 
 each_database!(blocking:
     a_decline_ends_the_object_and_is_refused_for_its_reason,
@@ -28,7 +28,10 @@ each_database!(blocking:
     a_void_goes_on_whatever_stripe_answered,
     what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo,
     another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_back_by_the_undo,
+    what_somebody_captures_at_stripe_before_the_capture_is_read_and_done,
     a_refund_that_stripe_made_is_found_whatever_it_answered,
+    a_refund_that_stripe_did_not_make_is_asked_for_until_it_is_made_once,
+    a_charge_that_was_given_back_elsewhere_refuses_a_refund_and_its_amount_is_free,
     a_hold_that_stripe_has_let_go_is_refused_by_name,
     an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing,
     an_amount_in_any_unit_is_held_and_captured_exactly,
@@ -59,6 +62,9 @@ fn a_decline_ends_the_object_and_is_refused_for_its_reason(on: On) {
         ("tok_declined", "CARD_DECLINED"),
         ("tok_insufficient_funds", "INSUFFICIENT_FUNDS"),
         ("tok_nobody_s", "UNKNOWN_PAYMENT_METHOD"),
+        ("pm_card_chargeDeclinedExpiredCard", "CARD_DECLINED"),
+        ("pm_card_visa_chargeDeclinedLostCard", "CARD_DECLINED"),
+        ("pm_card_authenticationDeclined", "AUTHENTICATION_FAILED"),
     ] {
         let shop = Shop::open(on);
         for _ in 0..2 {
@@ -100,6 +106,9 @@ fn a_customer_who_proves_it_is_held_and_one_who_fails_is_refused_by_name(on: On)
         assert_eq!(shop.authorize(Do, "tok_3ds_ok"), said);
         assert_eq!(shop.authorize(Do, "tok_3ds_ok"), said, "stored");
         agree(&shop, entries, "after the challenge");
+        let asked = shop.asked();
+        let ended = asked.last().map(String::as_str) == Some("cancel:ok");
+        assert_eq!(ended, !proves, "who fails cannot try again: {asked:?}");
     }
 }
 
@@ -297,6 +306,20 @@ fn another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_bac
     }
 }
 
+fn what_somebody_captures_at_stripe_before_the_capture_is_read_and_done(on: On) {
+    let shop = Shop::open(on);
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    shop.asked();
+    shop.stripe().goes_wrong(Operation::CaptureIntent, Kind::Overtaken);
+    assert_eq!(shop.capture(Do), Said::Done);
+    assert_eq!(shop.asked(), ["capture:refused", "read:ok"]);
+    agree(&shop, CAPTURED, "once");
+    // Another step of ours is no other than somebody else.
+    assert_eq!(shop.try_capture_as("capture_again", Do, gbp(AMOUNT)), Some(Said::Done));
+    assert_eq!(shop.asked(), ["capture:refused", "read:ok"]);
+    agree(&shop, CAPTURED, "once");
+}
+
 fn a_refund_that_stripe_made_is_found_whatever_it_answered(on: On) {
     for kind in EXECUTED {
         let shop = Shop::open(on);
@@ -307,6 +330,44 @@ fn a_refund_that_stripe_made_is_found_whatever_it_answered(on: On) {
         assert_eq!(shop.refund(Do, 1, 300), Said::Done, "{kind:?}");
         agree(&shop, &["authorized:1000", "captured:1000", "refunded:300"], "once");
     }
+}
+
+fn a_refund_that_stripe_did_not_make_is_asked_for_until_it_is_made_once(on: On) {
+    /// Until a key is forgotten, and nothing that was asked under it can be on its way.
+    const FORGOTTEN_MS: i64 = (24 * 60 + 6) * 60_000;
+    for kind in NOT_EXECUTED {
+        let shop = Shop::open(on);
+        shop.authorize(Do, "tok_ok");
+        assert_eq!(shop.capture(Do), Said::Done);
+        shop.stripe().goes_wrong(Operation::CreateRefund, kind);
+        assert_eq!(shop.refund(Do, 1, 600), Said::Unknown, "{kind:?}");
+        shop.clock.advance(BUSY_MS);
+        if kind == Kind::ErrorStored {
+            // Its key gives the error again for as long as it is remembered, and nobody takes that for a no.
+            for _ in 0..2 {
+                assert_eq!(shop.refund(Do, 1, 600), Said::Unknown);
+            }
+            assert_eq!(shop.refund(Close, 1, 600), Said::NotNow);
+            assert_eq!(shop.refund(Do, 2, 401), Said::refused("REFUND_EXCEEDS_CAPTURED"), "it stays claimed");
+            agree(&shop, CAPTURED, "nothing is given back yet");
+            shop.stripe().turn(Duration::from_millis(FORGOTTEN_MS.unsigned_abs()));
+            shop.clock.advance(FORGOTTEN_MS);
+        }
+        let op = if kind == Kind::ErrorStored { Close } else { Do };
+        assert_eq!(shop.refund(op, 1, 600), Said::Done, "{kind:?}");
+        agree(&shop, &["authorized:1000", "captured:1000", "refunded:600"], "once");
+    }
+}
+
+fn a_charge_that_was_given_back_elsewhere_refuses_a_refund_and_its_amount_is_free(on: On) {
+    let shop = Shop::open(on);
+    shop.authorize(Do, "tok_ok");
+    assert_eq!(shop.capture(Do), Said::Done);
+    shop.stripe().given_back_elsewhere(AMOUNT);
+    assert_eq!(shop.refund(Do, 1, 300), Said::refused("REFUND_FAILED"));
+    assert_eq!(shop.refund(Do, 2, AMOUNT), Said::refused("REFUND_FAILED"), "the first one claims nothing");
+    assert_eq!(shop.bank(), ["authorized:1000", "captured:1000", "refunded:1000"]);
+    assert_eq!(shop.ours(), CAPTURED, "nothing is booked that is not ours");
 }
 
 fn a_hold_that_stripe_has_let_go_is_refused_by_name(on: On) {
@@ -325,7 +386,7 @@ fn money(minor: i64, code: &str) -> Money {
 fn an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing(on: On) {
     for amount in [
         money(100_000_000, "GBP"),
-        money(1, "GBP"),
+        money(29, "GBP"),
         money(5_124, "KWD"),
         money(101, "MGA"),
         money(1_000, "IQD"),
@@ -342,6 +403,7 @@ fn an_amount_that_stripe_does_not_take_is_refused_by_name_and_holds_nothing(on: 
 fn an_amount_in_any_unit_is_held_and_captured_exactly(on: On) {
     for (amount, units) in [
         (money(99_999_999, "GBP"), 99_999_999),
+        (money(30, "GBP"), 30),
         (money(5_000, "JPY"), 5_000),
         (money(5_000, "ISK"), 500_000),
         (money(5_120, "KWD"), 5_120),

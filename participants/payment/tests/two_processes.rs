@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use backstitch_proto::contract::Op::{Close, Do};
 use common::Fault::{HangAfter, HangBefore, HangUnavailable, Pass, Unavailable};
-use common::{AMOUNT, Fault, GONE_AFTER_MS, Said, Shop, gbp};
+use common::{AMOUNT, Fault, GONE_AFTER_MS, Said, Shop, gbp, in_the_end};
 
 const HELD: &[&str] = &["authorized:1000"];
 const NOTHING: &[&str] = &[];
@@ -28,12 +28,6 @@ fn hanging_in_authorize(faults: &[Fault]) -> Shop {
     shop.faults(&[]);
     shop.other();
     shop
-}
-
-/// What a call is answered once what is under way in its own process has ended.
-fn in_the_end(call: impl Fn() -> Said) -> Said {
-    let answers = std::iter::repeat_with(call).take(1_000);
-    answers.into_iter().find(|said| !matches!(said, Said::Unknown | Said::NotNow)).expect("it ends")
 }
 
 /// Shortly before whatever another process has begun is held to be nobody's.

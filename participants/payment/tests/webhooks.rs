@@ -9,7 +9,7 @@ use std::time::Duration;
 use backstitch_proto::contract::Op::Do;
 use backstitch_services::{On, each_database};
 use common::Fault::{HangAfter, Pass};
-use common::{AMOUNT, SECRET, Said, Shop, gbp, signature};
+use common::{AMOUNT, SECRET, Said, Shop, gbp, in_the_end, signature};
 use participant_kit::Clock as _;
 use participant_payment::MOST_BYTES;
 use participant_payment::gateway::PaymentGateway as _;
@@ -18,6 +18,8 @@ use tonic::Code;
 each_database!(blocking:
     what_is_not_the_provider_s_is_told_so_and_leaves_nothing,
     a_body_is_taken_up_to_the_limit_and_not_one_byte_more,
+    what_cannot_be_stored_is_not_answered_as_taken_and_comes_again,
+    a_body_that_does_not_end_is_waited_for_ten_seconds_and_leaves_nothing,
     an_event_is_kept_once_however_often_it_comes,
     a_waiting_payment_that_the_customer_has_finished_is_settled_and_its_saga_woken,
     the_customer_the_webhook_and_the_saga_may_come_in_any_order_and_number,
@@ -103,13 +105,37 @@ fn a_body_is_taken_up_to_the_limit_and_not_one_byte_more(on: On) {
     }
 }
 
+fn what_cannot_be_stored_is_not_answered_as_taken_and_comes_again(on: On) {
+    let shop = Shop::open(on);
+    let body = body("evt_1", &intent("pi_1"));
+    let signed = signature(SECRET, now(&shop), &body);
+    shop.rows("payment", "ALTER TABLE webhooks RENAME TO webhooks_away");
+    assert_eq!(shop.knock_and_be_told_when(&signed, &body), (503, Some("5".to_owned())));
+    shop.rows("payment", "ALTER TABLE webhooks_away RENAME TO webhooks");
+    assert_eq!(shop.events_kept(), [""; 0]);
+    assert_eq!(shop.knock_and_be_told_when(&signed, &body), (200, None));
+    assert_eq!(shop.events_kept(), ["evt_1 waiting"]);
+}
+
+fn a_body_that_does_not_end_is_waited_for_ten_seconds_and_leaves_nothing(on: On) {
+    let shop = Shop::open(on);
+    let body = body("evt_1", &intent("pi_1"));
+    let signed = signature(SECRET, now(&shop), &body);
+    let (answer, waited) = shop.knock_without_an_end(&signed, &body);
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/problems/slow-body"), "{answer}");
+    assert!((10..11).contains(&waited.as_secs()), "{waited:?}");
+    assert_eq!(shop.events_kept(), [""; 0]);
+}
+
 fn an_event_is_kept_once_however_often_it_comes(on: On) {
     let mut shop = Shop::open(on);
     shop.authorize(Do, "tok_ok");
     let object = shop.object();
-    for _ in 0..3 {
+    for time in 0..3 {
+        shop.asked();
         assert_eq!(shop.webhook("evt_1", &object), 200);
         tick(&shop);
+        assert_eq!(shop.asked().len(), usize::from(time == 0), "acted on once");
         assert_eq!(shop.events_kept(), ["evt_1 done"]);
         shop.crash();
     }
@@ -175,8 +201,7 @@ fn an_event_before_our_own_commit_is_parked_and_done_when_that_comes(on: On) {
     shop.tick_only("webhooks", Duration::ZERO);
     assert_eq!(shop.events_kept(), ["evt_1 parked"]);
     shop.release();
-    let said = (0..1_000).map(|_| shop.authorize(Do, "tok_ok")).find(|said| *said != Said::Unknown);
-    assert_eq!(said, Some(Said::Done));
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Done);
     tick(&shop);
     assert_eq!(shop.events_kept(), ["evt_1 done"]);
     shop.crash();
@@ -236,8 +261,7 @@ fn what_is_parked_is_tried_ever_more_rarely_for_a_month_and_due_when_its_payment
     }
     assert_eq!((tries(&shop), shop.events_kept()), (end, vec!["evt_1 parked".to_owned()]), "kept");
     shop.release();
-    let said = (0..1_000).map(|_| shop.authorize(Do, "tok_ok")).find(|said| *said != Said::Unknown);
-    assert_eq!(said, Some(Said::Done));
+    assert_eq!(in_the_end(|| shop.authorize(Do, "tok_ok")), Said::Done);
     shop.tick_only("webhooks", Duration::ZERO);
     assert_eq!(shop.events_kept(), ["evt_1 done"]);
     shop.crash();
@@ -366,8 +390,10 @@ fn an_event_that_says_what_is_not_so_changes_nothing(on: On) {
         r#"{{"id":"{object}","object":"payment_intent","status":"succeeded","amount_received":1000,"amount":1}}"#
     );
     let body = body("evt_1", &lie);
+    shop.asked();
     assert_eq!(shop.knock(Some(&signature(SECRET, now(&shop), &body)), &body).0, 200);
     tick(&shop);
+    assert_eq!(shop.asked(), ["read:ok"], "it is not believed, and the object is looked at");
     assert_eq!((shop.status().as_str(), shop.ours()), ("authorized", vec!["authorized:1000".to_owned()]));
 }
 
@@ -388,7 +414,10 @@ fn a_wake_up_is_told_until_it_is_answered_and_survives_a_crash(on: On) {
         if answered != Code::Ok {
             shop.told.answers(&[answered]);
         }
-        shop.tick(Duration::from_secs(10));
+        // Left alone twice as long each time: four seconds after the third.
+        shop.tick(Duration::from_millis(3_999));
+        assert_eq!(shop.told.heard(), [""; 0], "not before");
+        shop.tick(Duration::from_millis(1));
         assert_eq!(shop.told.heard(), [format!("wake {}", shop.saga)]);
         shop.tick(Duration::from_secs(4_000));
         assert_eq!(shop.told.heard(), [""; 0], "answered: {answered:?}");

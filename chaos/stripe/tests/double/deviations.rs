@@ -1,7 +1,13 @@
 //! Where localstripe 1.15.10 is not Stripe: what it does alone, and what the shim makes of it. A test here that fails in
 //! its first half says that localstripe has learned it.
 
+use std::process::Command;
+
+use backstitch_services::Localstripe;
+use backstitch_stripe_double::KEY;
 use serde_json::json;
+use stripe::{ClientBuilder, StripeError, StripeRequest as _};
+use stripe_core::payment_intent::RetrievePaymentIntent;
 
 use crate::shop::Shop;
 
@@ -104,6 +110,35 @@ async fn it_lacks_what_the_client_needs() {
     // The charge is an id unless it is asked for whole, and the list of charges is long gone.
     assert!(alone["latest_charge"].is_object() && ours["latest_charge"].is_string());
     assert!(alone["charges"].is_object() && ours["charges"].is_null());
+}
+
+#[tokio::test]
+async fn its_payment_intent_cannot_be_read_by_the_client() {
+    let shop = Shop::open().await;
+    let alone = shop.held_alone(700).await;
+    let ours = shop.held("700", "pm_card_visa").await;
+    let read = async |url: &str, id: &str| {
+        let client = ClientBuilder::new(KEY).url(url).build().unwrap();
+        RetrievePaymentIntent::new(id).send(&client).await.map(|intent| intent.id.to_string())
+    };
+    let failed = read(&shop.stripe.localstripe().url(), &alone).await;
+    assert!(matches!(&failed, Err(StripeError::JSONDeserialize(_))), "{failed:?}");
+    assert_eq!(read(shop.stripe.url(), &ours).await.unwrap(), ours);
+}
+
+#[tokio::test]
+async fn it_keeps_one_file_for_all_of_a_machine_and_ours_keep_one_each() {
+    let keeps = "import inspect; from localstripe import resources; print(inspect.getsource(resources.Store.dump_to_disk))";
+    let kept = Command::new(Localstripe::python()).args(["-c", keeps]).output().unwrap();
+    let kept = String::from_utf8(kept.stdout).unwrap();
+    assert!(kept.contains("open('/tmp/localstripe.pickle', 'wb')"), "{kept}");
+    let (one, other) = (Shop::open().await, Shop::open_apart().await);
+    let id = one.held_alone(700).await;
+    for (shop, status) in [(&one, 200), (&other, 404)] {
+        let url = format!("{}/v1/payment_intents/{id}", shop.stripe.localstripe().url());
+        let answer = shop.http.get(url).bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+    }
 }
 
 #[tokio::test]

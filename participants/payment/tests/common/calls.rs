@@ -1,6 +1,6 @@
 //! What a saga calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backstitch_proto::contract::{CallMeta, Op};
 use backstitch_proto::money::Money;
@@ -15,6 +15,16 @@ use uuid::Uuid;
 
 use super::said::{Said, after, facts, said};
 use super::{AMOUNT, Shop, gbp};
+
+/// How long what is under way is waited for. A machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a call is answered once what is under way in its own process has ended; repeated as a saga does.
+pub fn in_the_end(call: impl Fn() -> Said) -> Said {
+    let began = Instant::now();
+    let open = |said: &Said| matches!(said, Said::Unknown | Said::NotNow) && began.elapsed() < PATIENCE;
+    std::iter::repeat_with(call).find(|said| !open(said)).unwrap()
+}
 
 impl Shop {
     pub fn meta(&self, step: &str, op: Op) -> CallMeta {
@@ -195,6 +205,16 @@ impl Shop {
 
     /// A call of `refund` that runs beside others.
     pub async fn refunding(&self, number: u8, minor: i64) -> Said {
+        self.refunding_by(self.process().client.clone(), number, minor).await
+    }
+
+    /// The same of the other one of two processes.
+    pub async fn refunding_in_the_other(&self, number: u8, minor: i64) -> Said {
+        let client = self.second().client.clone();
+        self.refunding_by(client, number, minor).await
+    }
+
+    async fn refunding_by(&self, mut client: PaymentClient<Routes>, number: u8, minor: i64) -> Said {
         let meta = self.meta(&format!("refund_{number}"), Op::Do);
         let mut request = Request::new(RefundRequest {
             refund_id: self.refund_id(number).to_string(),
@@ -202,7 +222,7 @@ impl Shop {
             amount: Some(gbp(minor).to_proto()),
         });
         meta.write(request.metadata_mut());
-        let answer = self.process().client.clone().refund(request).await;
+        let answer = client.refund(request).await;
         answer.map_or_else(|status| said(&status, &meta.key()), |_| Said::Done)
     }
 

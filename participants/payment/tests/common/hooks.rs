@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac::{Hmac, Mac as _};
 use participant_payment::{Orchestrator, Secrets, TOLERANCE, WebhookOptions};
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -81,6 +84,37 @@ impl Shop {
             };
             let answer = request.send().await.unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
+        })
+    }
+
+    /// The same with a header; the status, and when the sender is to come again.
+    pub fn knock_and_be_told_when(&self, header: &str, body: &[u8]) -> (u16, Option<String>) {
+        let url = format!("http://{}/webhooks/stripe", self.process().door);
+        self.block_on(async {
+            let request = reqwest::Client::new().post(url).body(body.to_vec());
+            let answer = request.header("Stripe-Signature", header).send().await.unwrap();
+            let again = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+            (answer.status().as_u16(), again)
+        })
+    }
+
+    /// Sends a body but for its last byte. What is answered to that, and after how long; no time passes over it.
+    pub fn knock_without_an_end(&self, header: &str, body: &[u8]) -> (String, Duration) {
+        let (length, sent) = (body.len(), &body[..body.len() - 1]);
+        let head = format!(
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: shop\r\nStripe-Signature: {header}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        self.block_on(async {
+            let mut stream = TcpStream::connect(self.process().door).await.unwrap();
+            stream.write_all(&[head.as_bytes(), sent].concat()).await.unwrap();
+            tokio::time::pause();
+            let began = tokio::time::Instant::now();
+            let mut answer = String::new();
+            let end = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer));
+            end.await.ok();
+            let waited = began.elapsed();
+            tokio::time::resume();
+            (answer, waited)
         })
     }
 

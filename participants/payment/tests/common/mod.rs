@@ -17,6 +17,7 @@ mod wire;
 
 use backstitch_proto::money::{Currency, Money};
 
+pub use self::calls::in_the_end;
 pub use self::hooks::{SECRET, signature};
 pub use self::said::Said;
 pub use self::shop::{GONE_AFTER_MS, Shop};

@@ -179,6 +179,10 @@ impl Shop {
         self.process.as_ref().unwrap()
     }
 
+    pub(super) fn second(&self) -> &Process {
+        self.second.as_ref().unwrap()
+    }
+
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.process().runtime.block_on(future)
     }

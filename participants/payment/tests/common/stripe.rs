@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use backstitch_stripe_double::{Fault, KEY, Kind, Moved, Operation, Stripe as Double};
 use participant_payment::gateway::stripe::{BaseUrl, Limits, SecretKey, Settings, Stripe as Gateway};
+use participant_payment::gateway::{PaymentGateway as _, ProviderId, RefundState};
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
+
+use super::gbp;
 
 const NAME: &[u8] = env!("CARGO_CRATE_NAME").as_bytes();
 
@@ -91,10 +95,26 @@ impl Stripe {
 
     /// So much time has passed that every hold has run out.
     pub fn holds_run_out(&self) {
-        self.runtime.block_on(self.double.control().turn(Duration::from_secs(8 * 24 * 3600)));
+        self.turn(Duration::from_secs(8 * 24 * 3600));
     }
 
-    /// The test card that does what a token of the sandbox does.
+    /// Time passes at Stripe.
+    pub fn turn(&self, by: Duration) {
+        self.runtime.block_on(self.double.control().turn(by));
+    }
+
+    /// Somebody else who has the account gives the only charge back.
+    pub fn given_back_elsewhere(&self, minor: i64) {
+        self.runtime.block_on(async {
+            let statement = self.double.control().statement().await;
+            let intent = ProviderId::new(&statement.accounts[0].intent);
+            let gateway = self.gateway();
+            let refund = gateway.refund("elsewhere", &intent, Uuid::nil(), gbp(minor)).await.unwrap();
+            assert_eq!(refund.state, RefundState::Succeeded);
+        });
+    }
+
+    /// The test card that does what a token of the sandbox does; a card of Stripe's is itself.
     pub fn token(sandbox_s: &str) -> &str {
         match sandbox_s {
             "tok_ok" => "pm_card_visa",
@@ -104,6 +124,7 @@ impl Stripe {
             "tok_refund_pending" => "pm_card_pendingRefund",
             "tok_refund_fails_later" => "pm_card_refundFail",
             "tok_nobody_s" | "" => "pm_nobody_s",
+            card if card.starts_with("pm_card_") => card,
             other => panic!("no test card of Stripe's does what {other} does"),
         }
     }

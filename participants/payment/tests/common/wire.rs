@@ -30,6 +30,8 @@ pub enum Fault {
     RateLimited(u64),
     /// The same of this object alone.
     Locked(u64),
+    /// The provider says what cannot be right: another key, another account.
+    Break,
     /// As `Unavailable`, and the answer is on its way until it is released, or everything stops.
     HangUnavailable,
     /// The call has not left until it is released, or everything stops.
@@ -74,6 +76,7 @@ impl Wire {
         match fault {
             Fault::LoseRequest => return Err(GatewayError::Unknown("the request was lost".into())),
             Fault::Unavailable => return Err(GatewayError::unavailable("try again")),
+            Fault::Break => return Err(GatewayError::Broken("nobody here has such a key".into())),
             Fault::RateLimited(seconds) => {
                 let busy = Some(Busy::Account(Duration::from_secs(seconds)));
                 return Err(GatewayError::Unavailable { why: "busy".into(), busy });

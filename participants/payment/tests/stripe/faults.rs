@@ -112,6 +112,21 @@ async fn what_a_proxy_says_says_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_is_read_up_to_the_limit_and_not_one_byte_more() {
+    const MOST: usize = 8 << 20;
+    let long = |bytes: usize| {
+        let mut body = held().to_string();
+        body.push_str(&" ".repeat(bytes - body.len()));
+        Reply::Answer { status: 200, headers: vec![], body }
+    };
+    let scripted = Scripted::open(vec![long(MOST)]).await;
+    assert!(scripted.stripe.capture("k", &id(), money(1_000, "GBP")).await.is_ok());
+    let (error, sent) = meets(long(MOST + 1)).await;
+    assert!(matches!(&error, GatewayError::Unknown(why) if why.contains("length limit")), "{error}");
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let to = Reply::Answer {
         status: 307,
