@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use backstitch_reconciler::{At, Options, Shop, reconcile};
+use backstitch_reconciler::{At, Options, Shop, Word, acknowledge, reconcile, take_back};
 use backstitch_server::channel;
 use clap::Args;
+use uuid::Uuid;
 
 use crate::cli::{complain, say, uri};
 use crate::roles::name::Name;
@@ -44,6 +45,19 @@ pub(crate) struct ReconcileArgs {
     /// Others charge on the provider's account too: what bears no id of this shop is counted, and not judged.
     #[arg(long)]
     shared_account: bool,
+    /// Write down that somebody has judged this finding: until it changes it is told apart, is no money at risk, and is not
+    /// repaired.
+    #[arg(long, value_name = "FINDING", group = "word", requires = "reason", conflicts_with_all = ["repair", "json"])]
+    acknowledge: Option<Uuid>,
+    /// Take that back.
+    #[arg(long, value_name = "FINDING", group = "word", requires = "reason", conflicts_with_all = ["repair", "json"])]
+    take_back: Option<Uuid>,
+    /// Why, on record: 1 to 500 characters.
+    #[arg(long, value_name = "TEXT", requires = "word")]
+    reason: Option<String>,
+    /// Whose word it is; who is logged in unless told.
+    #[arg(long, value_name = "NAME", requires = "word")]
+    by: Option<String>,
     /// One JSON document instead of the text.
     #[arg(long)]
     json: bool,
@@ -58,10 +72,15 @@ pub(crate) fn with_addresses(command: clap::Command) -> clap::Command {
 
 /// Prints what was found; the exit code says whether money is at risk.
 pub(crate) async fn run(args: ReconcileArgs) -> ExitCode {
+    let what = if args.acknowledge.or(args.take_back).is_some() {
+        "nothing was judged"
+    } else {
+        "the money could not be reconciled"
+    };
     match try_run(args).await {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("backstitch: the money could not be reconciled: {error:#}"));
+            complain(&format!("backstitch: {what}: {error:#}"));
             ExitCode::from(COULD_NOT)
         }
     }
@@ -72,10 +91,28 @@ async fn try_run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let shop = Shop::new(at(&args.payment)?, at(&args.order)?, at(&args.orchestrator)?);
     let ReconcileArgs { since, grace, repair, shared_account: is_account_shared, .. } = args;
     let options = Options { since, grace, repair, is_account_shared, ..Options::default() };
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let report = reconcile(&shop, &options, i64::try_from(now_ms)?).await?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let word = Word { by: args.by.unwrap_or_else(whoever), reason: args.reason.unwrap_or_default() };
+    if let Some(finding) = args.acknowledge {
+        let (found, taken) = acknowledge(&shop, &options, now_ms, finding, word).await?;
+        let (kind, amount) = (found.kind.as_str(), found.amount);
+        say(&format!("acknowledged {kind} {amount} by {}: {}", taken.by, taken.reason));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(finding) = args.take_back {
+        take_back(&shop, finding, word).await?;
+        say(&format!("finding {finding} is acknowledged no more"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = reconcile(&shop, &options, now_ms).await?;
     say(&if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
     Ok(if report.is_anything_at_risk() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// As whom this shell is used.
+fn whoever() -> String {
+    let mut names = ["LOGNAME", "USER"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.find(|name| !name.is_empty()).unwrap_or_else(|| "an operator".to_owned())
 }
 
 fn since(text: &str) -> Result<Duration, String> {

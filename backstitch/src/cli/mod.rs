@@ -65,7 +65,8 @@ pub(crate) enum Command {
     /// Compare the payment ledger with the provider and the orders, and say what money is at risk.
     ///
     /// Ends with 0 if none is, with 1 if some is, and with 2 if that could not be told, which names who did not answer. Only
-    /// reads, and leaves notes on sagas, unless --repair is given.
+    /// reads, and leaves notes on sagas, unless --repair is given. With --acknowledge or --take-back it does that alone, and
+    /// ends with 0 if it is done and with 2 if not.
     Reconcile(ReconcileArgs),
     /// Hold a participant in any language against the contract.
     Conformance(ConformanceArgs),

@@ -8,6 +8,7 @@ mod common;
 
 mod background;
 mod command;
+mod judged;
 mod load;
 mod nodes;
 mod planted;

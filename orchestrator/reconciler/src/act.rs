@@ -8,14 +8,11 @@ use crate::finding::{Finding, Move};
 use crate::report::{Done, Told};
 use crate::shop::Shop;
 
-/// The longest note or reason that the orchestrator takes, in characters.
-const TEXT: usize = 500;
-
 /// Notes and, where that is wanted, repairs, in a run that began at `now_ms`. What cannot be done is told with the finding:
 /// it stays one.
 pub(crate) async fn act(shop: &Shop, finding: Finding, repair: bool, now_ms: i64) -> Told {
     let done = match &finding.step {
-        Move::Note { saga, .. } => match shop.note(saga, text(&finding)).await {
+        Move::Note { saga, .. } => match shop.note(saga, finding.record()).await {
             Ok(()) => Done::Noted,
             Err(status) if status.code() == Code::FailedPrecondition => {
                 Done::Failed("its saga has ended meanwhile; run this again".to_owned())
@@ -27,7 +24,7 @@ pub(crate) async fn act(shop: &Shop, finding: Finding, repair: bool, now_ms: i64
                 provider_id: finding.about.object.clone(),
                 state: (*state).to_owned(),
                 saga_id: finding.about.saga.clone(),
-                reason: text(&finding),
+                reason: finding.record(),
             };
             hit("reconcile.before_repair");
             let started = shop.repair(request).await;
@@ -56,19 +53,9 @@ fn said(status: &tonic::Status) -> String {
     format!("{:?} {}", status.code(), status.message()).trim_end().to_owned()
 }
 
-/// The same for the same finding, so that a note is written once.
-fn text(finding: &Finding) -> String {
-    let whole = format!("reconcile found {}: {}", finding.kind.as_str(), finding.what);
-    whole.chars().filter(|c| !c.is_control()).take(TEXT).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use backstitch_proto::money::{Currency, Money};
-
     use super::*;
-    use crate::finding::About;
-    use crate::kind::Kind;
 
     #[test]
     fn a_repair_that_ended_before_and_has_not_helped_is_told() {
@@ -85,20 +72,5 @@ mod tests {
             let told = format!("its repair, saga r, has {status} and has not helped");
             assert_eq!(begun(repair(status, 9), 10), Done::Failed(told));
         }
-    }
-
-    #[test]
-    fn a_note_is_what_the_orchestrator_takes() {
-        let of = |what: String| Finding {
-            kind: Kind::OpenCase,
-            amount: Money::new(1, Currency::parse("GBP").unwrap()),
-            about: About::default(),
-            step: Move::Wait,
-            what,
-        };
-        let empty = text(&of(String::new())).len();
-        assert_eq!(text(&of("é".repeat(TEXT - empty))).chars().count(), TEXT);
-        assert_eq!(text(&of("é".repeat(TEXT - empty + 1))).chars().count(), TEXT);
-        assert_eq!(text(&of("a\nb\u{7f}".to_owned())), "reconcile found open_case: ab");
     }
 }

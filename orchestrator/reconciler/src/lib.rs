@@ -11,6 +11,7 @@ mod act;
 mod books;
 mod compare;
 mod finding;
+mod judge;
 mod kind;
 mod lines;
 mod looks;
@@ -26,6 +27,7 @@ mod whole;
 
 pub use self::compare::{Terms, compare};
 pub use self::finding::{About, Because, Finding, Move};
+pub use self::judge::{NotJudged, Word, acknowledge, take_back};
 pub use self::kind::{Kind, Remedy};
 pub use self::lines::{Case, Claim, Object, ObjectState, Order, Payment, Refund, RefundState, Unreadable};
 pub use self::metrics::describe as describe_metrics;

@@ -9,7 +9,7 @@ pub(crate) const SUCCESS: &str = "reconcile_last_success_timestamp_seconds";
 pub fn describe() {
     describe_gauge!(
         AT_RISK,
-        "Minor units that ledger, provider and orders disagree about, by currency and kind of finding"
+        "Minor units that ledger, provider and orders disagree about, by currency and kind of finding, less what is acknowledged"
     );
     describe_gauge!(SUCCESS, Unit::Seconds, "When the books were compared last, Unix time");
 }

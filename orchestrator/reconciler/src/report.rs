@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
 
 use backstitch_proto::money::{Currency, Money};
+use backstitch_proto::operator::Acknowledgement;
 use backstitch_proto::payment::UnreadableObject;
 use serde::Serialize;
 
@@ -39,6 +41,8 @@ pub struct Counts {
     pub unreadable: usize,
     /// Findings that are in the sums, and too many to be told one by one.
     pub not_told: usize,
+    /// Findings that a person has acknowledged.
+    pub acknowledged: usize,
 }
 
 /// A finding and what was done about it.
@@ -68,6 +72,8 @@ pub enum Done {
 pub struct Report {
     /// By kind and then by what they are about.
     pub findings: Vec<Told>,
+    /// Those that a person has acknowledged, in the same order. They are no money at risk.
+    pub acknowledged: Vec<(Finding, Acknowledgement)>,
     /// Minor units at risk, by currency and kind.
     pub at_risk: BTreeMap<(Currency, Kind), i64>,
     /// Objects of somebody else that cannot be read, by the provider's ids, and why: the first of them.
@@ -95,9 +101,17 @@ impl Report {
         if self.findings.len() < TOLD { self.findings.push(told) } else { self.counts.not_told += 1 }
     }
 
+    pub(crate) fn add_acknowledged(&mut self, finding: Finding, word: Acknowledgement) {
+        self.counts.acknowledged += 1;
+        if self.acknowledged.len() < TOLD {
+            self.acknowledged.push((finding, word));
+        }
+    }
+
     pub(crate) fn sort(&mut self) {
-        let key = |told: &Told| (told.finding.kind, told.finding.about.clone());
-        self.findings.sort_by_cached_key(key);
+        let key = |finding: &Finding| (finding.kind, finding.about.clone());
+        self.findings.sort_by_cached_key(|told| key(&told.finding));
+        self.acknowledged.sort_by_cached_key(|(finding, _)| key(finding));
     }
 
     /// Whether any money is at risk.
@@ -129,28 +143,29 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for told in &self.findings {
             let finding = &told.finding;
-            writeln!(f, "{:<27} {:>15}", finding.kind.as_str(), finding.amount.to_string())?;
-            writeln!(f, "  what     {}", finding.what)?;
+            headline(f, finding)?;
             match &told.done {
                 Done::Repairing(saga) => writeln!(f, "  next     Nothing: saga {saga} takes it back.")?,
                 Done::Failed(why) => writeln!(f, "  next     {} ({why})", finding.next())?,
                 Done::Nothing | Done::Noted => writeln!(f, "  next     {}", finding.next())?,
             }
-            let about = &finding.about;
-            let ids = [
-                ("saga", &about.saga),
-                ("order", &about.order),
-                ("payment", &about.payment),
-                ("object", &about.object),
-                ("refund", &about.refund),
-            ];
-            for (name, id) in ids.into_iter().filter(|(_, id)| !id.is_empty()) {
-                writeln!(f, "  {name:<8} {id}")?;
-            }
-            writeln!(f)?;
+            ids(f, finding)?;
         }
         if self.counts.not_told > 0 {
             writeln!(f, "... and {} more, which are in the sum.\n", self.counts.not_told)?;
+        }
+        if !self.acknowledged.is_empty() {
+            writeln!(f, "Acknowledged, and not in the sum:\n")?;
+        }
+        for (finding, word) in &self.acknowledged {
+            headline(f, finding)?;
+            writeln!(f, "  by       {}, {}", word.by, time(word.at_unix_ms))?;
+            writeln!(f, "  reason   {}", word.reason)?;
+            ids(f, finding)?;
+        }
+        if self.counts.acknowledged > self.acknowledged.len() {
+            let more = self.counts.acknowledged - self.acknowledged.len();
+            writeln!(f, "... and {more} more that are acknowledged.\n")?;
         }
         let Counts { payments, objects, orders, foreign, elsewhere, unreadable, .. } = self.counts;
         for (id, why) in &self.unreadable {
@@ -173,11 +188,40 @@ impl fmt::Display for Report {
     }
 }
 
+fn headline(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    writeln!(f, "{:<27} {:>15}", finding.kind.as_str(), finding.amount.to_string())?;
+    writeln!(f, "  what     {}", finding.what)
+}
+
+fn ids(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    let (about, own) = (&finding.about, finding.id().to_string());
+    let ids = [
+        ("saga", &about.saga),
+        ("order", &about.order),
+        ("payment", &about.payment),
+        ("object", &about.object),
+        ("refund", &about.refund),
+        ("finding", &own),
+    ];
+    for (name, id) in ids.into_iter().filter(|(_, id)| !id.is_empty()) {
+        writeln!(f, "  {name:<8} {id}")?;
+    }
+    writeln!(f)
+}
+
+/// A time for people, as far as years have four digits.
+fn time(at_unix_ms: i64) -> impl fmt::Display {
+    let since = Duration::from_millis(at_unix_ms.clamp(0, 253_402_300_799_000).unsigned_abs());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since)
+}
+
 /// The report as JSON has it.
 #[derive(Serialize)]
 struct Document<'a> {
     money_at_risk: Vec<Amount<'a>>,
     findings: Vec<One<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    acknowledged: Vec<Judged<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<NotRead<'a>>,
     counts: Counts,
@@ -196,7 +240,17 @@ struct Amount<'a> {
 }
 
 #[derive(Serialize)]
+struct Judged<'a> {
+    #[serde(flatten)]
+    finding: One<'a>,
+    by: &'a str,
+    reason: &'a str,
+    at_unix_ms: i64,
+}
+
+#[derive(Serialize)]
 struct One<'a> {
+    finding_id: String,
     kind: &'static str,
     amount: Amount<'a>,
     #[serde(rename = "move")]
@@ -228,7 +282,8 @@ impl Serialize for Report {
                 .iter()
                 .map(|money| Amount { amount_minor: amount(money), currency: money.currency.as_str() })
                 .collect(),
-            findings: self.findings.iter().map(One::of).collect(),
+            findings: self.findings.iter().map(|told| One::of(&told.finding, &told.done)).collect(),
+            acknowledged: self.acknowledged.iter().map(Judged::of).collect(),
             unreadable: self
                 .unreadable
                 .iter()
@@ -240,10 +295,21 @@ impl Serialize for Report {
     }
 }
 
-impl<'a> One<'a> {
-    fn of(told: &'a Told) -> Self {
-        let Told { finding, done } = told;
+impl<'a> Judged<'a> {
+    fn of((finding, word): &'a (Finding, Acknowledgement)) -> Self {
         Self {
+            finding: One::of(finding, &Done::Nothing),
+            by: &word.by,
+            reason: &word.reason,
+            at_unix_ms: word.at_unix_ms,
+        }
+    }
+}
+
+impl<'a> One<'a> {
+    fn of(finding: &'a Finding, done: &'a Done) -> Self {
+        Self {
+            finding_id: finding.id().to_string(),
             kind: finding.kind.as_str(),
             amount: Amount { amount_minor: finding.amount.minor, currency: finding.amount.currency.as_str() },
             step: match finding.step {

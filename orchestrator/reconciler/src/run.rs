@@ -89,8 +89,13 @@ pub async fn reconcile(shop: &Shop, options: &Options, now_ms: i64) -> Result<Re
             report.counts.looked_at_again += many;
             let seen = confirm(shop, std::mem::take(&mut batch), &terms, forgotten_ms).await?;
             report.counts.moving += seen.moving;
+            let acknowledged = shop.acknowledged(&seen.settled).await?;
             for finding in seen.settled {
-                report.add(act(shop, finding, options.repair, now_ms).await);
+                match acknowledged.get(&finding.id()) {
+                    // Whatever could be done about it: a person has judged that nothing is.
+                    Some(word) => report.add_acknowledged(finding, word.clone()),
+                    None => report.add(act(shop, finding, options.repair, now_ms).await),
+                }
             }
             many = 0;
         }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use backstitch_proto::ids::born_ms;
 use backstitch_proto::operator::operator_client::OperatorClient;
-use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest, SagaDetail};
+use backstitch_proto::operator::{
+    AcknowledgeFindingRequest, Acknowledgement, FindAcknowledgementsRequest, FindAcknowledgementsResponse,
+    GetSagaRequest, NoteSagaRequest, RepairObjectRequest, SagaDetail, TakeBackAcknowledgementRequest,
+};
 use backstitch_proto::order::orders_client::OrdersClient;
 use backstitch_proto::order::{self, GetOrderRequest, ListOrdersRequest};
 use backstitch_proto::payment::payment_client::PaymentClient;
@@ -19,6 +22,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
+use crate::finding::Finding;
 use crate::lines::Unreadable;
 use crate::sagas::{Saga, Standing};
 
@@ -33,6 +37,9 @@ const ORDERS: i32 = 100;
 
 /// Cases on a page.
 const CASES: i32 = 1_000;
+
+/// Findings that are asked for at once.
+const FINDINGS: usize = 1_000;
 
 /// How long an answer may take. The provider's list is the slowest: the payment service asks outside for it.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -308,6 +315,46 @@ impl Shop {
     pub(crate) async fn repair(&self, request: RepairObjectRequest) -> Result<SagaDetail, Status> {
         let mut client = self.operator.1.clone();
         client.repair_object(request).await.map(Response::into_inner)
+    }
+
+    /// What people have acknowledged of these findings, by the finding's id. An orchestrator that is older than
+    /// acknowledgements keeps none.
+    pub(crate) async fn acknowledged(
+        &self,
+        findings: &[Finding],
+    ) -> Result<BTreeMap<Uuid, Acknowledgement>, Failed> {
+        let (part, mut client) = self.operator.clone();
+        let mut all = BTreeMap::new();
+        for some in findings.chunks(FINDINGS) {
+            let finding_ids = some.iter().map(|finding| finding.id().to_string()).collect();
+            let asked = client.find_acknowledgements(FindAcknowledgementsRequest { finding_ids });
+            let known = async {
+                match asked.await {
+                    Err(status) if status.code() == Code::Unimplemented => {
+                        Ok(Response::new(FindAcknowledgementsResponse::default()))
+                    }
+                    answer => answer,
+                }
+            };
+            let found = part.ask("FindAcknowledgements", known).await?.acknowledgements;
+            all.extend(found.into_iter().filter_map(|one| Some((one.finding_id.parse().ok()?, one))));
+        }
+        Ok(all)
+    }
+
+    /// Writes down that a finding is as it should be.
+    pub(crate) async fn acknowledge(
+        &self,
+        request: AcknowledgeFindingRequest,
+    ) -> Result<Acknowledgement, Status> {
+        let mut client = self.operator.1.clone();
+        client.acknowledge_finding(request).await.map(Response::into_inner)
+    }
+
+    /// Takes that back.
+    pub(crate) async fn take_back(&self, request: TakeBackAcknowledgementRequest) -> Result<(), Status> {
+        let mut client = self.operator.1.clone();
+        client.take_back_acknowledgement(request).await.map(|_| ())
     }
 
     /// Parses a line of the payment service.

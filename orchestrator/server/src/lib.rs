@@ -25,6 +25,7 @@ mod failures;
 mod fields;
 mod following;
 mod json;
+mod judgements;
 mod operator;
 mod parked;
 mod peers;

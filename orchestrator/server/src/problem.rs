@@ -171,6 +171,12 @@ kinds! {
     NOT_EVERYWHERE = "not-everywhere" 409 FailedPrecondition
         "Not every live node can run this version."
         "`nodes` lists those that cannot: deploy it there, or stop them. One that died is waited for until it has been silent for a minute.";
+    ALREADY_ACKNOWLEDGED = "already-acknowledged" 409 FailedPrecondition
+        "The finding is acknowledged already, for another reason."
+        "`detail` says by whom and why. Take that back first, if it is not so.";
+    NOT_ACKNOWLEDGED = "not-acknowledged" 404 NotFound
+        "The finding is not acknowledged."
+        "It never was, or that was taken back. `backstitch reconcile` tells findings with their ids.";
     UNREADABLE = "unreadable" 409 FailedPrecondition
         "The saga cannot be read whole."
         "A record of it does not decode here, or its definition is not here, so nothing can be done with it. Its bytes are kept; `/operator/v1/sagas/{id}` shows what there is.";

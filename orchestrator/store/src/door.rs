@@ -6,8 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::{
-    Announcement, Append, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Member, NewEvent, NewSaga,
-    Switch,
+    Announcement, Append, Judgement, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Member,
+    NewEvent, NewSaga, Switch,
 };
 
 /// The longest name (scope, key, definition, kind, topic, node), in characters.
@@ -116,6 +116,17 @@ pub(crate) fn check_switch(switch: &Switch) -> Result<(), String> {
     text("the reason", &switch.why, 1, MAX_REASON)?;
     if switch.now_ms < 0 {
         return Err("the time of the switching is before 1970".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether a judgement may be stored.
+pub(crate) fn check_judgement(word: &Judgement) -> Result<(), String> {
+    text("what the finding says", &word.what, 1, MAX_REASON)?;
+    name("who judges", &word.who, 1)?;
+    text("the reason", &word.why, 1, MAX_REASON)?;
+    if word.at_ms < 0 {
+        return Err("the time of the judgement is before 1970".to_owned());
     }
     Ok(())
 }

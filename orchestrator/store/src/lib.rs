@@ -10,6 +10,7 @@ pub mod codec;
 mod definitions;
 mod door;
 mod error;
+mod judgements;
 mod lane_source;
 mod lanes;
 mod leases;
@@ -26,6 +27,7 @@ pub mod testing;
 pub use append::{Append, KeyRow, NewEvent, NewSaga, Summary, Verdict};
 pub use definitions::{Announced, Announcement, DefinitionRow, InFlight, Switch, SwitchRow, Switched};
 pub use error::StoreError;
+pub use judgements::{Judged, Judgement};
 pub use lane_source::{EVENT_SOURCE, LaneSource};
 pub use lanes::{LaneLag, OutboxRow, event_id};
 pub use leases::{Lease, Member, ShardRow, Tended};
@@ -35,4 +37,6 @@ pub use saga::{SagaRow, StoredSaga};
 // One word for one thing: where a saga stands is the core's word.
 pub use backstitch_core::{Status, UnknownStatus};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
-pub use store::{KEY_LIFE_MS, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store};
+pub use store::{
+    JUDGEMENT_LIFE_MS, KEY_LIFE_MS, LONGEST_TERM, MAX_RECORD_BYTES, MAX_RECORDS_PER_APPEND, Store,
+};

@@ -8,8 +8,9 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, SagaRow, StoreError, StoredSaga, Switch, Switched, Tended, Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, Judged, Judgement, KeyRow, LaneLag, Lease,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, StoreError, StoredSaga, Switch, Switched,
+    Tended, Verdict,
 };
 
 /// The largest record that is accepted, in bytes. Larger ones are [`Verdict::Refused`].
@@ -20,6 +21,9 @@ pub const MAX_RECORDS_PER_APPEND: usize = 1024;
 
 /// An idempotency key is kept at least this long, even if its saga is purged sooner: 7 days, in milliseconds.
 pub const KEY_LIFE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// What was judged of a finding is kept at least this long after the last word about it: 400 days, in milliseconds.
+pub const JUDGEMENT_LIFE_MS: i64 = 400 * 24 * 60 * 60 * 1000;
 
 /// The longest lease: whoever needs a longer one does not notice that its owner is gone.
 pub const LONGEST_TERM: Duration = Duration::from_secs(60 * 60);
@@ -209,6 +213,23 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`StoreError`] says.
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError>;
+
+    /// Writes down what a person says of a finding: that it is as it should be, or that this is taken back.
+    ///
+    /// - What is acknowledged stays so, under the words that were first, until it is taken back or forgotten.
+    /// - The last word counts. Two at once have one order.
+    /// - Findings whose every word is [`JUDGEMENT_LIFE_MS`] older than this one are forgotten with it, so that what is
+    ///   kept is bounded by what is judged in that time.
+    ///
+    /// # Errors
+    /// `Invalid` for words that cannot be kept; else as [`StoreError`] says.
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError>;
+
+    /// Those of these findings that are acknowledged, in any order.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError>;
 
     /// How many shards there are: fixed when the store was created.
     fn shards(&self) -> u16;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backstitch_store::testing::MemoryStore;
 use backstitch_store::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched, Tended,
-    Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, Judged, Judgement, KeyRow, LaneLag, Lease,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
+    Switched, Tended, Verdict,
 };
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -147,6 +147,14 @@ impl Store for Line {
 
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
         self.through().await?.restored_ms().await
+    }
+
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
+        self.through().await?.judge(word).await
+    }
+
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError> {
+        self.through().await?.acknowledged(findings).await
     }
 
     fn shards(&self) -> u16 {

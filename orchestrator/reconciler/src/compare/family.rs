@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use backstitch_proto::money::Money;
 
 use super::Terms;
+use super::sums::sums;
 use crate::books::CLOCKS_MS;
 use crate::finding::{About, Because, Finding, Move};
 use crate::kind::{Kind, Remedy};
@@ -120,7 +121,8 @@ impl<'a> Judge<'a> {
         let step = self.step(kind, &about);
         // What is missing is as much at risk as what is too much.
         let amount = Money::new(amount.minor.saturating_abs(), amount.currency);
-        self.found.push(Finding { kind, amount, about, step, what });
+        let sums = sums(&self.family, &about);
+        self.found.push(Finding { kind, amount, about, sums, step, what });
     }
 
     /// What may be done. A repair only where every saga that may act on this money has ended, and no order can need it.

@@ -9,6 +9,7 @@ mod family;
 mod objects;
 mod orders;
 mod refunds;
+mod sums;
 mod words;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod act;
 mod double;
 mod edges;
 mod foreign;
+mod judge;
 mod pages;
 mod providers;
 mod races;

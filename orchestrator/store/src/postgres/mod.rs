@@ -7,6 +7,7 @@
 
 mod definitions;
 mod fault;
+mod judgements;
 mod leases;
 mod lookup;
 mod open;
@@ -27,9 +28,9 @@ use uuid::Uuid;
 pub use self::open::{PostgresError, PostgresOptions};
 use self::{open::Server, pool::Pool, session::Session, writer::Writer};
 use crate::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch, Switched, Tended,
-    Verdict, door, lanes::Bells,
+    Announced, Announcement, Append, DefinitionRow, InFlight, Judged, Judgement, KeyRow, LaneLag, Lease,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
+    Switched, Tended, Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a database that this process shares with others.
@@ -203,6 +204,15 @@ impl Store for PostgresStore {
 
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
         reads::restored_ms(&self.pool).await
+    }
+
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
+        door::check_judgement(word).map_err(StoreError::Invalid)?;
+        judgements::judge(&self.pool, word).await
+    }
+
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError> {
+        judgements::acknowledged(&self.pool, findings).await
     }
 
     fn shards(&self) -> u16 {

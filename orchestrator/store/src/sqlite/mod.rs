@@ -6,6 +6,7 @@
 
 mod definitions;
 mod fault;
+mod judgements;
 mod leases;
 mod lookup;
 mod open;
@@ -26,9 +27,9 @@ use uuid::Uuid;
 pub use self::open::{DATABASE_FILE, OpenError, SqliteOptions};
 use self::{lookup::key_row, outbox::counted, reads::limit_of, rows::Binds, writer::Writer};
 use crate::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
-    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
-    Switched, Tended, Verdict, door, lanes::Bells,
+    Announced, Announcement, Append, DefinitionRow, InFlight, Judged, Judgement, KEY_LIFE_MS, KeyRow,
+    LaneLag, Lease, ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError,
+    StoredSaga, Switch, Switched, Tended, Verdict, door, lanes::Bells,
 };
 
 /// A [`Store`] in a data directory that belongs to this process.
@@ -207,6 +208,15 @@ impl Store for SqliteStore {
 
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
         reads::restored_ms(&self.readers).await
+    }
+
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
+        door::check_judgement(word).map_err(StoreError::Invalid)?;
+        judgements::judge(&mut *self.writer().await, word).await
+    }
+
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError> {
+        judgements::acknowledged(&self.readers, findings).await
     }
 
     fn shards(&self) -> u16 {

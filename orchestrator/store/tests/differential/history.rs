@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use backstitch_store::{
-    Append, Lease, ListFilter, NewEvent, NewSaga, Purge, Status, Store, StoreError, Summary, Verdict,
+    Append, Judgement, Lease, ListFilter, NewEvent, NewSaga, Purge, Status, Store, StoreError, Summary,
+    Verdict,
     testing::{DAY, Subject, T0},
 };
 use bytes::Bytes;
@@ -205,6 +206,17 @@ impl History {
                     }
                 }
             }
+            Op::Judge { finding, is_acknowledged, behind } => {
+                let word = Judgement {
+                    finding: saga(*finding),
+                    is_acknowledged: *is_acknowledged,
+                    what: "what".to_owned(),
+                    who: "who".to_owned(),
+                    why: format!("why at {now_ms}"),
+                    at_ms: now_ms - behind,
+                };
+                all!(self, "judge", |store| store.judge(&word));
+            }
             Op::Poison(nth) => {
                 let id = saga(self.base + nth);
                 if self.poisoned.len() < self.world.poisoned && self.poisoned.insert(id) {
@@ -276,6 +288,9 @@ impl History {
         all!(self, "in_flight", |store| store.in_flight());
         for nth in 0..self.base + self.world.sagas {
             all!(self, "load", |store| store.load(saga(nth)));
+        }
+        for nth in 0..4 {
+            all!(self, "acknowledged", |store| store.acknowledged(&[saga(nth)]));
         }
         for nth in 0..self.base + self.world.keys {
             let name = key(nth);

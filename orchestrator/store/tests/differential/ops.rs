@@ -68,6 +68,12 @@ pub(crate) enum Op {
         status: Option<usize>,
         from: i64,
     },
+    Judge {
+        finding: u32,
+        is_acknowledged: bool,
+        /// How far its clock is behind.
+        behind: i64,
+    },
     Poison(u32),
     Reopen,
     Wait(i64),
@@ -126,6 +132,8 @@ pub(crate) fn ops(world: World) -> impl Strategy<Value = Op> {
         1 => (shards, 0..few).prop_map(|(shard, limit)| Op::PurgeLane { shard, limit }),
         1 => (few.div_ceil(2)..=few, prop::option::of(0..6_usize), 0_i64..4)
             .prop_map(|(limit, status, from)| Op::Pages { limit, status, from }),
+        2 => (0_u32..4, any::<bool>(), prop_oneof![3 => 0..2 * DAY, 1 => 399 * DAY..401 * DAY])
+            .prop_map(|(finding, is_acknowledged, behind)| Op::Judge { finding, is_acknowledged, behind }),
         1 => (0..world.sagas).prop_map(Op::Poison),
         1 => Just(Op::Reopen),
         2 => (0_i64..4 * DAY).prop_map(Op::Wait),

@@ -8,9 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use backstitch_store::{
-    Announced, Announcement, Append, DefinitionRow, InFlight, KeyRow, LaneLag, Lease, ListFilter, Member,
-    OutboxRow, Page, Purge, Purged, SagaRow, Status, Store, StoreError, StoredSaga, Switch, Switched, Tended,
-    Verdict,
+    Announced, Announcement, Append, DefinitionRow, InFlight, Judged, Judgement, KeyRow, LaneLag, Lease,
+    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Status, Store, StoreError, StoredSaga,
+    Switch, Switched, Tended, Verdict,
     testing::{Subject, T0},
 };
 use tokio::sync::Notify;
@@ -268,6 +268,26 @@ impl Store for Broken {
 
     async fn definitions(&self) -> Result<Vec<DefinitionRow>, StoreError> {
         self.sound.definitions().await
+    }
+
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
+        match self.kind {
+            Kind::JudgesAnew if word.is_acknowledged => {
+                self.sound.judge(&Judgement { is_acknowledged: false, ..word.clone() }).await?;
+            }
+            // By a word about nothing, of a moment later.
+            Kind::ForgetsJudgementsEarly => {
+                let later = Judgement { finding: Uuid::nil(), is_acknowledged: false, ..word.clone() };
+                self.sound.judge(&Judgement { at_ms: word.at_ms + 1, ..later }).await?;
+            }
+            Kind::TakesNothingBack if !word.is_acknowledged => return Ok(Judged::Written),
+            _ => {}
+        }
+        self.sound.judge(word).await
+    }
+
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError> {
+        self.sound.acknowledged(findings).await
     }
 
     async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError> {

@@ -151,6 +151,12 @@ pub(crate) enum Kind {
     ParkedNotInFlight,
     /// A node that was not heard of for long holds up a switching.
     GoneNodesCount,
+    /// An acknowledgement is written anew.
+    JudgesAnew,
+    /// What is taken back is not.
+    TakesNothingBack,
+    /// A finding is forgotten while it still counts.
+    ForgetsJudgementsEarly,
     /// A claim takes what another node has.
     ClaimsWhatOthersHave,
     /// A lease does not end by time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backstitch_proto::common::Money;
-use backstitch_proto::operator::{RepairObjectRequest, SagaDetail, SagaSummary};
+use backstitch_proto::operator::{Acknowledgement, RepairObjectRequest, SagaDetail, SagaSummary};
 use backstitch_proto::order::{Order, StatusChange};
 use backstitch_proto::payment::{Case, PaymentDocument, ProviderObject, UnreadableObject};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) repairs: Vec<RepairObjectRequest>,
     /// Who lists the objects.
     pub(crate) provider: String,
+    /// What people have acknowledged, by the finding's id.
+    pub(crate) acknowledged: BTreeMap<String, Acknowledgement>,
     /// Lines on a page; 0: all.
     pub(crate) page: usize,
     /// The last page leads to itself.

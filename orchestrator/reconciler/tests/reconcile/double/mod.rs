@@ -8,7 +8,11 @@ mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use backstitch_proto::operator::{GetSagaRequest, NoteSagaRequest, RepairObjectRequest};
+use backstitch_proto::operator::{
+    AcknowledgeFindingRequest, Acknowledgement, FindAcknowledgementsRequest, FindAcknowledgementsResponse,
+    GetSagaRequest, NoteSagaRequest, RepairObjectRequest, TakeBackAcknowledgementRequest,
+    TakeBackAcknowledgementResponse,
+};
 use backstitch_proto::order::{GetOrderRequest, ListOrdersRequest, ListOrdersResponse};
 use backstitch_proto::payment::{
     GetPaymentRequest, GetProviderObjectRequest, ListCasesRequest, ListCasesResponse, ListPaymentsRequest,
@@ -159,6 +163,26 @@ impl Stage {
                 let wanted: RepairObjectRequest = read(request);
                 facts.repairs.push(wanted);
                 say(&detail("repair", ("running".into(), 0)))
+            }
+            "FindAcknowledgements" => {
+                let FindAcknowledgementsRequest { finding_ids } = read(request);
+                let found = finding_ids.iter().filter_map(|id| facts.acknowledged.get(id).cloned());
+                say(&FindAcknowledgementsResponse { acknowledgements: found.collect() })
+            }
+            "AcknowledgeFinding" => {
+                let AcknowledgeFindingRequest { finding_id, what, by, reason } = read(request);
+                let word = Acknowledgement { finding_id, what, by, reason, at_unix_ms: NOW };
+                say(facts.acknowledged.entry(word.finding_id.clone()).or_insert(word))
+            }
+            "TakeBackAcknowledgement" => {
+                let TakeBackAcknowledgementRequest { finding_id, .. } = read(request);
+                found(
+                    facts
+                        .acknowledged
+                        .remove(&finding_id)
+                        .map(|_| TakeBackAcknowledgementResponse {})
+                        .as_ref(),
+                )
             }
             other => Err(Status::unimplemented(other)),
         }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use backstitch_proto::operator::operator_server::Operator;
 use backstitch_proto::operator::{
-    DefinitionNode, DefinitionVersion, GetSagaRequest, ListDefinitionsRequest, ListDefinitionsResponse,
-    ListSagasRequest, ListSagasResponse, MakeGoodRequest, Note, NoteSagaRequest, OpenCaseRequest, ParkedStep,
-    RecordDetail, RepairObjectRequest, ResumeSagaRequest, SagaDetail, SagaSummary, StepDetail,
-    SwitchDefinitionRequest, WakeSagaRequest, WakeSagaResponse,
+    AcknowledgeFindingRequest, Acknowledgement, DefinitionNode, DefinitionVersion,
+    FindAcknowledgementsRequest, FindAcknowledgementsResponse, GetSagaRequest, ListDefinitionsRequest,
+    ListDefinitionsResponse, ListSagasRequest, ListSagasResponse, MakeGoodRequest, Note, NoteSagaRequest,
+    OpenCaseRequest, ParkedStep, RecordDetail, RepairObjectRequest, ResumeSagaRequest, SagaDetail,
+    SagaSummary, StepDetail, SwitchDefinitionRequest, TakeBackAcknowledgementRequest,
+    TakeBackAcknowledgementResponse, WakeSagaRequest, WakeSagaResponse,
 };
+use backstitch_store::Judgement;
 use tonic::{Request, Response, Status};
 
 use super::problem::fit;
@@ -16,6 +19,7 @@ use crate::app::App;
 use crate::cases;
 use crate::definitions::{MAX_NAME, Node, Version};
 use crate::fields;
+use crate::judgements;
 use crate::operator::{self, Detail, Line, Step, Summary, Told, Undecodable};
 use crate::peers::Asker;
 use crate::problem::{Problem, kind};
@@ -114,6 +118,40 @@ impl Operator for OperatorFace {
         let OpenCaseRequest { case_id, root_id } = request.into_inner();
         let (case, root) = (fields::id("case_id", &case_id)?, fields::id("root_id", &root_id)?);
         Ok(Response::new(detail(cases::open(&self.0, case, root, asker).await?)?))
+    }
+
+    async fn acknowledge_finding(
+        &self,
+        request: Request<AcknowledgeFindingRequest>,
+    ) -> Result<Response<Acknowledgement>, Status> {
+        Ok(Response::new(acknowledgement(judgements::acknowledge(&self.0, request.into_inner()).await?)))
+    }
+
+    async fn take_back_acknowledgement(
+        &self,
+        request: Request<TakeBackAcknowledgementRequest>,
+    ) -> Result<Response<TakeBackAcknowledgementResponse>, Status> {
+        judgements::take_back(&self.0, request.into_inner()).await?;
+        Ok(Response::new(TakeBackAcknowledgementResponse {}))
+    }
+
+    async fn find_acknowledgements(
+        &self,
+        request: Request<FindAcknowledgementsRequest>,
+    ) -> Result<Response<FindAcknowledgementsResponse>, Status> {
+        let found = judgements::find(&self.0, &request.into_inner().finding_ids).await?;
+        let acknowledgements = found.into_iter().map(acknowledgement).collect();
+        Ok(Response::new(FindAcknowledgementsResponse { acknowledgements }))
+    }
+}
+
+fn acknowledgement(word: Judgement) -> Acknowledgement {
+    Acknowledgement {
+        finding_id: word.finding.to_string(),
+        what: word.what,
+        by: word.who,
+        reason: word.why,
+        at_unix_ms: word.at_ms,
     }
 }
 

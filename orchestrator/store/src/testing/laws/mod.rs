@@ -9,6 +9,7 @@ pub mod append;
 pub mod definitions;
 pub mod fencing;
 pub mod halving;
+pub mod judgements;
 pub mod keys;
 pub mod leases;
 pub mod listing;
@@ -131,6 +132,14 @@ macro_rules! for_each_law {
         $run! { leases leases_survive_a_restart }
         $run! { leases recovery_finds_the_sagas_of_the_shards_that_are_asked_for }
         $run! { leases what_cannot_be_a_lease_is_refused_at_the_door }
+        $run! { judgements what_is_acknowledged_is_told_by_its_id }
+        $run! { judgements acknowledging_twice_is_acknowledging_once }
+        $run! { judgements the_last_judgement_counts }
+        $run! { judgements only_what_is_acknowledged_is_taken_back }
+        $run! { judgements two_judgements_at_once_have_one_order }
+        $run! { judgements judgements_survive_a_restart }
+        $run! { judgements a_finding_is_forgotten_long_after_its_last_word }
+        $run! { judgements what_cannot_be_a_judgement_is_refused_at_the_door }
         $run! { outbox events_are_numbered_in_commit_order }
         $run! { outbox a_sagas_events_are_counted_from_one }
         $run! { outbox counting_goes_on_after_a_restart_and_a_purge }
@@ -257,6 +266,7 @@ mod tests {
             ("keys", include_str!("keys.rs")),
             ("fencing", include_str!("fencing.rs")),
             ("leases", include_str!("leases.rs")),
+            ("judgements", include_str!("judgements.rs")),
             ("outbox", include_str!("outbox.rs")),
             ("listing", include_str!("listing.rs")),
             ("retention", include_str!("retention.rs")),

@@ -6,7 +6,7 @@ mod lane;
 mod leases;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use self::{lane::Lane, leases::Leases, state::State};
 use crate::{
-    Announced, Announcement, Append, Cursor, DefinitionRow, InFlight, KEY_LIFE_MS, KeyRow, LaneLag, Lease,
-    ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store, StoreError, StoredSaga, Switch,
-    Switched, Tended, Verdict, door, lanes::Bells,
+    Announced, Announcement, Append, Cursor, DefinitionRow, InFlight, JUDGEMENT_LIFE_MS, Judged, Judgement,
+    KEY_LIFE_MS, KeyRow, LaneLag, Lease, ListFilter, Member, OutboxRow, Page, Purge, Purged, SagaRow, Store,
+    StoreError, StoredSaga, Switch, Switched, Tended, Verdict, door, lanes::Bells,
 };
 
 /// What happens to a coming commit.
@@ -310,6 +310,30 @@ impl Store for MemoryStore {
 
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
         Ok(self.state().restored_ms)
+    }
+
+    async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
+        door::check_judgement(word).map_err(StoreError::Invalid)?;
+        let judgements = &mut self.state().judgements;
+        let old_ms = word.at_ms.saturating_sub(JUDGEMENT_LIFE_MS);
+        let kept = judgements.iter().filter(|kept| kept.at_ms > old_ms);
+        let kept: BTreeSet<Uuid> = kept.map(|kept| kept.finding).collect();
+        judgements.retain(|judgement| kept.contains(&judgement.finding));
+        let last = judgements.iter().rfind(|last| last.finding == word.finding);
+        let acknowledged = last.filter(|last| last.is_acknowledged).cloned();
+        match acknowledged {
+            Some(last) if word.is_acknowledged => return Ok(Judged::Already(last)),
+            None if !word.is_acknowledged => return Ok(Judged::NotAcknowledged),
+            _ => judgements.push(word.clone()),
+        }
+        Ok(Judged::Written)
+    }
+
+    async fn acknowledged(&self, findings: &[Uuid]) -> Result<Vec<Judgement>, StoreError> {
+        let judgements = &self.state().judgements;
+        let last = |finding: &Uuid| judgements.iter().rfind(|last| last.finding == *finding);
+        let all = findings.iter().filter_map(last).filter(|last| last.is_acknowledged);
+        Ok(all.cloned().collect())
     }
 
     fn shards(&self) -> u16 {

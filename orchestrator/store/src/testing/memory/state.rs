@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Fault, definitions::Definitions, lane::Lane, leases::Leases};
 use crate::{
-    Append, KeyRow, OutboxRow, SagaRow, Status, StoreError, Verdict,
+    Append, Judgement, KeyRow, OutboxRow, SagaRow, Status, StoreError, Verdict,
     door::{self, reason},
 };
 
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) leases: Leases,
     pub(super) lanes: Vec<Lane>,
     pub(super) definitions: Definitions,
+    pub(super) judgements: Vec<Judgement>,
     pub(super) faults: VecDeque<Fault>,
     pub(super) poisoned: BTreeSet<Uuid>,
     /// After so many reads of sagas one fails.
