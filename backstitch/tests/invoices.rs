@@ -55,16 +55,16 @@ const SECOND: Expected = Expected {
 
 /// A small day of our own in which everything odd happens once.
 const ODD: Expected = Expected {
-    invoices: 11,
+    invoices: 12,
     completed: 3,
     refused: &[("TOO_HEAVY", 1), ("invalid-field", 4), ("unknown-sku", 2)],
     products_refused: &["DEBT", "FREE"],
     repriced: 2,
     // 10 x 2.55 + 2 x 1.25 + 3.95; 30 x 1.25 + 10.55 to Ireland; 15.00 + 14.95 to Norway.
     total_minor: 3195 + 4805 + 2995,
-    // 1 x 2.55 of what 1001 bought.
+    // 1 x 2.55 of what 1001 bought, and then ten where nine are left.
     returned: &["C1003"],
-    not_returned: &[],
+    not_returned: &[("MORE_THAN_BOUGHT", 1)],
     refund_minor: 255,
 };
 

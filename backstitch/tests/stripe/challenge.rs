@@ -1,5 +1,10 @@
 //! 3-D Secure: the customer finishes, and return, webhook and polling may each tell, in any order and number.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use backstitch_core::Timestamp;
+
+use crate::common::until;
 use crate::scene::{Scene, Word, is_refused};
 
 const HELD: &str = "payment_intent.amount_capturable_updated";
@@ -15,6 +20,43 @@ async fn asking_alone_is_enough() {
     let done = scene.shop.rested(&id).await;
     assert_eq!((done.text("/status"), done.body.get("next_action")), ("completed", None));
     scene.close().await;
+}
+
+#[tokio::test]
+async fn a_webhook_alone_wakes_before_it_is_asked_again() {
+    let mut scene = Scene::open(Word::Held).await;
+    // A machine that stands still may have it asked before it is told; once is enough.
+    for nth in 0..5 {
+        let (id, intent) = scene.challenged(&format!("told-{nth}")).await;
+        let again = until("it is asked so rarely that the next time is seconds away", async || {
+            let saga = scene.shop.saga(&id).await.body.to_string();
+            let soon = time(unix_ms(SystemTime::now()) + 2_500);
+            let (_, again) = saga.split_once("called again at ")?;
+            (again[..soon.len()] > soon[..]).then(|| again[..soon.len()].to_owned())
+        })
+        .await;
+        scene.control().customer(&intent, true).await.unwrap();
+        let held = scene.event(&intent, HELD).await;
+        scene.deliver(&[&held]).await;
+        assert_eq!(scene.shop.rested(&id).await.text("/status"), "completed");
+        let saga = scene.shop.saga(&id).await;
+        let steps = saga.body["steps"].as_array().unwrap();
+        let authorized = steps.iter().find(|step| step["name"] == "authorize_payment").unwrap();
+        if time(authorized["settled_at_unix_ms"].as_i64().unwrap()) < again {
+            scene.close().await;
+            return;
+        }
+    }
+    panic!("nobody was woken by a webhook");
+}
+
+/// As the operator's view writes it.
+fn time(unix_ms: i64) -> String {
+    Timestamp(unix_ms).to_string()
+}
+
+fn unix_ms(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 #[tokio::test]
