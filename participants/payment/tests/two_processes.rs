@@ -211,3 +211,24 @@ fn of_two_processes_that_find_a_row_due_one_takes_it_up() {
     shop.tick(Duration::ZERO);
     assert_eq!(shop.rows("payment", "SELECT takes FROM barrier_open"), ["1"]);
 }
+
+#[test]
+fn what_is_left_is_promised_to_one_of_two_that_ask_at_the_same_moment() {
+    let mut shop = Shop::with_two_processes();
+    assert_eq!(shop.authorize(Do, "tok_ok"), Said::Done);
+    assert_eq!(shop.capture(Do), Said::Done);
+    shop.other();
+    shop.other();
+    shop.asked();
+    // Both would have read what is left before either writes, if nothing kept them apart.
+    let kept = shop.block_on(shop.no_refund_is_written());
+    let (one, other, ()) = shop.block_on(async {
+        tokio::join!(shop.refunding(1, 600), shop.refunding_in_the_other(2, 600), kept.until_two_wait())
+    });
+    let said = [one, other];
+    for wanted in [Said::Done, Said::refused("REFUND_EXCEEDS_CAPTURED")] {
+        assert!(said.contains(&wanted), "{said:?}");
+    }
+    assert_eq!(shop.asked(), ["refund:ok"], "the bank is asked for one");
+    agree(&shop, &["authorized:1000", "captured:1000", "refunded:600"], "once");
+}

@@ -1,11 +1,36 @@
 //! What is in the books: the participant's database, and the bank's.
 
+use std::time::Duration;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::Shop;
 
+/// While it is there no refund is written on Postgres; what is there can be read.
+pub struct NoRefundIsWritten(AnyConnection);
+
+impl NoRefundIsWritten {
+    /// Ends it as soon as two wait, for this or for each other.
+    pub async fn until_two_wait(mut self) {
+        let waiting = "SELECT COUNT(*) FROM pg_locks
+             WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let two_wait = async {
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut self.0).await.unwrap() < 2 {}
+        };
+        tokio::time::timeout(Duration::from_secs(20), two_wait).await.expect("two wait");
+        sqlx::query("COMMIT").execute(&mut self.0).await.unwrap();
+    }
+}
+
 impl Shop {
+    pub async fn no_refund_is_written(&self) -> NoRefundIsWritten {
+        let mut conn = AnyConnection::connect(&self.payments).await.unwrap();
+        sqlx::query("BEGIN").execute(&mut conn).await.unwrap();
+        sqlx::query("LOCK TABLE refunds IN SHARE MODE").execute(&mut conn).await.unwrap();
+        NoRefundIsWritten(conn)
+    }
+
     /// Rows of our database (`payment`) or the bank's (`sandbox`), each as its columns joined by `:`.
     pub fn rows(&self, owner: &str, sql: &'static str) -> Vec<String> {
         let url = if owner == "payment" { self.payments.clone() } else { self.url("sandbox.db") };
