@@ -26,16 +26,19 @@ fn born(ms: u64) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, ms / 1_000, nanos))
 }
 
+/// What each call told, in order.
+type Told = Arc<Mutex<Vec<(Uuid, Option<i64>)>>>;
+
 /// A world whose participants write down what they are told, and cannot do what `broken` names.
 struct Town {
     world: World,
-    told: Arc<Mutex<Vec<(Uuid, Option<i64>)>>>,
+    told: Told,
     broken: Arc<Mutex<BTreeSet<Uuid>>>,
 }
 
 impl Town {
     async fn open() -> Self {
-        let (told, broken) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<BTreeSet<Uuid>>>::default());
+        let (told, broken) = (Told::default(), Arc::<Mutex<BTreeSet<Uuid>>>::default());
         let (tells, breaks) = (told.clone(), broken.clone());
         let participants = Participants::answering(move |call| {
             tells.lock().unwrap().push((call.saga, call.oldest_unfinished_ms));

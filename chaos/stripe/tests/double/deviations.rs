@@ -6,7 +6,7 @@ use std::process::Command;
 use backstitch_services::Localstripe;
 use backstitch_stripe_double::KEY;
 use serde_json::json;
-use stripe::{ClientBuilder, StripeError, StripeRequest as _};
+use stripe::{ClientBuilder, StripeError};
 use stripe_core::payment_intent::RetrievePaymentIntent;
 
 use crate::shop::Shop;

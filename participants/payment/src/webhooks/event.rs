@@ -141,7 +141,7 @@ mod tests {
         let number = "4929135792468013";
         for body in [
             format!(r#""{number}""#),
-            format!("{number}"),
+            number.to_string(),
             format!("{{{number}"),
             format!(r#"{{"id":{number},"type":"x"}}"#),
             format!(r#"{{"id":["{number}"],"type":"x"}}"#),

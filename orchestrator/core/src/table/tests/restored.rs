@@ -87,18 +87,18 @@ fn it_asks_how_far_it_came_before_anything_else() {
     let quoting = "own; hold done; stock done; restore";
     check(shop, &[
         ("own; hold done; quote done", "restore", &format!("{ASKED}, close_intent(stock), close_intent(pay), close_intent(take), close stock#1@5")),
-        (&paying, "pay done",    "step_done(pay), pivot_intent, close take#1@9"),
-        (&paying, "pay refused", "step_refused(pay NO), turned_back(refused pay), undo stock#1@9, undo hold#1@9"),
+        (paying, "pay done",    "step_done(pay), pivot_intent, close take#1@9"),
+        (paying, "pay refused", "step_refused(pay NO), turned_back(refused pay), undo stock#1@9, undo hold#1@9"),
         // Its time does not run meanwhile, and nobody takes back what nobody knows.
-        (&paying, "deadline", ""),
-        (&paying, "cancel",   ""),
-        (&paying, "restore",  "close pay#1@6"),
-        (&paying, "pay unknown", "wait 1s close pay#2"),
+        (paying, "deadline", ""),
+        (paying, "cancel",   ""),
+        (paying, "restore",  "close pay#1@6"),
+        (paying, "pay unknown", "wait 1s close pay#2"),
         (&format!("{paying}; pay unknown"), "due pay", "close pay#2@6"),
         (&format!("{paying}; pay done"), "take done",    "step_done(take), do ship#1@1, do mail#1@4"),
         (&format!("{paying}; pay done"), "take refused", "step_refused(take NO), turned_back(refused take), undo pay#1@11"),
         // Nobody knows: a person does, or decides.
-        (&paying, "pay broken", "step_parked(pay: a bug), rest"),
+        (paying, "pay broken", "step_parked(pay: a bug), rest"),
         (&parked, "resume", "resumed, close pay#2@9"),
         (&parked, "cancel", "turned_back(cancelled: asked to), undo pay#1@9"),
         // What is refused now, by what it reads now, may have been given then.
