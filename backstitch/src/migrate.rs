@@ -140,10 +140,11 @@ async fn after_restore(args: &MigrateArgs) -> anyhow::Result<()> {
         }
         None => {
             let url = args.url()?.of("orchestrator");
-            let last = PostgresStore::after_restore(&url, &PostgresOptions::default()).await?;
+            // First: whoever gets rights after this asks.
             let store = PostgresStore::open(&url, &PostgresOptions::default()).await?;
             store.mark_restored(now_ms).await?;
             store.close().await;
+            let last = PostgresStore::after_restore(&url, &PostgresOptions::default()).await?;
             format!("every right of a node from before is void, the next one is number {}; ", last + 1)
         }
     };

@@ -111,6 +111,9 @@ pub(crate) fn of_payments_at_stripe() -> Vec<Point> {
         points.extend(places.map(|place| point(Who::Participants, format!("{place}:{outside}"))));
     }
     let named = [
+        "payment.answered:create",
+        "payment.answered:confirm",
+        "payment.answered:capture",
         "payment.created",
         "payment.attached",
         "payment.confirmed",

@@ -78,6 +78,9 @@ async fn a_refund_that_its_bank_decides_later_ends_its_return_when_the_webhook_s
     for (cart, succeeds) in [("later", true), ("never", false)] {
         let order = bought(&mut scene, cart, "pm_card_pendingRefund").await;
         let begun = waited_for(&mut scene, &order, cart).await;
+        // What it has claimed is nobody else's meanwhile.
+        let meanwhile = scene.give_back(&order, &format!("{cart}-meanwhile"), &one()).await;
+        is_refused(&meanwhile, "NOTHING_LEFT");
         let report = said(&scene, &["--grace", "0s"]).await;
         assert_eq!(told(&report), Vec::<String>::new(), "it is no trouble: {report:#}");
         let refund = scene.refunds(&order, 1).await.remove(0);

@@ -46,8 +46,6 @@ pub(crate) struct Shared {
     pub(crate) oldest: Oldest,
     pub(crate) registry: Registry,
     pub(crate) shards: Shards,
-    /// When the store was restored from a backup, Unix milliseconds.
-    pub(crate) restored_ms: Option<i64>,
     pub(crate) stopping: CancellationToken,
     /// Drained: nothing is looked after any more.
     pub(crate) closed: CancellationToken,
@@ -89,7 +87,6 @@ impl Engine {
                 Shards::whole(&options.node, leases, &stopping)
             }
         };
-        let restored_ms = store.restored_ms().await?;
         let shared = Shared {
             flow: Flow::new(options.flow, &stopping),
             writer: Writer::spawn(store.clone(), options.max_batch, fatal.clone()),
@@ -101,7 +98,6 @@ impl Engine {
             oldest: Oldest::default(),
             registry: Registry::default(),
             shards,
-            restored_ms,
             stopping,
             closed: CancellationToken::new(),
             fatal,

@@ -256,7 +256,7 @@ impl Engine {
         });
         hit("recovery.take_up");
         let History { mut view, .. } = history;
-        view.state.restored = self.shared.restored_ms.is_some_and(|at_ms| view.state.started_at.0 < at_ms);
+        view.state.restored = stored.restored;
         let runner = Runner::new(self.shared.clone(), view.definition, view.state, tenure.clone(), channels);
         self.shared.registry.lives_under(id, tenure.lease());
         self.spawn(runner, true, None);

@@ -6,10 +6,11 @@ use backstitch_core::{
     Activity, Definition, Event, Op, Outcome, Parked, ParkedBy, Refusal, Saga, Status, Timestamp, begin, next,
 };
 use backstitch_proto::common::{Item, Money, PricedItem};
+use backstitch_proto::ids::derived;
 use backstitch_proto::order::CreateReturnResponse;
 use backstitch_proto::payment::RefundResponse;
 use backstitch_proto::returns::ReturnInput;
-use backstitch_sagas::{return_step, returns};
+use backstitch_sagas::{return_step, return_thing, returns, thing};
 use prost::Message;
 use uuid::Uuid;
 
@@ -41,9 +42,9 @@ impl Return {
         story.happens(Event::Own { recovered: false });
         let mug = PricedItem { sku: "MUG".into(), quantity: 1, unit_price: money(), ..Default::default() };
         let created = CreateReturnResponse {
-            return_id: id.clone(),
+            return_id: id,
             order_number: "1001".into(),
-            payment_id: id,
+            payment_id: derived(ID, thing::PAYMENT).to_string(),
             items: vec![mug],
             refund: money(),
             ..Default::default()
@@ -119,7 +120,8 @@ fn a_return_whose_refund_is_pending_parks_with_what_it_claimed() {
 fn it_is_asked_again_when_there_is_news_and_goes_on_when_the_money_is_back() {
     let (mut story, _) = Return::parked();
     story.available();
-    let refunded = RefundResponse { refund_id: ID.to_string(), refunded: money() };
+    let refund_id = derived(ID, return_thing::REFUND).to_string();
+    let refunded = RefundResponse { refund_id, refunded: money() };
     story.answer(REFUND, Outcome::Done(refunded.encode_to_vec().into()));
     assert_eq!(story.saga.status(), Status::Running);
     assert!(story.calls.contains(&(return_step::RESTOCK, Op::Do)), "{:?}", story.calls);

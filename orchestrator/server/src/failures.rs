@@ -101,6 +101,9 @@ pub(crate) fn verb(not_done: NotDone, missing: &'static Kind, at: &'static str) 
         VerbError::AlreadyFinal(_) => None,
         VerbError::ShuttingDown => Some(stopping()),
         VerbError::Elsewhere { .. } => Some(elsewhere()),
+        error @ VerbError::Illegal(Illegal::Settling) => {
+            Some(Problem::new(&kind::CONFLICT, sentence(&error.to_string())).retry_after(SOON))
+        }
         error @ (VerbError::Illegal(_) | VerbError::MovedOn { .. }) => {
             Some(Problem::new(&kind::CONFLICT, format!("{error}.")))
         }

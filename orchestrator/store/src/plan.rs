@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) key: Option<KeyRow>,
     /// So many leading appends of the group are there already, with the same bytes.
     pub(crate) there: usize,
-    /// It cannot be written whatever else is true.
+    /// It cannot be written whatever else is true, and what of it is there is not looked for.
     pub(crate) refused: Option<String>,
     /// Why the database does not take what is new of it.
     pub(crate) broken: Option<String>,

@@ -32,4 +32,7 @@ pub struct StoredSaga {
     pub row: SagaRow,
     /// The record with sequence number `n` is `records[n - 1]`: contiguous from 1, as they were appended.
     pub records: Vec<Bytes>,
+    /// It was there when the store was marked as restored from a backup: what it did since that was made is not in its
+    /// records.
+    pub restored: bool,
 }

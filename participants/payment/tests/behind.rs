@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use backstitch_proto::contract::Op::{Close, Do};
 use backstitch_services::{On, each_database};
-use common::Fault::{HangBefore, LoseRequest, Pass, Unavailable};
+use common::Fault::{HangAfter, HangBefore, LoseRequest, Pass, Unavailable};
 use common::{AMOUNT, GONE_AFTER_MS, Said, Shop, gbp, in_the_end};
 use participant_payment::gateway::{PaymentGateway as _, ProviderState};
 
 each_database!(blocking:
     a_hold_that_was_captured_behind_our_back_is_booked_and_given_back_by_the_undo,
     a_hold_that_is_captured_behind_our_back_while_it_is_cancelled_is_booked_and_given_back,
+    a_hold_that_is_captured_behind_our_back_before_it_is_read_is_broken_and_given_back_by_the_undo,
     what_somebody_has_captured_is_our_capture_if_it_is_the_same_amount,
     a_capture_of_what_somebody_has_ended_is_refused,
     a_capture_of_another_amount_than_somebody_took_is_refused_and_the_undo_gives_back_what_was_taken,
@@ -69,6 +70,19 @@ fn a_hold_that_is_captured_behind_our_back_while_it_is_cancelled_is_booked_and_g
     shop.release();
     is_given_back(&shop, GIVEN_BACK, "by the undo");
     assert!(shop.asked().contains(&"cancel:refused".to_owned()), "the cancel came too late");
+}
+
+fn a_hold_that_is_captured_behind_our_back_before_it_is_read_is_broken_and_given_back_by_the_undo(on: On) {
+    let mut shop = Shop::open(on);
+    // Confirmed, and killed before the answer.
+    shop.faults(&[Pass, HangAfter]);
+    assert_eq!(shop.try_authorize(Do, "tok_ok"), None);
+    captured_behind_our_back(&shop, AMOUNT);
+    shop.crash();
+    let said = in_the_end(|| shop.authorize(Do, "tok_ok"));
+    assert!(said.is_broken(), "{said:?}");
+    assert_eq!(shop.ours(), [""; 0], "nothing is booked that cannot be");
+    is_given_back(&shop, GIVEN_BACK, "by the undo");
 }
 
 fn what_somebody_has_captured_is_our_capture_if_it_is_the_same_amount(on: On) {

@@ -11,7 +11,7 @@ use backstitch_proto::money::{Currency, Money};
 use backstitch_services::{On, each_database};
 use backstitch_stripe_double::{Kind, Operation};
 use common::Fault::{HangAfter, HangBefore, Pass};
-use common::{AMOUNT, Said, Shop, gbp};
+use common::{AMOUNT, GONE_AFTER_MS, Said, Shop, gbp};
 
 each_database!(blocking:
     a_decline_ends_the_object_and_is_refused_for_its_reason,
@@ -25,6 +25,7 @@ each_database!(blocking:
     what_stripe_was_too_busy_for_is_asked_again_under_its_key,
     what_takes_longer_than_we_wait_is_settled_once_it_has_come_about,
     what_has_ended_before_a_slow_confirmation_holds_nothing,
+    an_object_that_stripe_made_and_nobody_heard_of_is_never_confirmed,
     a_void_goes_on_whatever_stripe_answered,
     what_somebody_captures_at_stripe_before_the_cancel_is_given_back_by_the_undo,
     another_amount_that_somebody_captures_at_stripe_refuses_ours_and_is_given_back_by_the_undo,
@@ -259,6 +260,26 @@ fn what_has_ended_before_a_slow_confirmation_holds_nothing(on: On) {
     }
     assert_eq!(shop.stripe().answered(Operation::ConfirmIntent).len(), 1, "asked for once");
     agree(&shop, entries, "in the end");
+}
+
+fn an_object_that_stripe_made_and_nobody_heard_of_is_never_confirmed(on: On) {
+    for kind in EXECUTED.into_iter().chain([SLOW]) {
+        let shop = impatient(on);
+        shop.stripe().goes_wrong(Operation::CreateIntent, kind);
+        assert_eq!(shop.authorize(Do, "tok_ok"), Said::Unknown, "{kind:?}");
+        shop.clock.advance(GONE_AFTER_MS + 1);
+        let said = common::in_the_end(|| shop.authorize(Do, "tok_ok"));
+        assert_eq!(said, Said::refused("PAYMENT_INTERRUPTED"), "{kind:?}");
+        // Until the slow one has been answered too.
+        let began = Instant::now();
+        while kind == SLOW && shop.stripe().answered(Operation::CreateIntent) == [0] {
+            assert!(began.elapsed() < Duration::from_secs(20), "it never ends");
+        }
+        assert_eq!(shop.stripe().answered(Operation::CreateIntent).len(), 1, "{kind:?}: asked for once");
+        assert!(shop.stripe().answered(Operation::ConfirmIntent).is_empty(), "{kind:?}");
+        assert_eq!(shop.void(), Said::Done, "{kind:?}");
+        agree(&shop, NOTHING, "it holds nothing");
+    }
 }
 
 fn a_void_goes_on_whatever_stripe_answered(on: On) {

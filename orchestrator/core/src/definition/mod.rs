@@ -118,6 +118,13 @@ pub struct Step {
     pub(crate) validity: Option<ValidityFn>,
 }
 
+impl Step {
+    /// Nothing of it is kept that a later call could be told.
+    pub(crate) fn remembers_nothing(&self) -> bool {
+        matches!(self.class, Class::NeedsNoUndo(_)) && self.replay == Replay::MayDiffer
+    }
+}
+
 /// What makes a saga good whose steps after the pivot cannot be done: a saga of another definition, in its family.
 pub(crate) struct Remedy {
     pub(crate) definition: &'static str,

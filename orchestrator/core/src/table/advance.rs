@@ -158,11 +158,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn turn_back(&mut self, cause: Cause) {
-        // While its participants are being asked nobody knows whether it may; a person who has looked may decide.
-        let decided = matches!(cause, Cause::Cancelled(_)) && self.saga.is_parked();
-        if self.saga.may_have_gone_on(self.definition) && !decided {
-            return;
-        }
+        debug_assert!(!self.saga.may_have_gone_on(self.definition), "turned back on a guess: {cause:?}");
         // What this very transition wanted to call was not sent and never will be.
         for effect in std::mem::take(&mut self.out.effects) {
             if let Effect::Call(call) = effect {
@@ -183,14 +179,15 @@ impl Turn<'_> {
 
     /// Closes every open step up to the pivot, which makes nothing happen that has not. A participant that has done it
     /// says so, and the saga goes on from the pivot if that is done; one that has not never will, and the saga turns back.
-    /// A step that needs no undo has nothing to be asked for.
+    /// One that remembers nothing cannot tell, and is called as ever.
     pub(super) fn settle(&mut self) {
-        if self.saga.notes.len() < MAX_NOTES {
-            let text = "restored from a backup: its participants are asked how far it came";
+        let text = "restored from a backup: its participants are asked how far it came";
+        if self.saga.notes.len() < MAX_NOTES && self.saga.notes.iter().all(|note| note.text != text) {
             self.record(Record::Noted { text: text.into() });
         }
         for id in self.definition.step_ids().collect::<Vec<_>>() {
-            let asked = matches!(self.definition.step(id).class, Class::Compensatable | Class::Pivot);
+            let step = self.definition.step(id);
+            let asked = step.class != Class::Retriable && !step.remembers_nothing();
             if asked && self.saga.step(id).settled == Settled::Open {
                 self.record(Record::CloseIntent { step: id });
             }

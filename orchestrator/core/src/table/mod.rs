@@ -27,8 +27,9 @@
 //! | parked, pivot done, nothing being called | `MakeGood` | no call is made any more: a return makes it good |
 //! | restored from a backup, pivot not begun | `Own` | every open step up to the pivot is closed |
 //! | being settled so | all closes Done; one Refused | it goes on from the pivot; turn back |
-//! | being settled so | `DeadlinePassed`, `Cancel` | nothing; parked: `Cancel` turns back, on that person's word |
-//! | being settled so, a step that needs no undo | Refused, budget spent | parked: it may have been done before |
+//! | being settled so | `DeadlinePassed` | nothing |
+//! | being settled so | `Cancel` | refused with [`Illegal::Settling`] |
+//! | being settled so, a step that needs no undo and remembers nothing | Refused, budget spent | parked: it may have been done before |
 //! | restored, calling the pivot to do | Superseded | closed |
 //! | made good | `Resume`, `MakeGood` | refused with [`Illegal::BeingMadeGood`] |
 //! | made good | `Returned` | its return is completed: completed; it turned back: parked as a whole |
@@ -221,6 +222,11 @@ pub enum Illegal {
     /// Noted once more than is kept.
     #[error("it has {MAX_NOTES} notes already")]
     FullOfNotes,
+    /// Cancelled while its participants are asked how far it came: whether it may turn back is what they are asked.
+    #[error(
+        "it was restored from a backup, and its participants are being asked how far it came; ask again when they have answered"
+    )]
+    Settling,
     /// Resumed or made good while a return makes it good.
     #[error("return {0} makes it good; nothing else is done about it meanwhile")]
     BeingMadeGood(Uuid),
@@ -359,6 +365,9 @@ impl Turn<'_> {
             (Some(end), ..) => Err(Illegal::Ended(end)),
             (None, Direction::Back(_), _) => Ok(()),
             (None, Direction::Forward, Some(_)) => Err(Illegal::PivotBegun),
+            (None, Direction::Forward, None) if self.saga.may_have_gone_on(self.definition) => {
+                Err(Illegal::Settling)
+            }
             (None, Direction::Forward, None) => {
                 self.turn_back(Cause::Cancelled(why));
                 self.advance();

@@ -122,10 +122,9 @@ impl Turn<'_> {
         self.definition.step(id).class == Class::Pivot
     }
 
-    /// A step that needs no undo remembers nothing: what a restored saga hears of it now says nothing of then.
+    /// What a restored saga hears now of a step that remembers nothing says nothing of then.
     fn may_have_given(&self, id: StepId) -> bool {
-        let free = matches!(self.definition.step(id).class, Class::NeedsNoUndo(_));
-        free && self.saga.may_have_gone_on(self.definition)
+        self.definition.step(id).remembers_nothing() && self.saga.may_have_gone_on(self.definition)
     }
 
     /// Calls again by policy and no earlier than is wanted, or gives up when the budget is spent.

@@ -16,7 +16,7 @@ fn law(holds: bool, otherwise: impl FnOnce() -> String) -> Law {
 pub(crate) fn illegal(before: &Saga, after: &Saga, event: &Event, illegal: &Illegal) -> Law {
     law(before == after, || format!("an illegal event changed the state: {event:?}"))?;
     let expected = match illegal {
-        Illegal::PivotBegun => matches!(event, Event::Cancel { .. }),
+        Illegal::PivotBegun | Illegal::Settling => matches!(event, Event::Cancel { .. }),
         Illegal::Ended(_) => matches!(
             event,
             Event::Cancel { .. } | Event::Poison { .. } | Event::Note { .. } | Event::MakeGood { .. }

@@ -143,6 +143,7 @@ fn nothing_half_happens_when_the_journal_is_restored_to_an_earlier_one() {
         "restored under way",
         "restored after it completed",
         "restored after it was compensated",
+        "cancelled while it was settled",
     ];
     simulate(trouble, &restored);
 }

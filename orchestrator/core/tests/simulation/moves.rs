@@ -43,19 +43,15 @@ impl World {
                     let end = [End::Completed, End::Compensated][self.tape.pick(2)];
                     self.returned(end)?;
                 }
-                // What resuming does not help: a person looks whether the pivot is done, and decides.
-                Status::Parked
-                    if round % 2 == 1
-                        && self.live.saga.is_settling(&self.definition)
-                        && !self.is_pivot_done() =>
-                {
-                    self.see("decided by a person after a restore");
-                    self.happens(Who::Live, Event::Cancel { why: "looked".into() })?;
-                }
+                Status::Parked if round > 4 && self.is_beyond_help() => break,
                 Status::Parked => self.happens(Who::Live, Event::Resume { why: "repaired".into() })?,
                 status if status.is_final() => break,
                 status => return Err(format!("rests while {status:?}")),
             }
+        }
+        if self.is_beyond_help() {
+            self.see("parked for good after a restore");
+            return Ok(());
         }
         laws::end(self)?;
         self.note(|_| "what is still on its way arrives".into());
@@ -132,8 +128,11 @@ impl World {
         }
     }
 
-    fn is_pivot_done(&self) -> bool {
-        self.plan.pivot.is_some_and(|pivot| self.participant.books[pivot].in_force())
+    /// Restored, and parked because of what nobody remembers: only its participant can help, by giving it.
+    fn is_beyond_help(&self) -> bool {
+        let parked = |step: StepId| self.live.saga.step(step).parked.is_some();
+        self.live.saga.is_settling(&self.definition)
+            && self.definition.step_ids().any(|step| parked(step) && !self.plan.has_barrier(step))
     }
 
     fn is_unsettled(&self, step: StepId) -> bool {
@@ -231,8 +230,6 @@ impl World {
                 let end = [End::Completed, End::Compensated][self.tape.pick(2)];
                 self.returned(end)
             }
-            // Nobody decides against a pivot that a look would show to be done.
-            0 if self.restored && self.live.saga.is_parked() && self.is_pivot_done() => Ok(()),
             0 => self.happens(Who::Live, Event::Cancel { why: "asked to".into() }),
             6 => self.happens(Who::Live, Event::Available { participant: "participant".into() }),
             7 if self.tape.pick(3) == 0 => {

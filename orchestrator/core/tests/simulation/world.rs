@@ -153,6 +153,7 @@ impl World {
                 self.note(|_| format!("        ! {illegal}"));
                 self.see(match illegal {
                     Illegal::PivotBegun => "cancelled too late",
+                    Illegal::Settling => "cancelled while it was settled",
                     Illegal::Ended(_) => "cancelled after the end",
                     Illegal::NeverCalled { .. } => "a reply to another owner's call",
                     Illegal::NoSuchStep(_) | Illegal::NoReturn | Illegal::NotParked => "resumed for nothing",

@@ -59,9 +59,9 @@ pub(super) fn differences(payment: &Payment, object: &Object, at_rest: bool) -> 
         }
     }
     for ours in payment.refunds.iter().filter(|refund| refund.state == RefundState::Done) {
-        let theirs = object.refunds.iter().find(|theirs| is_same(ours, theirs));
-        if theirs.is_none_or(|theirs| theirs.state == RefundState::Failed) {
-            let what = words::refund_missing(payment, ours, theirs.is_some());
+        if counterpart(ours, object).is_none() {
+            let has_failed = object.refunds.iter().any(|theirs| is_same(ours, theirs));
+            let what = words::refund_missing(payment, ours, has_failed);
             found.push(differs(Kind::RefundNotAtProvider, ours.amount.unsigned_abs(), &ours.id, what));
         }
     }

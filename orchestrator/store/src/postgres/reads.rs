@@ -26,7 +26,7 @@ pub(super) async fn load(pool: &Pool, saga: Uuid) -> Result<Option<StoredSaga>, 
         }
         records.push(Bytes::copy_from_slice(get(row, 8)?));
     }
-    Ok(Some(StoredSaga { row, records }))
+    Ok(Some(StoredSaga { row, records, restored: get(first, 9)? }))
 }
 
 pub(super) async fn unfinished(

@@ -29,7 +29,7 @@ pub(super) async fn load(readers: &SqlitePool, saga: Uuid) -> Result<Option<Stor
         let record: &[u8] = row.try_get(8).map_err(|error| corrupt(error.to_string()))?;
         records.push(Bytes::copy_from_slice(record));
     }
-    Ok(Some(StoredSaga { row, records }))
+    Ok(Some(StoredSaga { row, records, restored: get(first, 9)? }))
 }
 
 pub(super) async fn unfinished(

@@ -95,4 +95,8 @@ pub async fn a_restore_is_later_than_every_saga_that_was_there(t: &mut Trial) {
     t.accept(&[t.start(saga).new_saga(|new| new.started_at_ms = T0 + DAY)]).await;
     good(t.store().mark_restored(T0).await);
     assert_eq!(good(t.store().restored_ms().await), Some(T0 + DAY + 1));
+    let later = t.id();
+    t.accept(&[t.start(later).new_saga(|new| new.started_at_ms = T0 + DAY + 1)]).await;
+    let restored = async |id| good(t.store().load(id).await).map(|saga| saga.restored);
+    assert_eq!((restored(saga).await, restored(later).await), (Some(true), Some(false)));
 }

@@ -168,10 +168,11 @@ impl Store for MemoryStore {
     async fn load(&self, saga: Uuid) -> Result<Option<StoredSaga>, StoreError> {
         let mut state = self.state();
         state.read()?;
-        Ok(state
-            .sagas
-            .get(&saga)
-            .map(|saga| StoredSaga { row: saga.row.clone(), records: saga.records.clone() }))
+        Ok(state.sagas.get(&saga).map(|saga| StoredSaga {
+            row: saga.row.clone(),
+            records: saga.records.clone(),
+            restored: Some(saga.row.started_at_ms) < state.restored_ms,
+        }))
     }
 
     async fn unfinished(
