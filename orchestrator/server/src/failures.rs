@@ -127,7 +127,7 @@ pub(crate) fn decision(not_done: NotDone) -> Problem {
             Problem::new(&kind::NOTHING_TO_RETURN, "Only checkouts are made good by a return.")
         }
         NotDone::Here(VerbError::Illegal(Illegal::PivotNotDone)) => {
-            Problem::new(&kind::NOTHING_TO_RETURN, "Its payment is not captured.")
+            Problem::new(&kind::NOTHING_TO_RETURN, "Its payment is not known to be captured.")
         }
         NotDone::Here(VerbError::Illegal(error @ Illegal::InFlight(_))) => {
             Problem::new(&kind::CONFLICT, sentence(&error.to_string())).retry_after(SOON)

@@ -45,6 +45,8 @@ pub(crate) fn of<'a>(definition: &Definition, saga: &'a Saga, journal: &[Entry])
     whole.into_iter().chain(parked).collect()
 }
 
+const NOT_CERTAIN: &str = "It is not certain yet whether your payment has gone through; do not pay again.";
+
 /// What a parked step means to the customer, who is told of their money, of who has to come, and of nobody's insides.
 pub(crate) fn told_to_customers(definition: &Definition, saga: &Saga, by: ParkedBy) -> String {
     let captured = |id: &StepId| {
@@ -52,13 +54,12 @@ pub(crate) fn told_to_customers(definition: &Definition, saga: &Saga, by: Parked
     };
     let money = match (&saga.direction, saga.pivot_intent) {
         (Direction::Back(_), _) => "This is not taken back completely yet; you are not charged.",
+        (Direction::Forward, None) if saga.is_settling(definition) => NOT_CERTAIN,
         (Direction::Forward, None) => "This is not finished yet; you have not been charged.",
         (Direction::Forward, Some(_)) if definition.step_ids().any(|id| captured(&id)) => {
             "Your payment has gone through, and this is still to be done."
         }
-        (Direction::Forward, Some(_)) => {
-            "It is not certain yet whether your payment has gone through; do not pay again."
-        }
+        (Direction::Forward, Some(_)) => NOT_CERTAIN,
     };
     let next = match by {
         ParkedBy::Silence => "It goes on as soon as a service that does not answer now is back.",

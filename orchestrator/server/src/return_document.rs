@@ -133,6 +133,9 @@ fn told_to_customers(definition: &Definition, saga: &Saga, by: ParkedBy) -> Stri
         (Direction::Back(_), _) => {
             "Nothing was paid back, and what you wanted to return is not free to be returned again yet."
         }
+        (Direction::Forward, None) if saga.is_settling(definition) => {
+            "It is not certain yet whether this was accepted and paid back."
+        }
         (Direction::Forward, None) => "This is not accepted yet, and nothing was paid back.",
         (Direction::Forward, Some(_)) if refunded => {
             "Your money is on its way back, and this is still to be done."

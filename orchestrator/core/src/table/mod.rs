@@ -25,7 +25,7 @@
 //! | called again later, at a participant | `Available` | that is called again now |
 //! | not ended | `Note` | noted; the same text again: nothing; one more than [`MAX_NOTES`]: refused with [`Illegal::FullOfNotes`] |
 //! | parked, pivot done, nothing being called | `MakeGood` | no call is made any more: a return makes it good |
-//! | restored from a backup, pivot not begun | `Own` | every open step up to the pivot is closed |
+//! | restored from a backup, pivot not begun | `Own`; poisoned: `Resume` | every open step up to the pivot that is remembered is closed |
 //! | being settled so | all closes Done; one Refused | it goes on from the pivot; turn back |
 //! | being settled so | `DeadlinePassed` | nothing |
 //! | being settled so | `Cancel` | refused with [`Illegal::Settling`] |
@@ -33,7 +33,7 @@
 //! | restored, calling the pivot to do | Superseded | closed |
 //! | made good | `Resume`, `MakeGood` | refused with [`Illegal::BeingMadeGood`] |
 //! | made good | `Returned` | its return is completed: completed; it turned back: parked as a whole |
-//! | not ended | `Poison` | parked as a whole: nothing is called until it is resumed or cancelled |
+//! | not ended | `Poison` | parked as a whole: nothing is called until it is resumed or cancelled; one that is settled after a restore: resumed |
 //! | any | a late reply, a stale timer, a wake-up of what does not wait, the end of a return that makes nothing good | nothing: known harmless |
 //!
 //! A pair that is not listed is an error with a name ([`Illegal`]).
@@ -334,17 +334,12 @@ impl Turn<'_> {
             (step.since, step.spent) = (self.now, 0);
             step.first_called = None;
         }
-        if self.saga.may_have_gone_on(self.definition)
-            && self.is_under_way()
-            && !self.saga.is_settling(self.definition)
-        {
-            self.settle();
-        }
+        self.settle();
         self.arm_deadline();
         self.advance();
     }
 
-    fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.saga.end.is_none() && self.saga.direction == Direction::Forward
     }
 
@@ -393,6 +388,7 @@ impl Turn<'_> {
             return Err(Illegal::NotParked);
         }
         self.record(Record::Resumed { why, only: StepSet::EMPTY });
+        self.settle();
         self.advance();
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! A checkout is cancelled, by its address or by its key.
 
+use backstitch_store::Store as _;
 use serde_json::json;
 
-use crate::support::{answer, order_of};
+use crate::support::{Setup, World, answer, order_of};
 use crate::world;
 
 #[tokio::test]
@@ -77,4 +78,29 @@ async fn after_the_pivot_a_cancel_is_too_late() {
     let late = world.post(&cancel).await;
     late.is_problem(409, "too-late-to-cancel", "");
     assert!(late.text("/detail").ends_with("its order can be returned."), "{}", late.body);
+}
+
+#[tokio::test]
+async fn what_is_from_a_backup_is_not_cancelled_before_it_is_known_how_far_it_came() {
+    let before = world().await;
+    before.participants.hold("authorize");
+    let accepted = before.checkout("k", &order_of("cart-1")).await;
+    before.participants.called("authorize", 1).await;
+    before.store.mark_restored(0).await.unwrap();
+    let participants = Some((before.participants.clone(), before.participants_at.clone()));
+    let setup = Setup { store: before.store.clone(), participants, ..Setup::default() };
+    let world = World::with(setup).await;
+    world.engine.recover().await.unwrap();
+    world.participants.called("authorize", 2).await;
+    for _ in 0..2 {
+        let cancelled = world.post(&format!("{}/cancel", accepted.header("location"))).await;
+        cancelled.is_problem(409, "conflict", "");
+        assert!(!cancelled.header("retry-after").is_empty(), "{cancelled:?}");
+        let given_up = world.delete("/api/v1/checkouts?key=k").await;
+        given_up.is_problem(409, "conflict", "");
+    }
+    // Nobody has taken it back, and it was done.
+    world.participants.release("authorize");
+    let done = world.checkout_final("k", &order_of("cart-1")).await;
+    assert_eq!(done.text("/status"), "completed");
 }

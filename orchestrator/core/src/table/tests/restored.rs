@@ -87,6 +87,7 @@ fn it_asks_how_far_it_came_before_anything_else() {
     let paying = "own; hold done; stock done; quote done; restore";
     let parked = format!("{paying}; pay broken");
     let quoting = "own; hold done; stock done; restore";
+    let poisoned = "own; hold done; stock done; quote done; poison";
     check(shop, &[
         ("own; hold done; quote done", "restore", &format!("{ASKED}, close_intent(stock), close_intent(pay), close_intent(take), close stock#1@5")),
         (paying, "pay done",    "step_done(pay), pivot_intent, close take#1@9"),
@@ -106,6 +107,9 @@ fn it_asks_how_far_it_came_before_anything_else() {
         // What is refused now, by what it reads now, may have been given then.
         (quoting, "quote refused", "step_parked(quote: it is refused now (NO), but may have been given before the restore), rest"),
         (quoting, "quote done(dear)", "step_done(quote), close pay#1@7"),
+        // Nothing of a poisoned one moves before a person says so.
+        (poisoned, "restore", "deadline 900s, rest"),
+        (&format!("{poisoned}; restore"), "resume", &format!("resumed, {ASKED}, close_intent(pay), close_intent(take), close pay#1@8")),
         // Begun: it only goes forward, and is told what was done.
         (TAKING, "restore", "do take#1@6"),
         (&format!("{TAKING}; restore"), "take superseded", "close_intent(take), close take#2@7"),
