@@ -2,6 +2,8 @@
 //!
 //! Each takes the place of the value (a JSON pointer, a header's or a parameter's name) and names it when it refuses.
 
+use std::borrow::Cow;
+
 use backstitch_proto::money::{Currency, Money};
 use backstitch_proto::{cards, common};
 use uuid::Uuid;
@@ -72,7 +74,7 @@ pub(crate) fn key(kind: &'static Kind, at: &str, value: &str) -> Result<(), Prob
 }
 
 /// A UUID in its hyphenated form; no other spelling, so that one thing has one address.
-pub(crate) fn id(at: &'static str, value: &str) -> Result<Uuid, Problem> {
+pub(crate) fn id(at: impl Into<Cow<'static, str>>, value: &str) -> Result<Uuid, Problem> {
     let parsed = if value.len() == 36 { Uuid::try_parse(value).ok() } else { None };
     parsed.ok_or_else(|| {
         Problem::new(&kind::INVALID_ID, "It must be a UUID such as 01978a3e-5f2d-7c41-9b7a-0f6d3c2b1a90.")

@@ -48,7 +48,8 @@ pub(crate) async fn find(app: &App, ids: &[String]) -> Result<Vec<Judgement>, Pr
         let detail = format!("At most {MOST} findings are asked for at once, not {}.", ids.len());
         return Err(Problem::new(&kind::INVALID_FIELD, detail).at("finding_ids"));
     }
-    let ids = ids.iter().map(|id| fields::id("finding_ids", id)).collect::<Result<Vec<Uuid>, _>>()?;
+    let id = |(nth, id): (usize, &String)| fields::id(format!("finding_ids[{nth}]"), id);
+    let ids = ids.iter().enumerate().map(id).collect::<Result<Vec<Uuid>, _>>()?;
     app.engine.store().acknowledged(&ids).await.map_err(failures::store)
 }
 
