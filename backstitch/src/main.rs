@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod after_restore;
 mod audit;
 mod bench;
 mod check;

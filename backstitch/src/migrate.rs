@@ -3,18 +3,18 @@
 //! A role alone does not: it says what its database lacks. Files are migrated by whoever opens them.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use backstitch_store::sqlite::DATABASE_FILE;
-use backstitch_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store as _};
+use anyhow::Context as _;
+use backstitch_store::{PostgresOptions, PostgresStore};
 use clap::Args;
 use participant_kit::Schema;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use crate::after_restore;
 use crate::cli::say;
 use crate::databases::{DatabaseUrl, Databases, ServerOfAll};
 use crate::roles::name::Name;
@@ -44,7 +44,7 @@ impl MigrateArgs {
     /// Whether it can be done as far as that can be told without doing it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match &self.data {
-            Some(directory) => is_there(directory),
+            Some(directory) => after_restore::check(directory),
             None => self.url()?.check(),
         }
     }
@@ -106,7 +106,10 @@ fn schema(name: Name) -> &'static Schema {
 pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     args.check()?;
     if args.after_restore {
-        after_restore(args).await?;
+        say(&match &args.data {
+            Some(directory) => after_restore::in_file(directory).await?,
+            None => after_restore::on_server(&args.url()?.of("orchestrator")).await?,
+        });
         return Ok(ExitCode::SUCCESS);
     }
     let url = args.url()?;
@@ -119,39 +122,6 @@ pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
         say(&format!("{owner}: {}", if done.is_empty() { "up to date" } else { &done }));
     }
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A file would be made where there is none.
-fn is_there(directory: &Path) -> anyhow::Result<()> {
-    let file = directory.join(DATABASE_FILE);
-    ensure!(file.is_file(), "{} is not there: name the data directory of the orchestrator", file.display());
-    Ok(())
-}
-
-async fn after_restore(args: &MigrateArgs) -> anyhow::Result<()> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let rights = match &args.data {
-        Some(directory) => {
-            let store = SqliteStore::open(directory, &SqliteOptions::default()).await?;
-            store.mark_restored(now_ms).await?;
-            store.close().await?;
-            String::new()
-        }
-        None => {
-            let url = args.url()?.of("orchestrator");
-            // First: whoever gets rights after this asks.
-            let store = PostgresStore::open(&url, &PostgresOptions::default()).await?;
-            store.mark_restored(now_ms).await?;
-            store.close().await;
-            let last = PostgresStore::after_restore(&url, &PostgresOptions::default()).await?;
-            format!("every right of a node from before is void, the next one is number {}; ", last + 1)
-        }
-    };
-    say(&format!(
-        "orchestrator: {rights}what is under way in it asks its participants first how far it came"
-    ));
-    Ok(())
 }
 
 /// Every owner's database on the server, if they are on one.

@@ -310,7 +310,6 @@ impl Saga {
             Record::CloseIntent { step } => {
                 let step = self.step_mut(*step);
                 (step.closing, step.waiting, step.parked) = (Some(seq), None, None);
-                self.poisoned = None;
             }
             Record::TurnedBack { cause } => {
                 self.direction = Direction::Back(cause.clone());

@@ -201,18 +201,12 @@ pub trait Store: Send + Sync + 'static {
     /// As [`StoreError`] says.
     async fn in_flight(&self) -> Result<Vec<InFlight>, StoreError>;
 
-    /// Marks the store as one that was restored from a backup, before any node opens it: what its sagas did since the backup
-    /// was made is not in their journals.
+    /// Marks the store as one that was restored from a backup, before any node opens it: every saga that is there, and
+    /// whatever else started before `now_ms`, is loaded as [`restored`](StoredSaga::restored) from then on.
     ///
     /// # Errors
     /// As [`StoreError`] says; nothing was changed.
     async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError>;
-
-    /// When it was last marked so, Unix milliseconds: later than the start of every saga that was there. None if never.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError>;
 
     /// Writes down what a person says of a finding: that it is as it should be, or that this is taken back.
     ///

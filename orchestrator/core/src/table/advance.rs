@@ -177,9 +177,9 @@ impl Turn<'_> {
         self.record(Record::TurnedBack { cause });
     }
 
-    /// Closes every open step up to the pivot of a saga from a backup, which makes nothing happen that has not. A participant that has done it
-    /// says so, and the saga goes on from the pivot if that is done; one that has not never will, and the saga turns back.
-    /// One that remembers nothing cannot tell, and is called as ever.
+    /// Closes every open step up to the pivot of a saga from a backup, which makes nothing happen that has not. A
+    /// participant that has done it says so, and the saga goes on from the pivot if that is done; one that has not never
+    /// will, and the saga turns back. One that remembers nothing cannot tell, and is called as ever.
     pub(super) fn settle(&mut self) {
         let unsure = self.is_under_way() && self.saga.may_have_gone_on(self.definition);
         // Nothing of a poisoned saga moves before a person has resumed it.

@@ -145,10 +145,6 @@ impl Store for Line {
         self.through().await?.mark_restored(now_ms).await
     }
 
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
-        self.through().await?.restored_ms().await
-    }
-
     async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
         self.through().await?.judge(word).await
     }

@@ -202,10 +202,6 @@ impl Store for PostgresStore {
         reads::mark_restored(&self.pool, now_ms).await
     }
 
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
-        reads::restored_ms(&self.pool).await
-    }
-
     async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
         door::check_judgement(word).map_err(StoreError::Invalid)?;
         judgements::judge(&self.pool, word).await

@@ -49,11 +49,6 @@ pub(super) async fn mark_restored(pool: &Pool, now_ms: i64) -> Result<(), StoreE
     pool.write(include_str!("sql/mark_restored.sql"), values).await.map(drop)
 }
 
-pub(super) async fn restored_ms(pool: &Pool) -> Result<Option<i64>, StoreError> {
-    let rows = pool.read("SELECT max(at_ms) FROM restores", Values::default()).await?;
-    rows.first().map_or(Ok(None), |row| get(row, 0))
-}
-
 pub(super) async fn oldest(pool: &Pool) -> Result<Option<Uuid>, StoreError> {
     let rows = pool.read(include_str!("sql/oldest.sql"), Values::default()).await?;
     rows.first().map(|row| uuid(row, 0)).transpose()

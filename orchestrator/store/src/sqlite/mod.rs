@@ -206,10 +206,6 @@ impl Store for SqliteStore {
         self.writer().await.run(include_str!("sql/mark_restored.sql"), binds).await.map(drop)
     }
 
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
-        reads::restored_ms(&self.readers).await
-    }
-
     async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
         door::check_judgement(word).map_err(StoreError::Invalid)?;
         judgements::judge(&mut *self.writer().await, word).await

@@ -50,11 +50,6 @@ pub(super) async fn unfinished(
     rows.iter().map(|row| uuid(row, 0)).collect()
 }
 
-pub(super) async fn restored_ms(readers: &SqlitePool) -> Result<Option<i64>, StoreError> {
-    let row = sqlx::query("SELECT max(at_ms) FROM restores").fetch_one(readers).await;
-    get(&row.map_err(|error| Fault::of_read(&error))?, 0)
-}
-
 pub(super) async fn oldest(readers: &SqlitePool) -> Result<Option<Uuid>, StoreError> {
     let row = sqlx::query(include_str!("sql/oldest.sql")).fetch_optional(readers).await;
     row.map_err(|error| Fault::of_read(&error))?.as_ref().map(|row| uuid(row, 0)).transpose()

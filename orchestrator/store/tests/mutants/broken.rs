@@ -150,6 +150,9 @@ impl Store for Broken {
         {
             stored.records.pop();
         }
+        if let Some(stored) = &mut stored {
+            stored.restored &= self.kind != Kind::RestoreForgotten;
+        }
         if let Some(stored) = &mut stored
             && let Some(status) = self.notes().statuses.get(&saga)
         {
@@ -306,11 +309,6 @@ impl Store for Broken {
 
     async fn mark_restored(&self, now_ms: i64) -> Result<(), StoreError> {
         self.sound.mark_restored(now_ms).await
-    }
-
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
-        let restored_ms = self.sound.restored_ms().await?;
-        Ok(restored_ms.filter(|_| self.kind != Kind::RestoreForgotten))
     }
 
     fn shards(&self) -> u16 {

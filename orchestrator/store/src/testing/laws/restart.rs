@@ -1,5 +1,7 @@
 //! Laws of the restart: what was answered is there when the store is opened again.
 
+use uuid::Uuid;
+
 use crate::{
     Status, Verdict,
     testing::trial::{DAY, Edit as _, T0, Trial, good},
@@ -77,26 +79,40 @@ pub async fn unpublished_events_wait_again(t: &mut Trial) {
     assert_eq!(good(t.store().lane_published_since(0, T0, None, 9).await).len(), 1);
 }
 
-/// That it was restored is told from then on, the last time of several.
+/// That a saga was there when the store was restored is told from then on, the last time of several.
 pub async fn a_restore_is_told_from_then_on(t: &mut Trial) {
-    assert_eq!(good(t.store().restored_ms().await), None);
-    for now_ms in [T0 + 5, T0 + 5, T0 + 7] {
-        good(t.store().mark_restored(now_ms).await);
-        assert_eq!(good(t.store().restored_ms().await), Some(now_ms));
+    let mut started = Vec::new();
+    for ms in [4, 6, 7] {
+        let saga = t.id();
+        t.accept(&[t.start(saga).new_saga(|new| new.started_at_ms = T0 + ms)]).await;
+        started.push(saga);
     }
+    assert_eq!(restored(t, &started).await, [false; 3]);
     good(t.store().mark_restored(T0).await);
+    assert_eq!(restored(t, &started).await, [true; 3]);
+    let later = t.id();
+    t.accept(&[t.start(later).new_saga(|new| new.started_at_ms = T0 + 8)]).await;
+    assert_eq!(restored(t, &[later]).await, [false]);
+    for now_ms in [T0 + 8, T0 + 8, T0 + 9, T0] {
+        good(t.store().mark_restored(now_ms).await);
+    }
     t.reopen().await;
-    assert_eq!(good(t.store().restored_ms().await), Some(T0 + 7));
+    assert_eq!(restored(t, &[started[0], later]).await, [true; 2]);
 }
 
-/// A restore is later than every saga that was there, by whatever clock it was started.
+/// A restore is later than every saga that was there, by whatever clock it was started, and no later.
 pub async fn a_restore_is_later_than_every_saga_that_was_there(t: &mut Trial) {
-    let saga = t.id();
-    t.accept(&[t.start(saga).new_saga(|new| new.started_at_ms = T0 + DAY)]).await;
+    let (there, at_once) = (t.id(), t.id());
+    t.accept(&[t.start(there).new_saga(|new| new.started_at_ms = T0 + DAY)]).await;
     good(t.store().mark_restored(T0).await);
-    assert_eq!(good(t.store().restored_ms().await), Some(T0 + DAY + 1));
-    let later = t.id();
-    t.accept(&[t.start(later).new_saga(|new| new.started_at_ms = T0 + DAY + 1)]).await;
-    let restored = async |id| good(t.store().load(id).await).map(|saga| saga.restored);
-    assert_eq!((restored(saga).await, restored(later).await), (Some(true), Some(false)));
+    t.accept(&[t.start(at_once).new_saga(|new| new.started_at_ms = T0 + DAY + 1)]).await;
+    assert_eq!(restored(t, &[there, at_once]).await, [true, false]);
+}
+
+async fn restored(t: &Trial, sagas: &[Uuid]) -> Vec<bool> {
+    let mut told = Vec::new();
+    for saga in sagas {
+        told.push(good(t.store().load(*saga).await).is_some_and(|saga| saga.restored));
+    }
+    told
 }

@@ -309,10 +309,6 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
-        Ok(self.state().restored_ms)
-    }
-
     async fn judge(&self, word: &Judgement) -> Result<Judged, StoreError> {
         door::check_judgement(word).map_err(StoreError::Invalid)?;
         let judgements = &mut self.state().judgements;
